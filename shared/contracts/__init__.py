@@ -1,0 +1,1 @@
+"""Every stream and key: its name, message types, trimming and version."""

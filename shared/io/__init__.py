@@ -1,0 +1,1 @@
+"""Doors to the outside: Redis, WebSocket, HTTP and webhook."""

@@ -1,0 +1,1 @@
+"""How a service lives: start, settings, clock, logs, health, metrics, stop."""

@@ -1,0 +1,1 @@
+"""Fakes and helpers that ship with what they stand in for."""

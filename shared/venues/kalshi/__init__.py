@@ -1,0 +1,1 @@
+"""Kalshi's wire: schema, session, signing and addresses, fed with bytes and free of I/O."""
