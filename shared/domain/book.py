@@ -19,9 +19,7 @@ class BelowZero(ValueError):
     """A change would leave less than nothing on a level: a message was missed, the book is wrong."""
 
     def __init__(self, price_e4: int, held_e6: int, change_e6: int) -> None:
-        super().__init__(
-            f"level {price_text(price_e4)} holds {size_text(held_e6)}, change {size_text(change_e6)}"
-        )
+        super().__init__(f"level {price_text(price_e4)} holds {size_text(held_e6)}, change {size_text(change_e6)}")
 
 
 class Ladder:
@@ -128,7 +126,5 @@ def mirrored(levels: Iterable[LevelE]) -> tuple[LevelE, ...]:
 
 def checksum(yes_bids: Iterable[LevelE], yes_asks: Iterable[LevelE]) -> int:
     """Return the CRC-32 of the levels as text, so that two holders of a book can compare it cheaply."""
-    sides = (
-        ",".join(f"{price_e4}:{size_e6}" for price_e4, size_e6 in levels) for levels in (yes_bids, yes_asks)
-    )
+    sides = (",".join(f"{price_e4}:{size_e6}" for price_e4, size_e6 in levels) for levels in (yes_bids, yes_asks))
     return crc32("|".join(sides).encode())
