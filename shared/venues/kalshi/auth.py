@@ -124,5 +124,3 @@ def auth_failure(error: ApiError) -> AuthFailure:
             return AuthFailure.UNKNOWN_KEY
         case _:
             return AuthFailure.UNCLEAR
-
-

@@ -32,6 +32,8 @@ class Command(msgspec.Struct, kw_only=True):
     sid: int = 0
     """0 for a subscription that has no sid yet."""
     sent_ns: int
+    waiting: set[MarketId]
+    """Of ``get_snapshot``: the markets whose snapshot has not come."""
 
     def text(self, *, yes_price: bool) -> str:
         """Return the frame to send. ``use_yes_price`` is always said, because its default is going to change."""

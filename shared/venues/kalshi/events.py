@@ -7,6 +7,9 @@ import msgspec
 from shared.domain.book import Book
 from shared.domain.market import MarketId
 
+_TYPES_MAX = 50
+_TYPE_CHARACTERS = 40
+
 
 class BookChanged(msgspec.Struct, frozen=True):
     """The book stands at the end of an operation of the exchange and differs from what was said before."""
@@ -63,6 +66,11 @@ class Counts:
         self.gaps = 0
         self.refused: Counter[str] = Counter()
         """Frames or contents not used, by reason."""
+
+    def saw(self, kind: str) -> None:
+        """Count a frame by its type, which may be anything: after 50 different ones the rest share a name."""
+        known = kind in self.other_frames or len(self.other_frames) < _TYPES_MAX
+        self.other_frames[kind[:_TYPE_CHARACTERS] if known else "other"] += 1
 
     @property
     def frames(self) -> dict[str, int]:

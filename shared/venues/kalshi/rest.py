@@ -127,9 +127,7 @@ _ERROR: msgspec.json.Decoder[_ErrorBody] = msgspec.json.Decoder(_ErrorBody)
 
 
 def _from_inner(status: int, inner: _ErrorInner) -> ApiError:
-    return ApiError(
-        status=status, code=inner.code or "", message=inner.message or "", details=inner.details or ""
-    )
+    return ApiError(status=status, code=inner.code or "", message=inner.message or "", details=inner.details or "")
 
 
 def _cursor(cursor: str) -> Iterable[tuple[str, str]]:
