@@ -23,13 +23,12 @@ class SequenceWatch:
         self._last: dict[tuple[str, str, str], int] = {}
         self.lost = 0
 
-    def saw(self, stream: str, message: Message) -> int:
-        """Note one message and return how many were lost right before it; a repeated one counts as none."""
+    def is_repeat(self, stream: str, message: Message) -> bool:
+        """Note one message; return whether it was seen before. What a jump skipped is added to ``lost``."""
         key = (stream, message.src, message.epoch)
         last = self._last.get(key)
         if last is not None and message.pseq <= last:
-            return 0
+            return True
         self._last[key] = message.pseq
-        lost = 0 if last is None else message.pseq - last - 1
-        self.lost += lost
-        return lost
+        self.lost += 0 if last is None else message.pseq - last - 1
+        return False

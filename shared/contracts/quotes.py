@@ -5,8 +5,10 @@ same message with the strings left as they are, for the feeds and the detector, 
 scaled integers by table and would spend most of their time in ``Decimal`` otherwise.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Literal
+from zlib import crc32
 
 from shared.contracts.envelope import Message
 from shared.domain.market import MarketId, Venue
@@ -36,7 +38,7 @@ class Quote(Message, frozen=True, kw_only=True, tag="quote"):
     sequence: int = 0
     """Kalshi: the sid's ``seq``. Polymarket: a count of applied changes on this connection."""
     checksum: int
-    """CRC-32 of the levels shown, see ``shared.domain.book.checksum``."""
+    """CRC-32 of the levels as written, see ``levels_checksum``."""
 
 
 class QuotesStale(Message, frozen=True, kw_only=True, tag="quotes_stale"):
@@ -66,3 +68,8 @@ class QuoteText(Message, frozen=True, kw_only=True, tag="quote", gc=False):
 
 QuoteMessage = Quote | QuotesStale
 QuoteTextMessage = QuoteText | QuotesStale
+
+
+def levels_checksum(yes_bids: Iterable[tuple[str, str]], yes_asks: Iterable[tuple[str, str]]) -> int:
+    """Return the CRC-32 of ``price:size`` texts, levels joined by commas and sides by a bar, bids first."""
+    return crc32(f"{','.join(map(':'.join, yes_bids))}|{','.join(map(':'.join, yes_asks))}".encode())
