@@ -15,6 +15,7 @@ from hashlib import sha1
 from services.venue_sim.engine import Side
 from services.venue_sim.polymarket_text import DOLLAR_E4, last_price_text, price_text, size_text
 
+
 class MirroredBook:
     """Both tokens' books of one market; token index 0 is YES.
 
@@ -81,8 +82,8 @@ class MirroredBook:
 
     def levels_json(self, token: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
         """Return bids and asks of one token as lists of objects, worst level first."""
-        own, other = ("bid", "ask") if token == 0 else ("ask", "bid")
-        return self._objects(own, token), self._objects(other, token)
+        own = self._objects("bid", token), self._objects("ask", token)
+        return (own[1], own[0]) if token else own
 
     def _objects(self, side: Side, token: int) -> list[dict[str, str]]:
         levels = reversed(self.levels(side))

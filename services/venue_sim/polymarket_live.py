@@ -30,18 +30,6 @@ class Faults(Protocol):
         """Whether this fault should strike now; one of its strikes is then used up."""
 
 
-class NoFaults:
-    """Nothing goes wrong."""
-
-    def active(self, name: str) -> bool:
-        """Say no."""
-        return False
-
-    def take(self, name: str) -> bool:
-        """Say no."""
-        return False
-
-
 class LiveVenue:
     """Polymarket over the world: a ``Catalog`` for its REST services, and the source of its market channel."""
 
@@ -56,7 +44,7 @@ class LiveVenue:
     ) -> None:
         self._world = world
         self._now_ms = now_ms
-        self._faults: Faults = faults or NoFaults()
+        self._faults = faults
         self._trade_delay_s = trade_delay_s
         self._list(world.polymarket_markets.values())
         self.channel = MarketChannel(self._dump, queue_limit_frames=queue_limit_frames)
@@ -128,6 +116,12 @@ class LiveVenue:
         gamma_id = self._tokens.get(token_id)
         return gamma_id if gamma_id is not None and self._markets[gamma_id].status == TRADABLE else None
 
+    def _faulty(self, name: str) -> bool:
+        return self._faults is not None and self._faults.active(name)
+
+    def _strikes(self, name: str) -> bool:
+        return self._faults is not None and self._faults.take(name)
+
     # --- the market channel -----------------------------------------------------------------------------------
 
     def change_tick(self, condition_id: str, tick_e4: int) -> None:
@@ -143,7 +137,7 @@ class LiveVenue:
     def _dump(self, client: Client, token_ids: Sequence[str]) -> None:
         if not client.dump:
             return
-        silent = self._faults.active("freeze") or self._faults.active("empty_dump")
+        silent = self._faulty("freeze") or self._faulty("empty_dump")
         known = [] if silent else [token for token in token_ids if self._open(token) is not None]
         client.outbox.push(dump_frame(self._snapshot(token) for token in known))
 
@@ -162,15 +156,15 @@ class LiveVenue:
         if operation.trade is not None:
             self._last_sides[gamma_id] = operation.trade.taker_side
         clients = self.channel.holders(book.token_ids)
-        if not clients or self._faults.active("freeze"):
+        if not clients or self._faulty("freeze"):
             return
         self._send_burst(book, clients, frames.burst(book, operation, top_moved=top_moved))
 
     def _send_burst(self, book: MirroredBook, clients: Sequence[Client], burst: frames.Burst) -> None:
         for frame in burst.changes:
-            if self._faults.take("drop_change"):
+            if self._strikes("drop_change"):
                 continue
-            spoilt = spoil_hashes(frame) if self._faults.take("wrong_hash") else frame
+            spoilt = spoil_hashes(frame) if self._strikes("wrong_hash") else frame
             self.frames_made += 1
             for client in clients:
                 client.outbox.push(spoilt)
@@ -179,8 +173,7 @@ class LiveVenue:
         if burst.bests is not None:
             self._send_per_token(book, burst.bests, custom_only=True)
         if burst.trades is not None:
-            loop = asyncio.get_running_loop()
-            loop.call_later(self._trade_delay_s, self._send_trade, book, burst.trades)
+            self._report_later(book, burst.trades)
 
     def _send_per_token(self, book: MirroredBook, pair: frames.TokenFrames, *, custom_only: bool = False) -> None:
         self.frames_made += 1
@@ -189,9 +182,13 @@ class LiveVenue:
                 if client.custom or not custom_only:
                     client.outbox.push(frame)
 
+    def _report_later(self, book: MirroredBook, pair: frames.TokenFrames) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._trade_delay_s, self._send_trade, book, pair)
+
     def _send_trade(self, book: MirroredBook, pair: frames.TokenFrames) -> None:
         """Report a trade once to each client: in YES terms, or in NO terms to a client that holds only NO."""
-        if self._faults.active("freeze"):
+        if self._faulty("freeze"):
             return
         self.frames_made += 1
         for client in self.channel.holders(book.token_ids):

@@ -89,9 +89,7 @@ class _Gamma:
         gamma_id = self._catalog.market_id_of(slug=request.match_info["slug"])
         return _found(None if gamma_id is None else self._catalog.market(gamma_id))
 
-    def _keyset(
-        self, request: web.Request, key: str, ids: Any, fetch: Callable[[str], Json | None]
-    ) -> web.Response:
+    def _keyset(self, request: web.Request, key: str, ids: Any, fetch: Callable[[str], Json | None]) -> web.Response:
         if "offset" in request.query:
             return _json({"type": "validation error", "error": "offset is not supported; use after_cursor"}, 422)
         limit = min(_count(request, "limit", DEFAULT_LIMIT), PAGE_LIMIT)

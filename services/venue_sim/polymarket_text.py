@@ -46,4 +46,4 @@ def _scaled(text: str, decimals: int) -> int:
     whole, _, fraction = text.partition(".")
     if not (whole + fraction).isdecimal() or len(fraction.rstrip("0")) > decimals:
         raise ValueError(f"not a plain number with at most {decimals} decimals: {text!r}")
-    return int(whole or "0") * 10**decimals + int(fraction[:decimals].ljust(decimals, "0"))
+    return int((whole or "0") + fraction[:decimals].ljust(decimals, "0"))

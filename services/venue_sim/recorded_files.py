@@ -86,8 +86,7 @@ def kind_of(path: Path) -> Kind:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    opened = gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
-    with opened as file:
+    with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             text = line.strip()
             if text:

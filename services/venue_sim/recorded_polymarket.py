@@ -33,9 +33,9 @@ class RecordedPolymarket:
         """For the rows of a matching catalog: condition id by ``poly_id``."""
         self._add_rows(harvest.polymarket_rows)
         self._conditions = {str(m["conditionId"]): gamma_id for gamma_id, m in self._markets.items()}
+        self._books = {**harvest.clob_books, **final_books(self.recordings)}
         self._add_recorded()
         self._own_events()
-        self._books = {**harvest.clob_books, **final_books(self.recordings)}
         self._tokens = {token: one for one, market in self._markets.items() for token in token_ids(market)}
         self._slugs = {str(m.get("slug", "")): gamma_id for gamma_id, m in self._markets.items()}
         self._event_slugs = {str(head["slug"]): event_id for event_id, head in self._heads.items()}
@@ -109,7 +109,8 @@ class RecordedPolymarket:
             for condition, tokens in recording.tokens_by_market().items():
                 gamma_id = self._conditions.get(condition)
                 if gamma_id is None:
-                    made = _made_market(condition, tokens, _tick_of(recording, condition))
+                    neg_risk = any(self._books[token]["neg_risk"] for token in tokens if token in self._books)
+                    made = _made_market(condition, tokens, _tick_of(recording, condition), neg_risk=neg_risk)
                     gamma_id = self._conditions[condition] = made["id"]
                     self._markets[gamma_id] = made
                 self._markets[gamma_id] = {**self._markets[gamma_id], **_TRADING}
@@ -134,7 +135,7 @@ class RecordedPolymarket:
             self._heads[head["id"]] = head
 
 
-def _made_market(condition: str, tokens: list[str], tick: str) -> Json:
+def _made_market(condition: str, tokens: list[str], tick: str, *, neg_risk: bool = False) -> Json:
     """Return the object of a market of which only frames were recorded."""
     gamma_id = _number(condition, 7)
     both = (*tokens, _number(f"{condition}/other", _TOKEN_DIGITS))[:2]
@@ -152,7 +153,7 @@ def _made_market(condition: str, tokens: list[str], tick: str) -> Json:
         "clobTokenIds": msgspec.json.encode(both).decode(),
         "orderPriceMinTickSize": msgspec.Raw(tick.encode()),
         "orderMinSize": 5,
-        "negRisk": False,
+        "negRisk": neg_risk,
         "feesEnabled": False,
         "feeSchedule": None,
         **_TRADING,

@@ -19,6 +19,12 @@ from services.venue_sim.recorded_files import messages_in
 
 Json = dict[str, Any]
 
+_HASHED = (
+    *("market", "asset_id", "timestamp", "hash", "bids", "asks"),
+    *("min_order_size", "tick_size", "neg_risk", "last_trade_price"),
+)
+"""The fields of a hashed book, in their order."""
+
 
 class Event(NamedTuple):
     """One recorded object of the channel."""
@@ -120,9 +126,7 @@ def final_books(recordings: Iterable[Recording]) -> dict[str, Json]:
 
 def rest_hash(book: Json) -> str:
     """Return the hash of a ten-field book of texts."""
-    keys = ("market", "asset_id", "timestamp", "hash", "bids", "asks")
-    keys += ("min_order_size", "tick_size", "neg_risk", "last_trade_price")
-    text = msgspec.json.encode({key: "" if key == "hash" else book[key] for key in keys})
+    text = msgspec.json.encode({key: "" if key == "hash" else book[key] for key in _HASHED})
     return sha1(text, usedforsecurity=False).hexdigest()
 
 

@@ -38,7 +38,11 @@ def book(
     [
         (book(), "2b95172a4b4c4b6b03a2593248a7b71649ce0193", "4b54badf65753e6fe6a2363a706731fc8e09bbfb"),
         (book(neg_risk=True), "8ec4857944caa226d1c370d1065fd351960baab9", "89f920568eb749fb14916d15a5c555a900fd623a"),
-        (book(asks=(), last=""), "59b462d1d6c12499dcabfd6f994c8d741a69e864", "153c1ecb0bf630da19d107738dcac59661d88743"),
+        (
+            book(asks=(), last=""),
+            "59b462d1d6c12499dcabfd6f994c8d741a69e864",
+            "153c1ecb0bf630da19d107738dcac59661d88743",
+        ),
         (
             book(bids=(), asks=(), last=""),
             "dfe43aaf24fec1c3bf5822453a4dde0f60ede187",
@@ -154,7 +158,9 @@ def test_the_recorded_rest_books_hash_to_what_the_venue_sent() -> None:
             tick_e4=price_e4(one["tick_size"]),
             neg_risk=one["neg_risk"],
         )
-        sides = [[(price_e4(level["price"]), size_e6(level["size"])) for level in one[side]] for side in ("bids", "asks")]
+        sides = [
+            [(price_e4(level["price"]), size_e6(level["size"])) for level in one[side]] for side in ("bids", "asks")
+        ]
         made.load(*sides)
         made.last_price_e4 = price_e4(one["last_trade_price"]) if one["last_trade_price"] else None
         assert made.hash(0, int(one["timestamp"])) == one["hash"], one["asset_id"]
