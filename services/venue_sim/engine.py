@@ -106,7 +106,8 @@ class SimBook:
 
         The rest is shown first and then the consumed levels, best first, as both venues do.
         """
-        assert 0 < price_e4 < 10_000 and size_e6 > 0, (price_e4, size_e6)
+        assert 0 < price_e4 < 10_000, price_e4
+        assert size_e6 > 0, size_e6
         fills, consumed = self._consume(opposite(side), price_e4, size_e6)
         rest_e6 = size_e6 - sum(filled_e6 for _, filled_e6 in fills)
         shown = (self._add(side, price_e4, rest_e6), *consumed) if rest_e6 else consumed

@@ -60,6 +60,8 @@ class SimMarket:
     last_price_e4: int = 0
     """The last traded YES price, 0 before the first trade."""
     volume_e6: int = 0
+    last_size_e6: int = 0
+    """The size of the last trade."""
     last_at_us: int = 0
     """When the last operation touched the book."""
     operations: int = 0
@@ -72,6 +74,7 @@ class SimMarket:
         self.operations += 1
         if operation.trade is not None:
             self.last_price_e4 = operation.trade.price_e4
+            self.last_size_e6 = operation.trade.size_e6
             self.volume_e6 += operation.trade.size_e6
 
 
@@ -237,7 +240,7 @@ class SimQuestion:
     kalshi: KalshiMarket
     polymarket: PolymarketMarket
     orientation: Orientation
-    """``same``: Kalshi's YES pays when Polymarket's outcome 0 does. For a look-alike: what a careless matcher would say."""
+    """``same``: Kalshi's YES pays when Polymarket's outcome 0 does. For a look-alike: what a careless reader says."""
     kind: MappingKind
     why_different: str = ""
     """For a look-alike: what sets the two apart."""

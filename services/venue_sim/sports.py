@@ -113,6 +113,21 @@ LEAGUES = (NBA, NFL, NHL)
 SPORTS_FEE_RATE = Fraction(5, 100)
 
 
+@dataclass(frozen=True)
+class Game:
+    """Two teams on a day, by American date."""
+
+    league: League
+    away: Team
+    home: Team
+    day: datetime
+
+    @property
+    def start_ms(self) -> int:
+        """When it starts, Unix milliseconds."""
+        return int((self.day + _START_AFTER_MIDNIGHT_UTC).timestamp()) * 1_000
+
+
 def add_games(lister: Lister, count: int) -> None:
     """List ``count`` games over the coming days, leagues in turn, every pairing of teams at most once a day."""
     used: set[tuple[str, str, datetime]] = set()
@@ -125,9 +140,10 @@ def add_games(lister: Lister, count: int) -> None:
             day += timedelta(days=lister.random.randrange(2))
         used |= {(league.code, away.code, day), (league.code, home.code, day)}
         proposition = lister.proposition(lister.random.randint(2_200, 7_800))
-        polymarket = list_polymarket_game(lister, league, away, home, day, proposition)
+        game = Game(league, away, home, day)
+        polymarket = list_polymarket_game(lister, game, proposition)
         for team in (away, home):
-            kalshi = list_kalshi_side(lister, league, away, home, day, team, proposition)
+            kalshi = list_kalshi_side(lister, game, team, proposition)
             lister.ask(kalshi, polymarket, "template", orientation="same" if team is away else "inverted")
 
 
@@ -142,12 +158,11 @@ def kalshi_date(day: datetime) -> str:
     return f"{day:%y%b%d}".upper()
 
 
-def list_kalshi_side(
-    lister: Lister, league: League, away: Team, home: Team, day: datetime, team: Team, proposition: Proposition
-) -> KalshiMarket:
+def list_kalshi_side(lister: Lister, game: Game, team: Team, proposition: Proposition) -> KalshiMarket:
     """List one team's market of a game; the proposition is that the away team wins."""
+    league, away, home, day = game.league, game.away, game.home, game.day
     event_ticker = f"{league.series.ticker}-{kalshi_date(day)}{away.code}{home.code}"
-    start_ms = _start_ms(day)
+    start_ms = game.start_ms
     event = next((m.event for m in lister.kalshi if m.event.event_ticker == event_ticker), None) or KalshiEvent(
         event_ticker=event_ticker,
         series=league.series,
@@ -173,13 +188,12 @@ def list_kalshi_side(
     return lister.list_kalshi(event, text, proposition, grid="cent", inverted=team is home)
 
 
-def list_polymarket_game(
-    lister: Lister, league: League, away: Team, home: Team, day: datetime, proposition: Proposition
-) -> PolymarketMarket:
+def list_polymarket_game(lister: Lister, game: Game, proposition: Proposition) -> PolymarketMarket:
     """List a game's moneyline; outcome 0 is the away team."""
+    league, away, home, day = game.league, game.away, game.home, game.day
     slug = f"{league.code}-{away.code.lower()}-{home.code.lower()}-{day:%Y-%m-%d}"
     title = f"{away.name} vs. {home.name}"
-    start_ms = _start_ms(day)
+    start_ms = game.start_ms
     description = (
         f"The {league.code.upper()} game {away.name} at {home.name}, planned for {day:%B} {day.day} ET.\n"
         f'The market resolves to "{away.name}" when the {away.name} win and to "{home.name}" when the {home.name} '
@@ -208,7 +222,3 @@ def list_polymarket_game(
     return lister.list_polymarket(
         event, text, proposition, grid="cent", fee_type="sports_fees_v2", fee_rate=SPORTS_FEE_RATE
     )
-
-
-def _start_ms(day: datetime) -> int:
-    return int((day + _START_AFTER_MIDNIGHT_UTC).timestamp()) * 1_000
