@@ -10,7 +10,7 @@ import pytest
 
 
 def shared_folder(part: str) -> Path:
-    """Return the folder or file ``part`` of the recorded data, or skip the calling test, saying what is missing."""
+    """Return the file or folder ``part`` of recorded data, or skip the calling test and say what is missing."""
     root = Path(os.environ.get("DUTCHBOOK_SHARED", Path(__file__).resolve().parents[2] / "shared"))
     found = root / part
     if not found.exists():

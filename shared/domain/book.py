@@ -7,7 +7,6 @@ the session's knowledge, not the book's.
 
 from collections.abc import Iterable
 from heapq import nlargest
-from zlib import crc32
 
 from shared.domain.numbers import ONE_DOLLAR_E4, price_text, size_text
 
@@ -122,9 +121,3 @@ class Book:
 def mirrored(levels: Iterable[LevelE]) -> tuple[LevelE, ...]:
     """Return the same levels on the other outcome's scale: price p becomes 1 - p, the order stays."""
     return tuple((ONE_DOLLAR_E4 - price_e4, size_e6) for price_e4, size_e6 in levels)
-
-
-def checksum(yes_bids: Iterable[LevelE], yes_asks: Iterable[LevelE]) -> int:
-    """Return the CRC-32 of the levels as text, so that two holders of a book can compare it cheaply."""
-    sides = (",".join(f"{price_e4}:{size_e6}" for price_e4, size_e6 in levels) for levels in (yes_bids, yes_asks))
-    return crc32("|".join(sides).encode())

@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from hashlib import sha256
 from typing import Literal, NewType
 from zlib import crc32
 
@@ -66,6 +67,11 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def partition(self) -> int:
         """The pair's place among the quote streams, stable for ever."""
         return partition_of(self.pair_id)
+
+    @property
+    def version(self) -> str:
+        """A digest of everything above: who acts on a pair names the version that was meant."""
+        return sha256(msgspec.json.encode(self)).hexdigest()[:16]
 
 
 def partition_of(pair_id: str) -> int:

@@ -1,0 +1,34 @@
+"""What every message carries, so that a reader can count what trimming or a crash cost it."""
+
+import msgspec
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """The common part of every stream message. New fields have defaults; unknown fields are ignored."""
+
+    v: int = 1
+    """Schema version; what an old reader could not read becomes a new stream beside the first."""
+    src: str = ""
+    """The service that wrote it."""
+    epoch: str = ""
+    """One value per start of the writing process."""
+    pseq: int = 0
+    """Counts up by one per message, per stream and epoch; a jump is a loss."""
+
+
+class SequenceWatch:
+    """Counts the messages that never arrived, from the jumps of ``pseq`` within one epoch."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, str, str], int] = {}
+        self.lost = 0
+
+    def is_repeat(self, stream: str, message: Message) -> bool:
+        """Note one message; return whether it was seen before. What a jump skipped is added to ``lost``."""
+        key = (stream, message.src, message.epoch)
+        last = self._last.get(key)
+        if last is not None and message.pseq <= last:
+            return True
+        self._last[key] = message.pseq
+        self.lost += 0 if last is None else message.pseq - last - 1
+        return False

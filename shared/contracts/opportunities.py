@@ -1,0 +1,85 @@
+"""Episodes in which YES on one venue plus NO on the other costs less than the dollar that one of them pays."""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from shared.contracts.envelope import Message
+from shared.domain.market import MarketId, Venue
+from shared.domain.pair import Direction, Orientation, PairId
+
+
+class LegEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """One leg as the detector saw and priced it: enough to work it out again."""
+
+    venue: Venue
+    market_id: MarketId
+    outcome: Literal["yes", "no"]
+    """What is bought, in the venue's own terms: Polymarket "yes" is outcome 0, "no" is outcome 1."""
+    token_id: str = ""
+    """Polymarket: the token that is bought."""
+    limit_price_dollars: Decimal
+    """The worst price paid, for the outcome that is bought."""
+    fills: tuple[tuple[Decimal, Decimal, Decimal], ...]
+    """Price, contracts and fee of every level taken, cheapest first."""
+    fee_dollars: Decimal
+    fee_source: str
+    yes_bids: tuple[tuple[Decimal, Decimal], ...]
+    yes_asks: tuple[tuple[Decimal, Decimal], ...]
+    venue_ts_ms: int
+    received_ts_ns: int
+    verified: str
+    connection: str
+    epoch: str
+    sequence: int
+    checksum: int
+
+
+class _Economics(Message, frozen=True, kw_only=True):
+    opportunity_id: str
+    """One per episode, the same through all its messages."""
+    pair_id: PairId
+    pair_version: str
+    direction: Direction
+    orientation: Orientation
+    title: str = ""
+    contracts: Decimal
+    """Bought on both legs alike."""
+    cost_dollars: Decimal
+    """Both legs, without fees."""
+    fee_dollars: Decimal
+    payout_dollars: Decimal
+    edge_dollars: Decimal
+    """Payout less cost less fees."""
+    legs: tuple[LegEvidence, LegEvidence]
+    """Kalshi first."""
+    wire_ts_ns: int
+    """Our clock when the frame that led to this message was read from its socket."""
+    detected_ts_ns: int
+    alert_only: str = ""
+    """Why no intent follows; empty when one does."""
+
+
+class OpportunityOpened(_Economics, frozen=True, kw_only=True, tag="opportunity_opened"):
+    """An edge held through the debounce on two trusted legs."""
+
+
+class OpportunityUpdated(_Economics, frozen=True, kw_only=True, tag="opportunity_updated"):
+    """An open episode's edge or size changed materially."""
+
+
+class OpportunityClosed(Message, frozen=True, kw_only=True, tag="opportunity_closed"):
+    """An episode is over."""
+
+    opportunity_id: str
+    pair_id: PairId
+    direction: Direction
+    reason: str
+    opened_ts_ns: int
+    closed_ts_ns: int
+    peak_edge_dollars: Decimal
+    peak_contracts: Decimal
+
+
+OpportunityMessage = OpportunityOpened | OpportunityUpdated | OpportunityClosed

@@ -1,0 +1,75 @@
+"""Books on the bus: the best levels of a market's YES bids and asks, and the loss of trust in them.
+
+``Quote`` is the contract: ``Decimal`` dollars and contracts, written as decimal strings. ``QuoteText`` is the very
+same message with the strings left as they are, for the feeds and the detector, whose hot loops go between text and
+scaled integers by table and would spend most of their time in ``Decimal`` otherwise.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Literal
+from zlib import crc32
+
+from shared.contracts.envelope import Message
+from shared.domain.market import MarketId, Venue
+
+Verified = Literal["sequence", "hash", "top", "rest"]
+"""How the book was last checked against the venue: unbroken sequence numbers, the venue's hash of the whole book,
+the venue's own best prices, or a REST copy."""
+
+
+class Quote(Message, frozen=True, kw_only=True, tag="quote"):
+    """The top of one book after a complete operation of the venue; never from inside one, never crossed."""
+
+    venue: Venue
+    market_id: MarketId
+    yes_bids: tuple[tuple[Decimal, Decimal], ...]
+    """Price in dollars and size in contracts, highest price first."""
+    yes_asks: tuple[tuple[Decimal, Decimal], ...]
+    """Lowest price first."""
+    venue_ts_ms: int
+    """The venue's clock; 0 when the venue gave none."""
+    received_ts_ns: int
+    """Our clock when the last frame of the operation was read from the socket."""
+    published_ts_ns: int
+    """Our clock when the quote was written."""
+    verified: Verified
+    connection: str
+    sequence: int = 0
+    """Kalshi: the sid's ``seq``. Polymarket: a count of applied changes on this connection."""
+    checksum: int
+    """CRC-32 of the levels as written, see ``levels_checksum``."""
+
+
+class QuotesStale(Message, frozen=True, kw_only=True, tag="quotes_stale"):
+    """What was said about these markets before must not be believed until a new quote comes."""
+
+    venue: Venue
+    market_ids: tuple[MarketId, ...]
+    reason: str
+    published_ts_ns: int
+
+
+class QuoteText(Message, frozen=True, kw_only=True, tag="quote", gc=False):
+    """A ``Quote`` whose levels are still decimal strings; the bytes on the stream are the same."""
+
+    venue: str
+    market_id: MarketId
+    yes_bids: tuple[tuple[str, str], ...]
+    yes_asks: tuple[tuple[str, str], ...]
+    venue_ts_ms: int
+    received_ts_ns: int
+    published_ts_ns: int
+    verified: str
+    connection: str
+    sequence: int = 0
+    checksum: int
+
+
+QuoteMessage = Quote | QuotesStale
+QuoteTextMessage = QuoteText | QuotesStale
+
+
+def levels_checksum(yes_bids: Iterable[tuple[str, str]], yes_asks: Iterable[tuple[str, str]]) -> int:
+    """Return the CRC-32 of ``price:size`` texts, levels joined by commas and sides by a bar, bids first."""
+    return crc32(f"{','.join(map(':'.join, yes_bids))}|{','.join(map(':'.join, yes_asks))}".encode())

@@ -1,0 +1,435 @@
+"""Redis as the bus: client profiles that fit how each connection is used, and the ways to write and read streams.
+
+The library's defaults are wrong for money: every command is retried ten times, so one lost reply becomes two entries,
+and a hung server blocks for a minute. Every client here retries nothing by itself; whoever calls decides. Blocking
+reads are never cancelled, because a cancelled read can lose the reply that the server had already sent.
+"""
+
+import asyncio
+import logging
+import random
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared.contracts.envelope import Message, SequenceWatch
+from shared.contracts.streams import FIELD, Stream, dead_letter_name
+
+M = TypeVar("M", bound=Message)
+
+Client = Any
+"""A redis-py client. Its reply types depend on protocol and decoding, which its annotations cannot say; here replies
+are RESP2 and bytes."""
+
+TRANSIENT = (RedisConnectionError, RedisTimeoutError)
+"""Redis is gone or slow for now; the same call may succeed later."""
+
+BLOCK_MS = 1_000
+_BATCH = 500
+_POISON_DELIVERIES = 5
+_FIRST_WAIT_S = 0.02
+_LONGEST_WAIT_S = 1.0
+_CURSOR_CHECK_S = 30.0
+_OWED_CHECK_S = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class Profile(Enum):
+    """How a connection is used; the value is its socket timeout in seconds."""
+
+    READER = 3.0
+    """Blocking reads of at most a second."""
+    WRITER = 1.0
+    CONTROL = 0.25
+    """Reads that decide whether money may move; a slow answer counts as no."""
+
+
+def connect(url: str, profile: Profile) -> Client:
+    """Return a client for one purpose; it connects on first use and never retries a command by itself."""
+    return Redis.from_url(
+        url,
+        protocol=2,
+        decode_responses=False,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_error=[],
+        socket_timeout=profile.value,
+        socket_connect_timeout=min(profile.value, 1.0),
+        health_check_interval=0,
+    )
+
+
+def waits_s() -> AsyncIterator[None]:
+    """Yield at once, then after full-jitter pauses that grow from 20 ms to 1 s; restart it after a success."""
+    return _waits()
+
+
+async def _waits() -> AsyncIterator[None]:
+    longest_s = _FIRST_WAIT_S
+    while True:
+        yield None
+        await asyncio.sleep(random.uniform(0, longest_s))
+        longest_s = min(_LONGEST_WAIT_S, longest_s * 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who writes: the service and one value per start of its process."""
+
+    src: str
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Append:
+    stream: Stream[Any]
+    payload: bytes
+    key: str
+    drop_key: bool
+
+
+class OutboxFull(Exception):
+    """More messages wait for Redis than the outbox may hold."""
+
+
+class Outbox:
+    """Appends in order and at least once: messages wait here until Redis has confirmed them.
+
+    A reply that was lost leads to a second entry with the same ``pseq``; ``Tail`` and the group readers drop it.
+    """
+
+    def __init__(self, url: str, identity: Identity, *, limit: int = 200_000) -> None:
+        self._redis = connect(url, Profile.WRITER)
+        self._identity = identity
+        self._limit = limit
+        self._waiting: deque[_Append] = deque()
+        self._pseq: dict[str, int] = {}
+        self._encoder = msgspec.json.Encoder()
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def put(self, stream: Stream[M], message: M, *, key: str = "", drop_key: bool = False) -> M:
+        """Stamp a message and queue it; return it as it will be written.
+
+        ``key`` names its place in a compacted stream's hash, which ``drop_key`` empties instead of filling.
+        Raises OutboxFull.
+        """
+        if len(self._waiting) >= self._limit:
+            raise OutboxFull(f"{len(self._waiting)} messages wait for Redis; the last for {stream.name}")
+        pseq = self._pseq.get(stream.name, 0) + 1
+        self._pseq[stream.name] = pseq
+        stamped = msgspec.structs.replace(message, src=self._identity.src, epoch=self._identity.epoch, pseq=pseq)
+        self._waiting.append(_Append(stream, self._encoder.encode(stamped), key, drop_key))
+        self._idle.clear()
+        self._work.set()
+        return stamped
+
+    async def run(self) -> None:
+        """Write what is queued, for ever, trying again while Redis is away."""
+        try:
+            while True:
+                await self._work.wait()
+                await self._write_waiting()
+        finally:
+            await self._redis.aclose()
+
+    async def flushed(self) -> None:
+        """Wait until everything queued so far is written."""
+        await self._idle.wait()
+
+    async def _write_waiting(self) -> None:
+        attempts = waits_s()
+        while self._waiting:
+            batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
+            await anext(attempts)
+            try:
+                await self._write(batch)
+            except RedisError as error:
+                log.warning("outbox.waiting", extra={"error": str(error), "messages": len(self._waiting)})
+                continue
+            for _ in batch:
+                self._waiting.popleft()
+            attempts = waits_s()
+        self._work.clear()
+        self._idle.set()
+
+    async def _write(self, batch: Iterable[_Append]) -> None:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for item in batch:
+                if item.key and item.drop_key:
+                    pipe.hdel(item.stream.hash_name, item.key)
+                elif item.key:
+                    pipe.hset(item.stream.hash_name, item.key, item.payload)
+                maxlen = item.stream.keep or None
+                pipe.xadd(item.stream.name, {FIELD: item.payload}, maxlen=maxlen, approximate=True)
+            await pipe.execute()
+
+
+async def last_id(redis: Client, stream_name: str) -> str:
+    """Return the id of a stream's newest entry, ``0-0`` when there is none."""
+    newest = await redis.xrevrange(stream_name, count=1)
+    return newest[0][0].decode() if newest else "0-0"
+
+
+async def load_latest(redis: Client, stream: Stream[M]) -> tuple[dict[str, M], str]:
+    """Return a compacted stream's latest message per key, and the id from which to tail it.
+
+    The id is taken first: what is written in between is seen twice, never missed.
+    """
+    cursor = await last_id(redis, stream.name)
+    held = await redis.hgetall(stream.hash_name)
+    latest: dict[str, M] = {}
+    for key, payload in held.items():
+        try:
+            latest[key.decode()] = stream.decoder.decode(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            log.error("state.unreadable", extra={"hash": stream.hash_name, "key": repr(key), "error": str(error)})
+    return latest, cursor
+
+
+Entry = tuple[str, bytes, bytes]
+"""Stream name, entry id, payload."""
+
+
+class Tail:
+    """Reads several streams from given ids on, in one blocking call, and goes on where it was after a lost link.
+
+    When a stream was emptied behind its back (its ids went backwards) it starts again from the beginning and counts it
+    in ``recreated``: a plain read from the old id would wait for ever without a word.
+    """
+
+    def __init__(self, url: str, cursors: Mapping[str, str], *, count: int = 1_000) -> None:
+        self._redis = connect(url, Profile.READER)
+        self._cursors: dict[str, str] = dict(cursors)
+        self._count = count
+        self.recreated = 0
+
+    async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[Entry]]:
+        """Yield entries as they come, and an empty list after every second without any, until ``stopping`` is set."""
+        attempts = waits_s()
+        loop = asyncio.get_running_loop()
+        check_at_s = 0.0
+        try:
+            while not stopping.is_set():
+                await anext(attempts)
+                try:
+                    if loop.time() >= check_at_s:
+                        await self._rewind_recreated()
+                        check_at_s = loop.time() + _CURSOR_CHECK_S
+                    entries = await self._read()
+                except TRANSIENT as error:
+                    log.warning("tail.waiting", extra={"error": str(error), "streams": len(self._cursors)})
+                    check_at_s = 0.0
+                    continue
+                attempts = waits_s()
+                yield entries
+        finally:
+            await self._redis.aclose()
+
+    async def _read(self) -> list[Entry]:
+        found = await self._redis.xread(self._cursors, count=self._count, block=BLOCK_MS)
+        entries: list[Entry] = []
+        for name, items in found or ():
+            stream_name = name.decode()
+            entries.extend((stream_name, entry_id, fields.get(FIELD, b"")) for entry_id, fields in items)
+            self._cursors[stream_name] = items[-1][0].decode()
+        return entries
+
+    async def _rewind_recreated(self) -> None:
+        for name, cursor in self._cursors.items():
+            if _id_order(await last_id(self._redis, name)) < _id_order(cursor):
+                self.recreated += 1
+                self._cursors[name] = "0-0"
+                log.error("stream.recreated", extra={"stream": name, "cursor": cursor})
+
+
+class StreamTail(Generic[M]):
+    """``Tail`` for one stream, with its messages decoded, repeats dropped and losses counted."""
+
+    def __init__(self, url: str, stream: Stream[M], cursor: str) -> None:
+        self._tail = Tail(url, {stream.name: cursor})
+        self._stream = stream
+        self.watch = SequenceWatch()
+        self.unreadable = 0
+
+    async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[M]]:
+        """Yield messages as they come, and an empty list after every second without any."""
+        async for entries in self._tail.batches(stopping):
+            yield [message for _, _, payload in entries if (message := self._decoded(payload)) is not None]
+
+    def _decoded(self, payload: bytes) -> M | None:
+        try:
+            message = self._stream.decoder.decode(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self.unreadable += 1
+            log.error("message.unreadable", extra={"stream": self._stream.name, "error": str(error)})
+            return None
+        return None if self.watch.is_repeat(self._stream.name, message) else message
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery(Generic[M]):
+    """One message of a group, owed until it is acknowledged."""
+
+    message: M
+    entry_id: bytes
+
+
+class GroupReader(Generic[M]):
+    """Reads one stream for one consumer group: what this consumer still owes first, then what is new.
+
+    An entry that cannot be read, or that was delivered five times without being acknowledged, goes to the stream's
+    dead letters. A group that vanished is made again from the beginning of the stream and counted in ``recreated``.
+    """
+
+    def __init__(self, url: str, stream: Stream[M], *, group: str, consumer: str) -> None:
+        self._redis = connect(url, Profile.READER)
+        self._stream = stream
+        self._group = group
+        self._consumer = consumer
+        self._had_group = False
+        self.recreated = 0
+        self.dead_letters = 0
+
+    async def deliveries(self, stopping: asyncio.Event) -> AsyncIterator[Delivery[M]]:
+        """Yield one delivery at a time until ``stopping`` is set; acknowledge each with ``ack``.
+
+        What is still owed is read at the start, after every lost link and every half minute without anything new.
+        """
+        attempts = waits_s()
+        loop = asyncio.get_running_loop()
+        owed_after: str | None = "0"
+        owed_at_s = loop.time()
+        try:
+            while not stopping.is_set():
+                await anext(attempts)
+                try:
+                    entries = await self._read(owed_after)
+                    for entry_id, payload in entries:
+                        delivery = await self._delivery(entry_id, payload)
+                        if delivery is not None:
+                            yield delivery
+                except TRANSIENT as error:
+                    log.warning("group.waiting", extra={"stream": self._stream.name, "error": str(error)})
+                    owed_after = "0"
+                    continue
+                except ResponseError as error:
+                    await self._make_group_after(error)
+                    continue
+                attempts = waits_s()
+                if owed_after is not None:
+                    owed_after = entries[-1][0].decode() if entries else None
+                    owed_at_s = loop.time()
+                elif not entries and loop.time() - owed_at_s > _OWED_CHECK_S:
+                    owed_after = "0"
+        finally:
+            await self._redis.aclose()
+
+    async def ack(self, delivery: Delivery[M]) -> None:
+        """Say that a delivery is done with; it is delivered again when this is lost."""
+        try:
+            await self._redis.xack(self._stream.name, self._group, delivery.entry_id)
+        except TRANSIENT as error:
+            log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
+
+    async def _read(self, owed_after: str | None) -> list[tuple[bytes, bytes]]:
+        found = await self._redis.xreadgroup(
+            self._group,
+            self._consumer,
+            {self._stream.name: owed_after or ">"},
+            count=100,
+            block=None if owed_after else BLOCK_MS,
+        )
+        self._had_group = True
+        items = found[0][1] if found else []
+        return [(entry_id, (fields or {}).get(FIELD, b"")) for entry_id, fields in items]
+
+    async def _delivery(self, entry_id: bytes, payload: bytes) -> Delivery[M] | None:
+        try:
+            message = self._stream.decoder.decode(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            await self._bury(entry_id, payload, str(error))
+            return None
+        pending = await self._redis.xpending_range(self._stream.name, self._group, entry_id, entry_id, 1)
+        if pending and pending[0]["times_delivered"] > _POISON_DELIVERIES:
+            await self._bury(entry_id, payload, f"delivered {pending[0]['times_delivered']} times")
+            return None
+        return Delivery(message, entry_id)
+
+    async def _bury(self, entry_id: bytes, payload: bytes, reason: str) -> None:
+        self.dead_letters += 1
+        log.error("message.dead", extra={"stream": self._stream.name, "entry": entry_id.decode(), "reason": reason})
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.xadd(dead_letter_name(self._stream), {FIELD: payload, b"reason": reason.encode()}, maxlen=10_000)
+            pipe.xack(self._stream.name, self._group, entry_id)
+            await pipe.execute()
+
+    async def _make_group_after(self, error: ResponseError) -> None:
+        """Make the group that the server says is missing; any other refusal is the caller's to see."""
+        if "NOGROUP" not in str(error) and "UNBLOCKED" not in str(error):
+            raise error
+        try:
+            await self._redis.xgroup_create(self._stream.name, self._group, id="0", mkstream=True)
+        except ResponseError as refusal:
+            if "BUSYGROUP" not in str(refusal):
+                raise
+            return
+        if self._had_group:
+            self.recreated += 1
+            log.error("stream.recreated", extra={"stream": self._stream.name, "group": self._group})
+        self._had_group = True
+
+
+async def trim_behind_groups(redis: Client, stream: Stream[Any]) -> int:
+    """Drop the entries that every group has acknowledged and return how many; nothing unread is ever dropped."""
+    oldest: list[tuple[int, int]] = []
+    try:
+        groups = await redis.xinfo_groups(stream.name)
+    except ResponseError:
+        return 0
+    for group in groups:
+        pending = await redis.xpending(stream.name, group["name"])
+        first = pending["min"] or group["last-delivered-id"]
+        oldest.append(_id_order(first.decode()))
+    if not oldest:
+        return 0
+    ms, seq = min(oldest)
+    trimmed: int = await redis.xtrim(stream.name, minid=f"{ms}-{seq}", approximate=False)
+    return trimmed
+
+
+def _id_order(entry_id: str) -> tuple[int, int]:
+    ms, _, seq = entry_id.partition("-")
+    return int(ms), int(seq or 0)
+
+
+__all__ = [
+    "BLOCK_MS",
+    "TRANSIENT",
+    "Delivery",
+    "Entry",
+    "GroupReader",
+    "Identity",
+    "Outbox",
+    "OutboxFull",
+    "Profile",
+    "RedisError",
+    "StreamTail",
+    "Tail",
+    "connect",
+    "last_id",
+    "load_latest",
+    "trim_behind_groups",
+    "waits_s",
+]

@@ -1,0 +1,230 @@
+"""What both feeds share: publishing books without ever making the reader wait.
+
+The read loop applies frames and marks markets; once per turn of the event loop everything marked is encoded in its
+latest state and written in one batch. While Redis is slow or away the marks stay and newer states replace older ones,
+so nothing queues up and the newest state is what comes out afterwards.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from shared.contracts.quotes import QuotesStale, QuoteText, levels_checksum
+from shared.contracts.streams import FIELD, QUOTES, book_key
+from shared.domain.book import Book, LevelE
+from shared.domain.market import MarketId, Venue
+from shared.domain.numbers import price_text, size_text
+from shared.io.bus import TRANSIENT, Identity, waits_s
+from shared.io.quote_pipe import QuotePipe, newest_ids_ms, pack
+from shared.runtime.clock import Clock
+
+_WINDOW_COMMANDS = 512
+_SIZE_TEXTS_LIMIT = 65_536
+_PRICE_TEXTS = tuple(price_text(price_e4) for price_e4 in range(10_001))
+
+
+class QuoteState(NamedTuple):
+    """One market's book at a moment when it may be published."""
+
+    book: Book
+    venue_ts_ms: int
+    received_ts_ns: int
+    verified: str
+    sequence: int
+    connection: str
+
+
+class QuoteSource(Protocol):
+    """A session that holds books."""
+
+    def quote_state(self, market_id: MarketId) -> QuoteState | None:
+        """Return the state to publish, or None when there is none now; the market will be marked again."""
+        ...
+
+
+class QuotePublisher:
+    """Writes conflated quotes of one venue to the partitions of its pairs.
+
+    ``partitions_of`` says to which partitions a market belongs right now (none: nobody wants it, nothing is written).
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        venue: Venue,
+        identity: Identity,
+        clock: Clock,
+        depth: int,
+        partitions_of: Callable[[MarketId], tuple[int, ...]],
+    ) -> None:
+        self._url = url
+        self._venue = venue
+        self._identity = identity
+        self._clock = clock
+        self._depth = depth
+        self._partitions_of = partitions_of
+        self._pipe = QuotePipe(url, on_ready=self.publish_again, on_room=self._schedule_if_marked)
+        self._dirty: dict[MarketId, QuoteSource] = {}
+        self._stale: dict[MarketId, str] = {}
+        self._withheld: dict[MarketId, str] = {}
+        self._last: dict[MarketId, QuoteSource] = {}
+        self._writers = [_PartitionWriter(stream.name) for stream in QUOTES[venue]]
+        self._encoder = msgspec.json.Encoder()
+        self._sizes: dict[int, str] = {}
+        self._scheduled = False
+        self.quotes = 0
+        """Quotes written since the start."""
+        self.conflated = 0
+        """Marks that a newer mark of the same market replaced before they were written."""
+
+    @property
+    def refused(self) -> int:
+        """Commands that Redis refused since the start."""
+        return self._pipe.refused
+
+    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
+        """Say that a market's book changed; its state is read when the batch is written."""
+        if market_id in self._dirty:
+            self.conflated += 1
+        self._dirty[market_id] = source
+        if not self._scheduled:
+            self._schedule()
+
+    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
+        """Say that these markets' quotes must not be believed any more; goes out before any quote."""
+        for market_id in market_ids:
+            self._dirty.pop(market_id, None)
+            self._last.pop(market_id, None)
+            self._stale[market_id] = self._withheld[market_id] = reason
+        self._schedule()
+
+    async def run(self) -> None:
+        """Keep the way to Redis open, for ever."""
+        names = [writer.stream_name for writer in self._writers]
+        async for _ in waits_s():
+            try:
+                newest_ms = await newest_ids_ms(self._url, names)
+            except TRANSIENT:
+                continue
+            break
+        for writer in self._writers:
+            writer.id_ms = newest_ms[writer.stream_name] + 1
+        await self._pipe.run()
+
+    def publish_again(self) -> None:
+        """Say everything anew, as after a lost link or when partitions changed."""
+        self._stale = {**self._withheld, **self._stale}
+        self._dirty = {**self._last, **self._dirty}
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _schedule_if_marked(self) -> None:
+        if self._dirty or self._stale:
+            self._schedule()
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        room = _WINDOW_COMMANDS - self._pipe.in_flight
+        if not self._pipe.is_ready or room <= 0:
+            return
+        packed: list[bytes] = []
+        if self._stale:
+            self._pack_stale(packed)
+        now_ns = self._clock.now_ns()
+        waiting = iter(tuple(self._dirty.items()))
+        for market_id, source in waiting:
+            del self._dirty[market_id]
+            state = source.quote_state(market_id)
+            if state is not None:
+                self._last[market_id] = source
+                self._withheld.pop(market_id, None)
+                self._pack_quote(packed, market_id, state, now_ns)
+                if len(packed) >= room:
+                    break
+        if packed:
+            self._pipe.write(b"".join(packed), len(packed))
+
+    def _pack_quote(self, packed: list[bytes], market_id: MarketId, state: QuoteState, now_ns: int) -> None:
+        bids = self._texts(state.book.bids(self._depth))
+        asks = self._texts(state.book.asks(self._depth))
+        checksum = levels_checksum(bids, asks)
+        for part in self._partitions_of(market_id):
+            writer = self._writers[part]
+            entry_id = writer.next_id(now_ns // 1_000_000)
+            quote = QuoteText(
+                src=self._identity.src,
+                epoch=self._identity.epoch,
+                pseq=writer.pseq,
+                venue=self._venue.value,
+                market_id=market_id,
+                yes_bids=bids,
+                yes_asks=asks,
+                venue_ts_ms=state.venue_ts_ms,
+                received_ts_ns=state.received_ts_ns,
+                published_ts_ns=now_ns,
+                verified=state.verified,
+                connection=state.connection,
+                sequence=state.sequence,
+                checksum=checksum,
+            )
+            packed += self._packed(part, entry_id, self._encoder.encode(quote), market_id)
+            self.quotes += 1
+
+    def _pack_stale(self, packed: list[bytes]) -> None:
+        now_ns = self._clock.now_ns()
+        for market_id, reason in self._stale.items():
+            for part in self._partitions_of(market_id):
+                writer = self._writers[part]
+                entry_id = writer.next_id(now_ns // 1_000_000)
+                stale = QuotesStale(
+                    src=self._identity.src,
+                    epoch=self._identity.epoch,
+                    pseq=writer.pseq,
+                    venue=self._venue,
+                    market_ids=(market_id,),
+                    reason=reason,
+                    published_ts_ns=now_ns,
+                )
+                packed += self._packed(part, entry_id, self._encoder.encode(stale), market_id)
+        self._stale.clear()
+
+    def _packed(self, part: int, entry_id: str, payload: bytes, market_id: MarketId) -> tuple[bytes, bytes]:
+        name = self._writers[part].stream_name
+        keep = QUOTES[self._venue][part].keep
+        return (
+            pack("XADD", name, "MAXLEN", "~", keep, entry_id, FIELD, payload),
+            pack("SET", book_key(self._venue.value, market_id, part), payload),
+        )
+
+    def _texts(self, levels: Iterable[LevelE]) -> tuple[tuple[str, str], ...]:
+        sizes = self._sizes
+        texts: list[tuple[str, str]] = []
+        for price_e4, size_e6 in levels:
+            size = sizes.get(size_e6)
+            if size is None:
+                if len(sizes) >= _SIZE_TEXTS_LIMIT:
+                    sizes.clear()
+                size = sizes[size_e6] = size_text(size_e6)
+            texts.append((_PRICE_TEXTS[price_e4], size))
+        return tuple(texts)
+
+
+class _PartitionWriter:
+    """Explicit ids for one stream: our milliseconds, which never fall, and the count of messages."""
+
+    def __init__(self, stream_name: str) -> None:
+        self.stream_name = stream_name
+        self.id_ms = 0
+        self.pseq = 0
+
+    def next_id(self, now_ms: int) -> str:
+        self.pseq += 1
+        self.id_ms = max(self.id_ms, now_ms)
+        return f"{self.id_ms}-{self.pseq}"

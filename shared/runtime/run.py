@@ -1,0 +1,73 @@
+"""How a service lives: settings, logs, signals, one event loop, and an exit status that means something.
+
+Exit status 0: stopped as asked. 1: failed (restart it, starting is how a service recovers). 2: usage or settings are
+wrong. 3: refused by risk rules or halted.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from shared.runtime.errors import StartRefused
+from shared.runtime.logs import log_to_stderr
+from shared.runtime.settings import read_settings
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+Main = Callable[[S, asyncio.Event], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+
+def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str] = os.environ) -> int:
+    """Run one service until SIGINT or SIGTERM and return its exit status.
+
+    ``main`` gets the settings and an event that is set when the process should stop. A refusal to start is one line
+    on stderr; anything unforeseen is logged with its traceback and ends the service with status 1.
+    """
+    log_to_stderr(service, level=environ.get("DUTCHBOOK_LOG_LEVEL", "INFO").upper())
+    try:
+        settings = read_settings(kind, environ, prefix=service)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_until_stopped(main, settings))
+    except Exception as error:
+        refusal = _refusal_in(error)
+        if refusal is None:
+            log.exception("service.failed")
+            return 1
+        sys.stderr.write(f"{service}: {refusal}\n")
+        return refusal.exit_status
+    return 0
+
+
+async def _until_stopped(main: Main[S], settings: S) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(wanted, stopping.set)
+    await main(settings, stopping)
+
+
+def _refusal_in(error: Exception) -> StartRefused | None:
+    """Return the refusal that ended the service, when nothing else went wrong beside it."""
+    if isinstance(error, StartRefused):
+        return error
+    if isinstance(error, ExceptionGroup):
+        refusals, others = error.split(StartRefused)
+        if refusals is not None and others is None:
+            return _refusal_in(refusals.exceptions[0])
+    return None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop  # noqa: PLC0415 - not installed on Windows
+
+    return uvloop.new_event_loop
