@@ -85,9 +85,7 @@ def ends_of_bursts(frames: list[Any]) -> list[int]:
                 last_seen[key] = number
                 groups[number] = key
     return [
-        number
-        for number in range(1, len(frames) + 1)
-        if number not in groups or last_seen[groups[number]] == number
+        number for number in range(1, len(frames) + 1) if number not in groups or last_seen[groups[number]] == number
     ]
 
 
@@ -125,17 +123,17 @@ def test_the_transcript_counts_its_frames_by_type() -> None:
     assert replay(lines_of(WS_FILES[1])).frames == {"book": 1, "price_change": 19, "last_trade_price": 2}
 
 
-def known_terms(token_id: str, condition_id: str) -> AssetTerms:
+def known_terms(token_id: str, condition_id: str, *, neg_risk: bool) -> AssetTerms:
     return AssetTerms(
         market_id=MarketId(token_id),
         condition_id=condition_id,
         min_order_size="5",
         tick_size="0.01",
-        neg_risk=False,
+        neg_risk=neg_risk,
     )
 
 
-def checked_session(name: str) -> PolymarketSession:
+def checked_session(name: str, *, neg_risk: bool) -> PolymarketSession:
     """The recording with every token tracked and the hidden fields of the hash filled in, settled per frame."""
     frames = list(incoming(name))
     conditions = {
@@ -144,7 +142,9 @@ def checked_session(name: str) -> PolymarketSession:
         for event in events_of(frame)
         if event["event_type"] == "book"
     }
-    session = PolymarketSession({token: known_terms(token, market) for token, market in conditions.items()})
+    session = PolymarketSession(
+        {token: known_terms(token, market, neg_risk=neg_risk) for token, market in conditions.items()}
+    )
     session.connected()
     for frame in frames:
         session.receive("PONG" if frame == "PONG" else json.dumps(frame), 0)
@@ -152,27 +152,25 @@ def checked_session(name: str) -> PolymarketSession:
     return session
 
 
-def test_the_transcript_proves_10_books_and_236_of_242_changes_and_the_six_others_belong_to_their_bursts_end() -> (
-    None
-):
-    session = checked_session(WS_FILES[0])
+def test_the_transcript_proves_10_books_and_236_of_242_changes_and_the_six_others_belong_to_their_bursts_end() -> None:
+    session = checked_session(WS_FILES[0], neg_risk=True)
     assert (session.hash_matches, session.hash_early, session.hash_mismatches) == (10 + 236, 6, 0)
     assert session.resyncs == 0
 
 
 def test_the_busy_five_minute_market_proves_its_book_and_every_change() -> None:
-    session = checked_session(WS_FILES[1])
+    session = checked_session(WS_FILES[1], neg_risk=False)
     assert (session.hash_matches, session.hash_early, session.hash_mismatches) == (20, 0, 0)
 
 
 def test_the_siblings_hashes_come_from_the_mirrored_book() -> None:
-    """The recording subscribed to one token; mirrored, its first book is the sibling's, and all 19 entries match."""
+    """One token was subscribed; mirrored, its first book is the siblings, and all 19 entries match."""
     frames = list(incoming(WS_FILES[1]))
     book = dict(frames[0][0])
     sibling = next(c["asset_id"] for c in frames[1]["price_changes"] if c["asset_id"] != book["asset_id"])
     bids, asks = book["bids"], book["asks"]
     book |= {"asset_id": sibling, "hash": "", "bids": mirrored(asks), "asks": mirrored(bids)}
-    session = PolymarketSession({sibling: known_terms(sibling, book["market"])})
+    session = PolymarketSession({sibling: known_terms(sibling, book["market"], neg_risk=False)})
     session.connected()
     for frame in [[book], *frames[1:]]:
         session.receive(json.dumps(frame), 0)
@@ -183,8 +181,7 @@ def test_the_siblings_hashes_come_from_the_mirrored_book() -> None:
 
 def mirrored(levels: list[dict[str, str]]) -> list[dict[str, str]]:
     return [
-        {"price": format((1 - Decimal(level["price"])).normalize(), "f"), "size": level["size"]}
-        for level in levels
+        {"price": format((1 - Decimal(level["price"])).normalize(), "f"), "size": level["size"]} for level in levels
     ]
 
 
@@ -202,9 +199,7 @@ def rest_books() -> Iterator[tuple[str, RestBook]]:
 
 
 def batch_of(record: dict[str, Any]) -> list[Any]:
-    [books] = [
-        value for value in record.values() if isinstance(value, list) and value and isinstance(value[0], dict)
-    ]
+    [books] = [value for value in record.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
     return books
 
 

@@ -139,10 +139,7 @@ class AssetBook:
     def agrees_with_told_top(self) -> bool:
         """Whether the own best prices are those the newest message named."""
         book = self.book
-        return (
-            book.yes_bids.best_e4 == self._told_bid_e4
-            and book.no_bids.best_e4 == ONE_DOLLAR_E4 - self._told_ask_e4
-        )
+        return book.yes_bids.best_e4 == self._told_bid_e4 and book.no_bids.best_e4 == ONE_DOLLAR_E4 - self._told_ask_e4
 
     def learn(self, terms: AssetTerms, *, last_trade_price: str | None = None) -> None:
         """Take over better knowledge of the market; the next ``replace`` makes use of it for hashes."""
@@ -267,12 +264,7 @@ class AssetBook:
 
     def _new_hashed_book(self) -> HashedBook | None:
         terms = self.terms
-        if (
-            terms.min_order_size is None
-            or terms.tick_size is None
-            or terms.neg_risk is None
-            or not terms.condition_id
-        ):
+        if terms.min_order_size is None or terms.tick_size is None or terms.neg_risk is None or not terms.condition_id:
             return None
         return HashedBook(
             BookTerms(

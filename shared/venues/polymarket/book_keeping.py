@@ -120,9 +120,7 @@ class BookKeeper:
         terms = msgspec.structs.replace(asset.terms, tick_size=tick_size)
         asset.learn(terms, last_trade_price=message.last_trade_price)
         try:
-            asset.replace(
-                message.bids, message.asks, timestamp=message.timestamp, ts_ms=ts_ms, sent_hash=message.hash
-            )
+            asset.replace(message.bids, message.asks, timestamp=message.timestamp, ts_ms=ts_ms, sent_hash=message.hash)
         except NumberRefused:
             self._refuse_change(asset, Refusal.BAD_NUMBER)
             return

@@ -1,6 +1,6 @@
 """Recorded frames through the session: what ``dutchbook books polymarket FILE`` shows.
 
-A line is a frame, or a transcript's ``{"dir": "in" | "out", "t": seconds, "msg": ...}``, of which the incoming ones
+A line is a frame, or a transcript's ``{"dir": "in" | "out", "t": seconds, "msg": ...}``, of which incoming ones
 count. Frames alone do not say which token is YES, so every token that had a book has its own, by token id.
 """
 

@@ -86,9 +86,7 @@ class PolymarketSession:
         self._to_send.clear()
         self._is_connected = True
         self._is_greeted = False
-        self._subscribe(
-            [asset.token_id for asset in self._keeper.assets.values() if asset.phase is not Phase.ENDED]
-        )
+        self._subscribe([asset.token_id for asset in self._keeper.assets.values() if asset.phase is not Phase.ENDED])
 
     def disconnected(self, reason: str) -> Sequence[SessionEvent]:
         """The connection is gone, and with it every book."""
