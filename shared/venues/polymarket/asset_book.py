@@ -79,8 +79,6 @@ class AssetBook:
         "_hashed",
         "_last_trade_price",
         "_newest_trade_e4",
-        "_told_ask_e4",
-        "_told_bid_e4",
         "_told_hash",
         "book",
         "changed",
@@ -117,8 +115,6 @@ class AssetBook:
         self.is_queued = False
         self.misses = 0
         self.undecided_ts_ms = 0
-        self._told_bid_e4 = 0
-        self._told_ask_e4 = ONE_DOLLAR_E4
         self._told_hash: str | None = None
         self._hashed: HashedBook | None = None
         self._last_trade_price: str | None = None
@@ -134,12 +130,6 @@ class AssetBook:
     def is_crossed_or_locked(self) -> bool:
         """Whether the best bid reaches the best ask, which no operation of the venue leaves behind."""
         return self.book.yes_bids.best_e4 + self.book.no_bids.best_e4 >= ONE_DOLLAR_E4
-
-    @property
-    def agrees_with_told_top(self) -> bool:
-        """Whether the own best prices are those the newest message named."""
-        book = self.book
-        return book.yes_bids.best_e4 == self._told_bid_e4 and book.no_bids.best_e4 == ONE_DOLLAR_E4 - self._told_ask_e4
 
     def learn(self, terms: AssetTerms, *, last_trade_price: str | None = None) -> None:
         """Take over better knowledge of the market; the next ``replace`` makes use of it for hashes."""
@@ -181,8 +171,6 @@ class AssetBook:
         if hashed is not None:
             hashed.bids.replace((key, level.price, level.size) for key, size_e6, level in bid_levels if size_e6)
             hashed.asks.replace((key, level.price, level.size) for key, size_e6, level in ask_levels if size_e6)
-        self._told_bid_e4 = self.book.best_bid_e4
-        self._told_ask_e4 = self.book.best_ask_e4
         self._told_hash = sent_hash
         self.timestamp = timestamp
         self.ts_ms = ts_ms
@@ -212,15 +200,20 @@ class AssetBook:
             return fragments.set(key, price, size)
         return fragments.remove(key)
 
-    def told(self, best_bid: str | None, best_ask: str | None, sent_hash: str | None, timestamp: str) -> None:
+    def told(self, best_bid: str | None, best_ask: str | None, sent_hash: str | None, timestamp: str) -> bool:
         """Take over what a change says about the book after its operation; nothing told means an empty side.
 
+        Return whether the own top is the told one and not crossed: whether the operation is complete.
         Raises NumberRefused.
         """
-        self._told_bid_e4 = _TOP_E4[best_bid or ""]
-        self._told_ask_e4 = _TOP_E4[best_ask or ""] or ONE_DOLLAR_E4
+        told_bid_e4 = _TOP_E4[best_bid or ""]
+        told_ask_e4 = _TOP_E4[best_ask or ""] or ONE_DOLLAR_E4
         self._told_hash = sent_hash
         self.timestamp = timestamp
+        book = self.book
+        bid_e4 = book.yes_bids.best_e4
+        ask_e4 = ONE_DOLLAR_E4 - book.no_bids.best_e4
+        return bid_e4 == told_bid_e4 and ask_e4 == told_ask_e4 and bid_e4 < ask_e4
 
     def prove(self) -> Proof:
         """Compare the newest hash with the book, trying every trade price the venue may have meant."""

@@ -50,7 +50,7 @@ def book_hash(
 ) -> str:
     """Return the hash of a book as sent: levels worst first, every text untouched."""
     opening = _opening(terms, timestamp, map(_fragment_of, bids), map(_fragment_of, asks))
-    return _digest(opening, last_trade_price)
+    return sha1(b'%b%b"}' % (opening, last_trade_price.encode()), usedforsecurity=False).hexdigest()
 
 
 def padded_price(price_e4: int) -> str:
@@ -115,8 +115,11 @@ class HashedBook:
     def matching_trade_price(self, sent_hash: str, timestamp: str, candidates: Iterable[str]) -> str | None:
         """Return the first of ``candidates`` with which the book hashes to ``sent_hash``, None when none does."""
         opening = _opening(self.terms, timestamp, self.bids.fragments, self.asks.fragments)
+        opened = sha1(opening, usedforsecurity=False)
         for last_trade_price in candidates:
-            if _digest(opening, last_trade_price) == sent_hash:
+            closed = opened.copy()
+            closed.update(b'%b"}' % last_trade_price.encode())
+            if closed.hexdigest() == sent_hash:
                 return last_trade_price
         return None
 
@@ -129,10 +132,6 @@ def _opening(terms: BookTerms, timestamp: str, bids: Iterable[str], asks: Iterab
         f'"neg_risk":{"true" if terms.neg_risk else "false"},"last_trade_price":"'
     )
     return text.encode()
-
-
-def _digest(opening: bytes, last_trade_price: str) -> str:
-    return sha1(b'%b%b"}' % (opening, last_trade_price.encode()), usedforsecurity=False).hexdigest()
 
 
 def _quoted(text: str) -> str:

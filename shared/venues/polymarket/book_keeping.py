@@ -35,6 +35,9 @@ SNAPSHOT_S = 10.0
 
 _TIMESTAMP_DIGITS = 16
 
+# Members of an Enum cost a slow look-up each time in Python 3.11; the hot loop compares with these.
+_AWAITING, _LIVE, _LOST, _ENDED = Phase.AWAITING, Phase.LIVE, Phase.LOST, Phase.ENDED
+
 
 class BookKeeper:
     """The books by token id, the counters, and the events of the message in hand."""
@@ -89,20 +92,27 @@ class BookKeeper:
         """Apply the entries of the kept tokens; those of their siblings are the same news mirrored."""
         assets = self.assets
         ts_ms = timestamp_ms(message.timestamp)
-        current: AssetBook | None = None
-        last: Change | None = None
+        changed: AssetBook | None = None
+        last = None
         for change in message.price_changes:
             asset = assets.get(change.asset_id)
             if asset is None:
                 continue
-            if current is not None and last is not None and current is not asset:
-                self._judge(current, last, message.timestamp, ts_ms)
-                current = last = None
-            if self._apply(asset, change, ts_ms):
-                asset.received_ts_ns = received_ts_ns
-                current, last = asset, change
-        if current is not None and last is not None:
-            self._judge(current, last, message.timestamp, ts_ms)
+            if changed is not None and changed is not asset:
+                self._judge(changed, last, message.timestamp, ts_ms)
+                changed = None
+            if ts_ms < asset.ts_ms or asset.phase is _AWAITING or asset.phase is _ENDED:
+                self._refuse_unused(asset, ts_ms)
+                continue
+            try:
+                asset.change(change.price, change.size, change.side)
+            except (NumberRefused, SideRefused) as refused:
+                self._refuse_change(asset, _refusal_of(refused))
+                continue
+            asset.received_ts_ns = received_ts_ns
+            changed, last = asset, change
+        if changed is not None:
+            self._judge(changed, last, message.timestamp, ts_ms)
 
     def on_book(self, message: BookFrame, received_ts_ns: int) -> None:
         """Replace a token's book."""
@@ -229,50 +239,39 @@ class BookKeeper:
             self.resyncs += len(assets)
             self.events.append(ResyncWanted(_market_ids(assets), reason))
 
-    def _apply(self, asset: AssetBook, change: Change, ts_ms: int) -> bool:
-        """Put one change into a book; False when it was not used."""
-        if ts_ms < asset.ts_ms or asset.phase is Phase.AWAITING or asset.phase is Phase.ENDED:
-            self._refuse_unused(asset, ts_ms)
-            return False
-        try:
-            asset.change(change.price, change.size, change.side)
-        except NumberRefused:
-            self._refuse_change(asset, Refusal.BAD_NUMBER)
-            return False
-        except SideRefused:
-            self._refuse_change(asset, Refusal.BAD_SIDE)
-            return False
-        return True
-
-    def _judge(self, asset: AssetBook, change: Change, timestamp: str, ts_ms: int) -> None:
+    def _judge(self, asset: AssetBook, change: Change | None, timestamp: str, ts_ms: int) -> None:
         """After an operation's change, or one of a burst's: may the book be quoted?"""
+        assert change is not None
         is_next_operation = ts_ms > asset.ts_ms
         asset.ts_ms = ts_ms
         asset.updates += 1
         asset.verified = "top"
         try:
-            asset.told(change.best_bid, change.best_ask, change.hash, timestamp)
+            is_complete = asset.told(change.best_bid, change.best_ask, change.hash, timestamp)
         except NumberRefused:
             self._refuse_change(asset, Refusal.BAD_NUMBER)
             return
         self._queue_proof(asset)
-        phase = asset.phase
-        if phase is Phase.LOST:
-            return
-        if asset.agrees_with_told_top and not asset.is_crossed_or_locked:
-            if phase is Phase.HELD:
-                self._release(asset)
-                if is_next_operation:
-                    self.want_resync([asset], "burst did not end")
+        if is_complete and asset.phase is _LIVE:
             self.events.append(asset.changed)
-        elif phase is Phase.LIVE:
+        elif asset.phase is not _LOST:
+            self._hold_or_release(asset, is_complete=is_complete, is_next_operation=is_next_operation)
+
+    def _hold_or_release(self, asset: AssetBook, *, is_complete: bool, is_next_operation: bool) -> None:
+        """A burst begins, goes on or ends; one that is still open when the next operation begins lost a message."""
+        if is_complete:
+            self._release(asset)
+            if is_next_operation:
+                self.want_resync([asset], "burst did not end")
+            self.events.append(asset.changed)
+        elif asset.phase is _LIVE:
             asset.phase = Phase.HELD
             self._held[asset] = None
         elif is_next_operation:
             self.lose(asset, "burst did not end")
 
     def _queue_proof(self, asset: AssetBook) -> None:
-        if not asset.is_queued and asset.is_checkable:
+        if asset.is_checkable and not asset.is_queued:
             asset.is_queued = True
             self._to_prove.append(asset)
 
@@ -325,6 +324,10 @@ class BookKeeper:
 def timestamp_ms(text: str) -> int:
     """Return a venue timestamp in Unix milliseconds, -1 when the text is none."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _TIMESTAMP_DIGITS else -1
+
+
+def _refusal_of(refused: NumberRefused | SideRefused) -> Refusal:
+    return Refusal.BAD_SIDE if isinstance(refused, SideRefused) else Refusal.BAD_NUMBER
 
 
 def _overdue(waiting: dict[AssetBook, float | None], now_s: float, limit_s: float) -> list[AssetBook]:

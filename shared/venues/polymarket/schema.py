@@ -112,12 +112,21 @@ class FrameRefused(ValueError):
 
 
 _ONE: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_CHANGE: msgspec.json.Decoder[PriceChange] = msgspec.json.Decoder(PriceChange)
 _MANY: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event])
 _RAW_LIST: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW_FIELDS: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: msgspec.json.Decoder[str] = msgspec.json.Decoder(str)
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+
+
+def read_price_change(frame: bytes | str) -> PriceChange | None:
+    """Return the frame when it is one well-formed ``price_change``, as nearly all are, else None."""
+    try:
+        return _CHANGE.decode(frame)
+    except _UNREADABLE:
+        return None
 
 
 def read_frame(frame: bytes | str) -> tuple[list[Event], list[Refusal]]:

@@ -37,12 +37,14 @@ from shared.venues.polymarket.schema import (
     PriceChange,
     TickSizeChange,
     read_frame,
+    read_price_change,
 )
 
 MAX_ASSETS = 200
 """More tokens than this on one connection are reported to bring no first books (several reports, 2026)."""
 
 _PONGS = ("PONG", b"PONG")
+_PONG_LENGTH = 4
 _FRAME_NAMES: dict[type[Event], str] = {
     BookFrame: "book",
     PriceChange: "price_change",
@@ -115,20 +117,21 @@ class PolymarketSession:
 
     def receive(self, frame: bytes | str, received_ts_ns: int) -> Sequence[SessionEvent]:
         """Apply one frame and return what happened; never raises for what the venue sent."""
-        if frame in _PONGS:
+        if len(frame) == _PONG_LENGTH and frame in _PONGS:
             self.frames["PONG"] += 1
             return ()
-        messages, refusals = read_frame(frame)
-        keeper = self._keeper
         events: list[SessionEvent] = []
+        keeper = self._keeper
         keeper.events = events
+        change = read_price_change(frame)
+        if change is not None:
+            self.frames["price_change"] += 1
+            keeper.on_price_change(change, received_ts_ns)
+            return events
+        messages, refusals = read_frame(frame)
         for message in messages:
-            if isinstance(message, PriceChange):
-                self.frames["price_change"] += 1
-                keeper.on_price_change(message, received_ts_ns)
-            else:
-                self.frames[_FRAME_NAMES[type(message)]] += 1
-                self._on_rare(message, received_ts_ns)
+            self.frames[_FRAME_NAMES[type(message)]] += 1
+            self._on_message(message, received_ts_ns)
         for refusal in refusals:
             keeper.on_unreadable(refusal)
         if not messages and not refusals:
@@ -219,8 +222,10 @@ class PolymarketSession:
         self._keeper.events = events
         return events
 
-    def _on_rare(self, message: Event, received_ts_ns: int) -> None:
+    def _on_message(self, message: Event, received_ts_ns: int) -> None:
         match message:
+            case PriceChange():
+                self._keeper.on_price_change(message, received_ts_ns)
             case BookFrame():
                 self._keeper.on_book(message, received_ts_ns)
             case LastTrade():
