@@ -12,15 +12,23 @@ the book after its operation and the hash of the whole book (recorded messages o
 Hash checks are advice: they prove a book, and several misses in a row ask for a look at REST.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Literal
 
 import msgspec
 
-from shared.domain.book import Book
+from shared.domain.book import Book, Ladder
 from shared.domain.market import MarketId
-from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, SIZE_E6, NumberMemo, NumberRefused, price_e4
+from shared.domain.numbers import (
+    LEVEL_PRICE_E4,
+    ONE_DOLLAR_E4,
+    SIZE_E6,
+    NumberMemo,
+    price_e4,
+    price_text,
+    size_text,
+)
 from shared.venues.polymarket.book_hash import BookTerms, HashedBook, TextLevel, padded_price
 from shared.venues.polymarket.events import BookChanged
 
@@ -71,6 +79,11 @@ def _top_e4(text: str) -> int:
 _TOP_E4 = NumberMemo(_top_e4)
 
 
+def _texts(ladder: Ladder, price_of: Callable[[int], int]) -> list[tuple[int, str, str]]:
+    """Return a ladder's levels as the venue writes them, without trailing zeros."""
+    return [(key, price_text(price_of(key)), size_text(size_e6)) for key, size_e6 in ladder.sizes_e6.items()]
+
+
 class AssetBook:
     """The state of one token's book, in that token's own terms; its asks are kept as bids of the other outcome."""
 
@@ -83,6 +96,7 @@ class AssetBook:
         "book",
         "changed",
         "is_queued",
+        "is_streamed",
         "misses",
         "misses_allowed",
         "phase",
@@ -113,6 +127,7 @@ class AssetBook:
         self.received_ts_ns = 0
         self.verified: Verified = "top"
         self.is_queued = False
+        self.is_streamed = False
         self.misses = 0
         self.undecided_ts_ms = 0
         self._told_hash: str | None = None
@@ -132,10 +147,15 @@ class AssetBook:
         return self.book.yes_bids.best_e4 + self.book.no_bids.best_e4 >= ONE_DOLLAR_E4
 
     def learn(self, terms: AssetTerms, *, last_trade_price: str | None = None) -> None:
-        """Take over better knowledge of the market; the next ``replace`` makes use of it for hashes."""
+        """Take over better knowledge of the market, from which on hashes can be checked."""
         self.terms = terms
         if last_trade_price is not None:
             self._last_trade_price = last_trade_price
+        if self._hashed is None and self.phase is Phase.LIVE:
+            self._hashed = self._new_hashed_book()
+            if self._hashed is not None:
+                self._hashed.bids.replace(_texts(self.book.yes_bids, lambda key: key))
+                self._hashed.asks.replace(_texts(self.book.no_bids, lambda key: ONE_DOLLAR_E4 - key))
 
     def learn_tick_size(self, tick_size: str) -> None:
         """Take over a new price step, which every hash from now on covers."""
@@ -280,6 +300,3 @@ class AssetBook:
         for traded_e4 in dict.fromkeys([*newest, *reversed(self._consumed_e4)]):
             yield padded_price(traded_e4)
             yield padded_price(ONE_DOLLAR_E4 - traded_e4)
-
-
-__all__ = ["AssetBook", "AssetTerms", "NumberRefused", "Phase", "Proof", "SideRefused", "Verified"]

@@ -134,6 +134,7 @@ class BookKeeper:
         except NumberRefused:
             self._refuse_change(asset, Refusal.BAD_NUMBER)
             return
+        asset.is_streamed = True
         self.take_whole(asset, received_ts_ns, "top")
         self._queue_proof(asset)
 
@@ -245,6 +246,7 @@ class BookKeeper:
         is_next_operation = ts_ms > asset.ts_ms
         asset.ts_ms = ts_ms
         asset.updates += 1
+        asset.is_streamed = True
         asset.verified = "top"
         try:
             is_complete = asset.told(change.best_bid, change.best_ask, change.hash, timestamp)

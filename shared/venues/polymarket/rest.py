@@ -51,10 +51,10 @@ _CLOB_MARKET: msgspec.json.Decoder[ClobMarket] = msgspec.json.Decoder(ClobMarket
 _SHOWN_BYTES = 120
 
 
-def books_request(token_ids: Sequence[str]) -> bytes:
-    """Return the body of ``POST /books`` for up to 500 tokens."""
+def books_request(token_ids: Sequence[str]) -> list[dict[str, str]]:
+    """Return the JSON body of ``POST /books`` for up to 500 tokens."""
     assert len(token_ids) <= BOOKS_PER_CALL, len(token_ids)
-    return msgspec.json.encode([{"token_id": token_id} for token_id in token_ids])
+    return [{"token_id": token_id} for token_id in token_ids]
 
 
 def read_books(body: bytes) -> tuple[list[RestBook], int]:

@@ -45,6 +45,7 @@ def apply_rest_book(keeper: BookKeeper, rest: RestBook, received_ts_ns: int) -> 
         agrees = asset.phase is not Phase.AWAITING and asset.holds(rest.bids, rest.asks)
         if asset.phase is Phase.LIVE and agrees:
             asset.forgive_misses()
+            _learn(asset, rest)
         elif is_proved_newest or ts_ms < asset.ts_ms:
             keeper.refused[Refusal.OLDER] += 1
             return RestVerdict.OLDER
@@ -57,13 +58,14 @@ def apply_rest_book(keeper: BookKeeper, rest: RestBook, received_ts_ns: int) -> 
 
 
 def audit_rest_book(keeper: BookKeeper, rest: RestBook) -> RestVerdict:
-    """Compare a REST book with the kept one and change neither."""
+    """Compare a REST book with the kept one, which stays as it is; learn what its hash covers when they agree."""
     asset = keeper.assets.get(rest.asset_id)
     ts_ms = timestamp_ms(rest.timestamp)
     if asset is None or asset.phase is not Phase.LIVE or ts_ms < 0:
         return RestVerdict.UNKNOWN
     try:
         if asset.holds(rest.bids, rest.asks):
+            _learn(asset, rest)
             return RestVerdict.AGREES
         if not _is_plausible(rest):
             return RestVerdict.UNKNOWN
@@ -76,13 +78,17 @@ def audit_rest_book(keeper: BookKeeper, rest: RestBook) -> RestVerdict:
 
 
 def _replace(keeper: BookKeeper, asset: AssetBook, rest: RestBook, ts_ms: int, received_ts_ns: int) -> None:
+    _learn(asset, rest)
+    asset.replace(rest.bids, rest.asks, timestamp=rest.timestamp, ts_ms=ts_ms, sent_hash=rest.hash)
+    keeper.take_whole(asset, received_ts_ns, "rest")
+    asset.misses = 0
+
+
+def _learn(asset: AssetBook, rest: RestBook) -> None:
     terms = msgspec.structs.replace(
         asset.terms, min_order_size=rest.min_order_size, tick_size=rest.tick_size, neg_risk=rest.neg_risk
     )
     asset.learn(terms, last_trade_price=rest.last_trade_price)
-    asset.replace(rest.bids, rest.asks, timestamp=rest.timestamp, ts_ms=ts_ms, sent_hash=rest.hash)
-    keeper.take_whole(asset, received_ts_ns, "rest")
-    asset.misses = 0
 
 
 def _is_plausible(rest: RestBook) -> bool:

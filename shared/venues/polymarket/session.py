@@ -157,7 +157,7 @@ class PolymarketSession:
         return verdict, events
 
     def audit_rest_book(self, rest: RestBook) -> RestVerdict:
-        """Compare a book from REST with the kept one and change neither."""
+        """Compare a book from REST with the kept one, which stays as it is."""
         return audit_rest_book(self._keeper, rest)
 
     def give_up(self, market_ids: Sequence[MarketId], reason: str) -> Sequence[SessionEvent]:
@@ -191,6 +191,11 @@ class PolymarketSession:
         """Return the markets whose books are in one of ``phases``, all markets when none is named."""
         assets = self._keeper.assets.values()
         return [asset.terms.market_id for asset in assets if not phases or asset.phase in phases]
+
+    def rest_only_tokens(self) -> list[str]:
+        """Return the tokens whose books live on REST alone, because this connection brought nothing for them."""
+        assets = self._keeper.assets.values()
+        return [asset.token_id for asset in assets if asset.phase is Phase.LIVE and not asset.is_streamed]
 
     @property
     def refused(self) -> Counter[str]:

@@ -1,10 +1,10 @@
-"""Where Polymarket's public services are, and the addresses of the calls a scanner makes.
+"""Where Polymarket's public services are, and the paths of the calls a scanner makes.
 
-Paths are those of the official Python client polymarket-client 0.14.0, read 2026-11-21. None of these calls needs
-a key.
+Hosts and paths are those of the official Python client polymarket-client 0.14.0, read 2026-11-21. None of these calls
+needs a key.
 """
 
-from urllib.parse import urlencode
+from urllib.parse import urlsplit
 
 GAMMA_URL = "https://gamma-api.polymarket.com"
 CLOB_URL = "https://clob.polymarket.com"
@@ -15,26 +15,42 @@ PAGE_LIMIT = 100
 BOOKS_PER_CALL = 500
 """``POST /books`` takes at most this many tokens (rate-limit page, 2026-07-25)."""
 
+EVENTS_PATH = "/events/keyset"
+BOOKS_PATH = "/books"
 
-def events_page_url(gamma_url: str, *, after_cursor: str = "", closed: bool = False) -> str:
-    """Return the address of one page of events with their markets; the first page has no cursor."""
-    query = {"closed": "true" if closed else "false", "limit": str(PAGE_LIMIT)}
-    if after_cursor:
-        query["after_cursor"] = after_cursor
-    return f"{gamma_url.rstrip('/')}/events/keyset?{urlencode(query)}"
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_VENUE_DOMAIN = "polymarket.com"
 
 
-def events_by_id_url(gamma_url: str, event_ids: list[str]) -> str:
-    """Return the address of one page with the given events (repeated ``id`` parameters), open or closed."""
-    query = [("limit", str(PAGE_LIMIT)), *(("id", event_id) for event_id in event_ids)]
-    return f"{gamma_url.rstrip('/')}/events/keyset?{urlencode(query)}"
+class UrlRefused(ValueError):
+    """An address is none that this venue's feed may talk to; the message says why."""
 
 
-def books_url(clob_url: str) -> str:
-    """Return the address that answers a POST of up to 500 tokens with their order books."""
-    return f"{clob_url.rstrip('/')}/books"
+def checked_url(url: str, *, schemes: tuple[str, str]) -> str:
+    """Return ``url`` without its trailing slash when a feed may use it.
+
+    ``schemes`` are the plain and the encrypted one. Encrypted addresses must be the venue's; plain ones must be on
+    this machine or a container's name without a dot, as a simulator has.
+    Raises UrlRefused.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    plain, encrypted = schemes
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UrlRefused(f"{url}: expected {encrypted}://host/path and nothing else")
+    is_venues = host == _VENUE_DOMAIN or host.endswith(f".{_VENUE_DOMAIN}")
+    is_local = host in _LOOPBACK or (bool(host) and "." not in host)
+    if not (parts.scheme == encrypted and is_venues) and not (parts.scheme == plain and is_local):
+        raise UrlRefused(f"{url}: expected {encrypted}:// and a {_VENUE_DOMAIN} host, or {plain}:// on this machine")
+    return url.rstrip("/")
 
 
-def clob_market_url(clob_url: str, condition_id: str) -> str:
-    """Return the address of one market's trading terms, the fallback source of its fee."""
-    return f"{clob_url.rstrip('/')}/clob-markets/{condition_id}"
+def open_events_query(after_cursor: str) -> list[tuple[str, str]]:
+    """Return the query for one page of open events with their markets; the first page has no cursor."""
+    query = [("closed", "false"), ("limit", str(PAGE_LIMIT))]
+    return [*query, ("after_cursor", after_cursor)] if after_cursor else query
+
+
+def clob_market_path(condition_id: str) -> str:
+    """Return the path of one market's trading terms, the second source of its fee."""
+    return f"/clob-markets/{condition_id}"

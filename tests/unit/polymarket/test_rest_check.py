@@ -157,4 +157,4 @@ def test_a_page_that_is_no_answer_is_refused_by_name(body: bytes) -> None:
 
 
 def test_the_request_names_tokens_as_objects() -> None:
-    assert json.loads(books_request(["1", "2"])) == [{"token_id": "1"}, {"token_id": "2"}]
+    assert books_request(["1", "2"]) == [{"token_id": "1"}, {"token_id": "2"}]
