@@ -45,7 +45,8 @@ class KalshiKey:
 
         ``path`` is the path of the final URL, ``/trade-api/v2`` included; a query is a caller's bug.
         """
-        assert path.startswith("/") and "?" not in path, path
+        assert path.startswith("/"), path
+        assert "?" not in path, path
         return b64encode(self._sign(f"{timestamp_ms}{method.upper()}{path}".encode())).decode()
 
     def headers(self, *, timestamp_ms: int, method: str, path: str) -> dict[str, str]:

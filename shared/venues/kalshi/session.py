@@ -52,16 +52,27 @@ class KalshiSession:
         self._held: _Held | None = None
         self._queue: list[LiveBook] = []
         self._stash: list[tuple[bytes, int]] = []
+        self._last_times: tuple[int, int] | None = None
 
     @property
-    def markets(self) -> int:
-        """How many markets the exchange carries on this connection."""
-        return len(self._subs.markets)
+    def wanted_markets(self) -> int:
+        """How many markets should be streamed."""
+        return len(self._subs.wanted)
 
     @property
     def live_markets(self) -> int:
         """How many of them have a book that may be believed."""
-        return sum(book.live for book in self._subs.markets.values())
+        return sum(book.live and book.wanted for book in self._subs.markets.values())
+
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether ``data_to_send`` would return anything."""
+        return bool(self._subs.outbox)
+
+    @property
+    def last_times(self) -> tuple[int, int] | None:
+        """The exchange's milliseconds and our nanoseconds of a recent delta that carried a time."""
+        return self._last_times
 
     def market_ids(self) -> tuple[MarketId, ...]:
         """Return the markets a snapshot or a command has named."""
@@ -104,7 +115,9 @@ class KalshiSession:
             return None
         return BookState(book.book, book.venue_ts_ms, book.received_ts_ns, book.sequence)
 
-    def receive(self, frame: bytes, received_ts_ns: int) -> Sequence[Event]:
+    def receive(  # noqa: PLR0911, PLR0912 - the hot path: a call for each branch would double its time
+        self, frame: bytes, received_ts_ns: int
+    ) -> Sequence[Event]:
         """Take one frame and return what happened to the books because of it.
 
         Nothing escapes, whatever the bytes: what cannot be used is counted in ``counts.refused``.
@@ -175,6 +188,8 @@ class KalshiSession:
         if self._held is not None:
             self._apply_held()
         still_open = []
+        if self._queue and self._queue[-1].venue_ts_ms:
+            self._last_times = self._queue[-1].venue_ts_ms, self._queue[-1].received_ts_ns
         for book in self._queue:
             late = heard_before_ns is not None and book.received_ts_ns >= heard_before_ns
             if book.open and book.live and (late or book.is_crossed):
@@ -207,6 +222,7 @@ class KalshiSession:
         self._held = None
         self._queue = []
         self._stash = []
+        self._last_times = None
 
     def _drain(self) -> Sequence[Event]:
         if not self._events:

@@ -100,7 +100,7 @@ class Subscriptions:
                 self._count_number(message.sid, message.seq)
                 self._ok(message)
             case Unsubscribed():
-                self._pending.pop(message.id or 0, None)
+                self._count_number(message.sid, message.seq)
             case ErrorReply():
                 self._count_number(message.sid, message.seq)
                 self._error(message)
@@ -134,6 +134,7 @@ class Subscriptions:
         books = list(books)
         self._announce_lost(books, reason)
         for book in books:
+            book.retry_at_ns = min(book.retry_at_ns, self.now_ns + _retry_after_ns(book))
             if book.wanted:
                 self._waiting[book.market_id] = book
         self._ask(subscription, (book for book in books if book.wanted and self.now_ns >= book.retry_at_ns))
@@ -144,9 +145,9 @@ class Subscriptions:
             command.waiting.discard(book.market_id)
             if not command.waiting:
                 del self._pending[command.id]
+        book.retry_at_ns = min(book.retry_at_ns, self.now_ns + _retry_after_ns(book))
         if usable:
             self._waiting.pop(book.market_id, None)
-            book.retry_at_ns = min(book.retry_at_ns, self.now_ns + _retry_after_ns(book))
             if not book.live:
                 book.live = True
                 book.live_since_ns = self.now_ns
@@ -224,7 +225,8 @@ class Subscriptions:
             id=self._next_id, kind=kind, tickers=tickers, sid=sid, sent_ns=self.now_ns, waiting=set(tickers)
         )
         self._next_id += 1
-        self._pending[command.id] = command
+        if kind is not CommandKind.UNSUBSCRIBE:  # nothing depends on its answer: the sid is left already
+            self._pending[command.id] = command
         self.outbox.append(command.text(yes_price=self._yes_price))
 
     def _count_number(self, sid: int | None, seq: int | None) -> None:
@@ -275,8 +277,6 @@ class Subscriptions:
             return
         command = self._pending.pop(message.id or 0, None)
         if command is None:
-            return
-        if command.kind is CommandKind.UNSUBSCRIBE:
             return
         if code in _PASSING:
             self._try_later(command)

@@ -1,5 +1,0 @@
-"""``python -m services.cli`` is the ``dutchbook`` command."""
-
-from services.cli.main import main
-
-main()
