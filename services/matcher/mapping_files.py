@@ -73,6 +73,11 @@ class PlacedRow:
     file: str
     line: int
 
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return Path(self.file).name
+
 
 @dataclass(frozen=True, slots=True)
 class Mappings:
