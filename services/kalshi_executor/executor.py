@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from services.kalshi_executor.core import done, journaled, planned_order, refused
-from services.kalshi_executor.crash import Crashes, CrashPoint
+from services.kalshi_executor.crash_points import CrashPoint
 from services.kalshi_executor.ledger import Ledger, LedgerRefused, digest
 from services.kalshi_executor.ledger_thread import LedgerThread
 from services.kalshi_executor.transport import Accepted, OrderTransport
@@ -17,6 +17,7 @@ from shared.domain.pair import Pair, PairId
 from shared.domain.risk import ApprovedIntent, Refusal, approve, still_allowed
 from shared.domain.risk_terms import Context, RefusalReason, RiskLimits
 from shared.runtime.clock import Clock
+from shared.runtime.crash import Crashes
 from shared.runtime.settings import Secret
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import sys
 from contextlib import aclosing
 from uuid import uuid4
 
-from services.kalshi_executor.crash import Crashes, CrashPoint
+from services.kalshi_executor.crash_points import CrashPoint
 from services.kalshi_executor.executor import Executor
 from services.kalshi_executor.ledger import Ledger
 from services.kalshi_executor.ledger_thread import LedgerThread
@@ -20,6 +20,7 @@ from shared.contracts.streams import ALERTS, Stream, executions, intents
 from shared.domain.market import MarketId, Venue
 from shared.io.bus import TRANSIENT, GroupReader, Identity, Outbox, Profile, connect, trim_behind_groups
 from shared.runtime.clock import Clock, SystemClock
+from shared.runtime.crash import Crashes
 from shared.runtime.errors import Halted
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis

@@ -2,12 +2,13 @@
 
 import asyncio
 
-from services.kalshi_executor.crash import Crashes, CrashPoint
+from services.kalshi_executor.crash_points import CrashPoint
 from services.kalshi_executor.ledger import Ledger
 from services.kalshi_executor.ledger_thread import LedgerThread
 from shared.contracts.executions import ExecutionMessage
 from shared.contracts.streams import Stream
 from shared.io.bus import Outbox
+from shared.runtime.crash import Crashes
 
 _BATCH = 500
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from shared.domain.risk_terms import RiskLimits
+from shared.runtime.crash import CrashAt
 from shared.runtime.settings import RedisUrl, SharedVariable
 
 _DEFAULTS = RiskLimits()
@@ -25,8 +26,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["dry", "live"] = "dry"
     kill_file: Path | None = None
     """While this file exists nothing is sent; ``KILL`` beside the ledger when not set."""
-    crash_at: Annotated[str, SharedVariable("DUTCHBOOK_CRASH_AT")] = ""
-    """Rehearsals only: the process kills itself at this point."""
+    crash_at: CrashAt = ""
     max_contracts: Decimal = _DEFAULTS.max_contracts
     max_order_dollars: Decimal = _DEFAULTS.max_order_dollars
     max_market_dollars: Decimal = _DEFAULTS.max_market_dollars
