@@ -15,7 +15,7 @@ import msgspec
 from rich.live import Live
 
 from services.cli.judge import Episode, Key, TrueInterval, Verdict, judge
-from services.cli.output import errors
+from services.cli.output import errors, write_line
 from services.cli.slack_sink import SlackSink
 from services.cli.stack import SERVICES, Stack
 from services.cli.table import live_table
@@ -300,3 +300,23 @@ def _latency_ms(samples_ns: list[int]) -> dict[str, float | None]:
         "wire_to_intent_p50": round(cuts[49] / 1_000_000, 3),
         "wire_to_intent_p99": round(cuts[98] / 1_000_000, 3),
     }
+
+
+def print_summary(summary: Summary) -> None:
+    """Write the result for people to stdout."""
+    found, pairs = summary.opportunities, summary.pairs
+    for venue, seen in summary.venues.items():
+        write_line(f"{venue:<11} {seen.markets} markets, {seen.frames:,} frames")
+    write_line(f"pairs       {pairs['live']} live, {pairs['candidates']} candidates for review")
+    write_line(f"quotes      {summary.quotes:,}")
+    write_line(
+        f"edges       {found['expected']} expected, {found['found']} found, "
+        f"{found['missed']} missed, {found['false']} false"
+    )
+    intents = summary.intents
+    write_line(f"intents     {intents['emitted']} emitted, {intents['filled']} filled, {intents['refused']} refused")
+    write_line(f"alerts      {summary.alerts['sent']} sent")
+    latency = summary.latency_ms
+    write_line(
+        f"latency     wire to intent p50 {latency['wire_to_intent_p50']} ms, p99 {latency['wire_to_intent_p99']} ms"
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ import msgspec
 
 from shared.contracts import streams
 from shared.contracts.envelope import Message
-from shared.contracts.executions import ExecutionMessage, IntentRefused, OrderDone
+from shared.contracts.executions import ExecutionMessage, IntentRefused, OrderDone, OrderJournaled
 from shared.contracts.health import FeedBeat
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import (
@@ -101,9 +101,7 @@ class PipelineWatch:
         held = await self._redis.mget([streams.book_key(*leg) for leg in legs])
         return [(leg[0], leg[1]) for leg, payload in zip(legs, held, strict=True) if not _is_quote(payload)]
 
-    async def _follow(
-        self, stream: Stream[M], note: Callable[[M], Awaitable[None] | None], stopping: asyncio.Event
-    ) -> None:
+    async def _follow(self, stream: Stream[M], note: Callable[[M], None], stopping: asyncio.Event) -> None:
         tail = StreamTail(self._url, stream, await last_id(self._redis, stream.name))
         async for messages in tail.batches(stopping):
             for message in messages:
@@ -135,6 +133,8 @@ class PipelineWatch:
 
     def _note_execution(self, message: ExecutionMessage) -> None:
         seen = self.seen
+        if message.wire_ts_ns and message.intent_read_ts_ns and not isinstance(message, OrderJournaled):
+            seen.wire_to_intent_ns.append(message.intent_read_ts_ns - message.wire_ts_ns)
         match message:
             case IntentRefused():
                 seen.refused += 1
@@ -142,8 +142,6 @@ class PipelineWatch:
                 seen.events.append(f"refused {message.pair_id}: {message.reason} {message.detail}".rstrip())
             case OrderDone():
                 seen.filled += message.filled_contracts > 0
-                if message.wire_ts_ns and message.intent_read_ts_ns:
-                    seen.wire_to_intent_ns.append(message.intent_read_ts_ns - message.wire_ts_ns)
                 seen.events.append(
                     f"{message.mode} order {message.market_id} {message.outcome}: filled {message.filled_contracts} "
                     f"of {message.contracts} for ${message.cost_dollars} + ${message.fee_dollars} fee"
