@@ -19,6 +19,7 @@ from services.cli.output import errors, write_line
 from services.cli.slack_sink import SlackSink
 from services.cli.stack import SERVICES, Stack
 from services.cli.table import live_table
+from services.cli.waiting import wait_until
 from services.cli.watch import PipelineWatch, Seen
 from services.matcher.curated import curated_yaml
 from shared.domain.market import Venue
@@ -80,29 +81,40 @@ async def demo(*, seed: int, duration_s: float | None, show: bool) -> Summary:
     try:
         with start_private_redis() as redis:
             async with SlackSink() as sink:
-                return await _Demo(folder, redis.url, sink, seed, show).run(duration_s, interrupted)
+                running = _Demo(folder, redis.url, sink, seed=seed, show=show, interrupted=interrupted)
+                return await running.run(duration_s)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Demo:
-    def __init__(self, folder: Path, redis_url: str, sink: SlackSink, seed: int, show: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        redis_url: str,
+        sink: SlackSink,
+        *,
+        seed: int,
+        show: bool,
+        interrupted: asyncio.Event,
+    ) -> None:
         self._folder = folder
         self._redis_url = redis_url
         self._sink = sink
         self._seed = seed
         self._show = show
+        self._interrupted = interrupted
         self._stack = Stack(folder, {"DUTCHBOOK_REDIS_URL": redis_url})
         self._watch = PipelineWatch(redis_url, account=ACCOUNT)
 
-    async def run(self, duration_s: float | None, interrupted: asyncio.Event) -> Summary:
+    async def run(self, duration_s: float | None) -> Summary:
         stopping = asyncio.Event()
         watching = asyncio.create_task(self._watch.run(stopping))
         try:
             simulator = await self._start()
-            await self._until(self._everything_is_quoted(simulator), interrupted, READY_TIMEOUT_S)
+            await self._wait_until_quoted(simulator)
             from_ms = _now_ms()
-            await self._look_on(duration_s, interrupted)
+            await self._look_on(duration_s)
             to_ms = _now_ms()
             truth = await self._control(simulator, "/truth")
             await asyncio.sleep(_LAST_WORDS_S)
@@ -119,7 +131,12 @@ class _Demo:
             "venue_sim",
             environ={"VENUE_SIM_SEED": str(self._seed), "VENUE_SIM_READY_FILE": str(ready_file)},
         )
-        await self._until(_exists(ready_file), asyncio.Event(), READY_TIMEOUT_S)
+
+        async def is_ready() -> bool:
+            self._check_alive()
+            return await asyncio.to_thread(ready_file.is_file)
+
+        await wait_until(is_ready, timeout_s=READY_TIMEOUT_S, what="the simulator is not ready")
         simulator = msgspec.json.decode(ready_file.read_bytes(), type=Simulator)
         environ = await self._environ(simulator)
         for service in SERVICES:
@@ -150,24 +167,26 @@ class _Demo:
             "ALERTS_ALLOW_LOCAL_SINK": "true",
         }
 
-    async def _everything_is_quoted(self, simulator: Simulator) -> None:
+    async def _wait_until_quoted(self, simulator: Simulator) -> None:
         truth = await self._control(simulator, "/truth")
         wanted = len(truth["pairs"])
-        while True:
+
+        async def is_quoted() -> bool:
+            self._check_alive()
             try:
                 pairs, _ = await self._watch.pairs()
                 unquoted = await self._watch.unquoted(pairs)
             except TRANSIENT:
-                unquoted, pairs = [], []
-            if len(pairs) >= wanted and not unquoted:
-                return
+                return False
             self._say(f"starting: {len(pairs)} of {wanted} pairs live, {len(unquoted)} books missing")
-            await asyncio.sleep(0.1)
+            return len(pairs) >= wanted and not unquoted
 
-    async def _look_on(self, duration_s: float | None, interrupted: asyncio.Event) -> None:
+        await wait_until(is_quoted, timeout_s=READY_TIMEOUT_S, what="not every pair is live and quoted")
+
+    async def _look_on(self, duration_s: float | None) -> None:
         ends_at_s = time.monotonic() + duration_s if duration_s is not None else None
         with Live(console=errors, refresh_per_second=4, transient=False) if self._show else _NoTable() as table:
-            while not interrupted.is_set() and (ends_at_s is None or time.monotonic() < ends_at_s):
+            while not self._interrupted.is_set() and (ends_at_s is None or time.monotonic() < ends_at_s):
                 table.update(live_table(self._watch.seen, header=self._header(ends_at_s), alerts=self._sink.messages))
                 left_s = 0.25 if ends_at_s is None else max(0.0, min(0.25, ends_at_s - time.monotonic()))
                 done, _ = await asyncio.wait({self._stack.broken}, timeout=left_s)
@@ -178,22 +197,11 @@ class _Demo:
         left = "" if ends_at_s is None else f", {max(0.0, ends_at_s - time.monotonic()):.0f} s left"
         return f"dutchbook demo, seed {self._seed}, simulated venues, dry-run{left} (Ctrl-C ends it)"
 
-    async def _until(self, condition: Any, interrupted: asyncio.Event, timeout_s: float) -> None:
-        waiting = asyncio.ensure_future(condition)
-        interruption = asyncio.ensure_future(interrupted.wait())
-        try:
-            done, _ = await asyncio.wait(
-                {waiting, interruption, self._stack.broken},
-                timeout=timeout_s,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if not done:
-                raise StartRefused(f"the demo was not ready after {timeout_s:.0f} s; logs: {self._folder}")
-            for finished in done:
-                finished.result()
-        finally:
-            waiting.cancel()
-            interruption.cancel()
+    def _check_alive(self) -> None:
+        if self._stack.broken.done():
+            self._stack.broken.result()
+        if self._interrupted.is_set():
+            raise StartRefused("interrupted before everything was up")
 
     async def _control(self, simulator: Simulator, path: str) -> Any:
         async with HttpClient(simulator.control_url) as client:
@@ -249,11 +257,6 @@ class _NoTable:
 
     def update(self, _: object) -> None:
         """Show nothing."""
-
-
-async def _exists(path: Path) -> None:
-    while not path.exists():
-        await asyncio.sleep(0.02)
 
 
 def _secret_file(path: Path, text: str) -> Path:

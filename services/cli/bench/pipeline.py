@@ -1,8 +1,8 @@
 """``dutchbook bench pipeline``: two pipelines of real processes, the same frames, one run.
 
-Both read the same player, both use a private Redis of the same kind, and both are asked the same: how long from the moment
-a frame that opens an edge was written to the socket until the executor has the intent, and how many messages per
-second can be sent for seconds on end before that time grows.
+Both read the same player, both use a private Redis of the same kind, and both are asked the same: how long from the
+moment a frame that opens an edge was written to the socket until the executor has the intent, and how many messages
+per second can be sent for seconds on end before that time grows.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from aiohttp import ClientSession, ClientTimeout
 from services.cli.bench.figures import Moment, Probe, probe_of
 from services.cli.output import errors, write_line
 from services.cli.stack import Stack
+from services.cli.waiting import wait_until
 from services.cli.watch import PipelineWatch
 from services.matcher.curated import curated_yaml
 from shared.contracts.streams import FIELD, executions, intents
@@ -131,7 +132,9 @@ async def _player(folder: Path, *, pairs: int, seed: int) -> AsyncIterator[dict[
         sys.executable, "-m", "services.cli.bench.player", str(ready_file), str(pairs), str(seed)
     )
     try:
-        await _until(lambda: _is_file(ready_file), "the player")
+        await wait_until(
+            lambda: _is_file(ready_file), timeout_s=_READY_TIMEOUT_S, what="bench: the player is not ready"
+        )
         yield msgspec.json.decode(ready_file.read_bytes())
     finally:
         process.terminate()
@@ -178,7 +181,7 @@ async def _ours(folder: Path, url: str, player: dict[str, Any]) -> AsyncIterator
             live, _ = await watch.pairs()
             return len(live) >= len(facts["pairs"]) and not await watch.unquoted(live)
 
-        await _until(quoted, "our pipeline")
+        await wait_until(quoted, timeout_s=_READY_TIMEOUT_S, what="bench: our pipeline is not ready")
         yield lambda: _our_reads(url)
     finally:
         await watch.close()
@@ -244,7 +247,7 @@ async def _naive(folder: Path, url: str, player: dict[str, Any]) -> AsyncIterato
         return int(await redis.xlen("naive:polymarket")) >= wanted and int(await redis.xlen("naive:kalshi")) > 0
 
     try:
-        await _until(quoted, "the naive pipeline")
+        await wait_until(quoted, timeout_s=_READY_TIMEOUT_S, what="bench: the naive pipeline is not ready")
         yield lambda: _naive_reads(redis)
     finally:
         await redis.aclose()
@@ -272,15 +275,6 @@ async def _ask(player: dict[str, Any], method: str, path: str, body: object) -> 
         session.request(method, player["control_url"] + path, json=body) as answer,
     ):
         return await answer.json()
-
-
-async def _until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    async with asyncio.timeout(_READY_TIMEOUT_S):
-        try:
-            while not await condition():
-                await asyncio.sleep(0.1)
-        except TimeoutError:
-            raise StartRefused(f"bench: {what} was not ready after {_READY_TIMEOUT_S:.0f} s") from None
 
 
 async def _is_file(path: Path) -> bool:
