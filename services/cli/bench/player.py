@@ -91,7 +91,7 @@ class Player:
     async def play(self, rate: int, seconds: float) -> Json:
         """Render and play one tape and say what was sent and when each edge opened."""
         operations = round(rate / _MESSAGES_PER_OPERATION)
-        self.world.operations_per_s = operations
+        self.world.set_rate(operations)
         start_ms = _now_ms() + _SETTLE_MS + int(rate * seconds * _RENDER_BUDGET_US / 1_000)
         cues: list[Cue] = []
         self.world.step(start_ms)  # what fell due while nothing was played goes out first, at once
