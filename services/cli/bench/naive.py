@@ -159,12 +159,11 @@ async def executor(_settings: Json, redis: Any) -> None:
                 await redis.xack(INTENTS, "executor", entry_id)
 
 
-async def _main(role: str, settings_file: Path) -> None:
-    settings = json.loads(settings_file.read_text())
+async def _main(role: str, settings: Json) -> None:
     redis = Redis.from_url(settings["redis_url"], protocol=2, socket_timeout=30)
     roles = {"kalshi": kalshi_feed, "polymarket": polymarket_feed, "detector": detector, "executor": executor}
     await roles[role](settings, redis)
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(sys.argv[1], Path(sys.argv[2])))
+    asyncio.run(_main(sys.argv[1], json.loads(Path(sys.argv[2]).read_text())))
