@@ -20,6 +20,10 @@ class _Execution(Message, frozen=True, kw_only=True):
     pair_id: PairId
     happened_ts_ns: int
     """Our clock."""
+    wire_ts_ns: int = 0
+    """Our clock when the frame that led to the intent was read from its socket."""
+    intent_read_ts_ns: int = 0
+    """Our clock when the executor had the intent."""
 
 
 class IntentRefused(_Execution, frozen=True, kw_only=True, tag="intent_refused"):
@@ -52,9 +56,6 @@ class OrderDone(_Execution, frozen=True, kw_only=True, tag="order_done"):
     """Price, contracts and fee of each fill."""
     cost_dollars: Decimal
     fee_dollars: Decimal
-    wire_ts_ns: int = 0
-    intent_read_ts_ns: int = 0
-    """Our clock when the executor had the intent."""
 
 
 ExecutionMessage = IntentRefused | OrderJournaled | OrderDone

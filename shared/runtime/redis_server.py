@@ -23,11 +23,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from redis.asyncio.connection import Connection, parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from shared.io.bus import Profile, connect
 from shared.runtime import redis_keeper
 from shared.runtime.errors import StartRefused
 
@@ -164,16 +162,14 @@ async def check_redis(url: str, *, timeout_s: int = 3) -> None:
     shown = _without_password(url)
     try:
         async with asyncio.timeout(timeout_s):
-            facts = await _server_facts(url, timeout_s)
+            facts = await _server_facts(url)
     except (TimeoutError, OSError, ValueError, RedisError) as error:
         reason = str(error) or f"no answer within {timeout_s} s"
         raise RedisUnusable(f"Redis at {shown} cannot be used ({reason}): check DUTCHBOOK_REDIS_URL") from error
-    version = _version_in(facts.get("redis_version", ""))
+    found = str(facts.get("redis_version", "unknown"))
+    version = _version_in(found)
     if version is None or version < OLDEST_VERSION:
-        raise RedisUnusable(
-            f"Redis at {shown} is version {facts.get('redis_version', 'unknown')}; "
-            f"{_dotted(OLDEST_VERSION)} or newer is needed"
-        )
+        raise RedisUnusable(f"Redis at {shown} is version {found}; {_dotted(OLDEST_VERSION)} or newer is needed")
     policy = facts.get("maxmemory_policy", "unknown")
     if policy != "noeviction":
         raise RedisUnusable(
@@ -181,19 +177,12 @@ async def check_redis(url: str, *, timeout_s: int = 3) -> None:
         )
 
 
-async def _server_facts(url: str, timeout_s: int) -> dict[str, str]:
-    """Ask INFO over a connection of its own, without a retry, and return its fields."""
-    options: dict[str, Any] = dict(parse_url(url))
-    kind: Any = options.pop("connection_class", Connection)
-    link = kind(**options, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
+async def _server_facts(url: str) -> dict[str, Any]:
+    client = connect(url, Profile.READER)
     try:
-        await link.connect()
-        await link.send_command("INFO")
-        reply = await link.read_response()
+        return dict(await client.info())
     finally:
-        await link.disconnect(nowait=True)
-    text = reply.decode() if isinstance(reply, bytes) else str(reply)
-    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        await client.aclose()
 
 
 def _without_password(url: str) -> str:

@@ -88,7 +88,7 @@ def test_a_lock_that_lacks_or_undercuts_a_dependency_is_noticed() -> None:
     "line",
     [
         "--index-url https://example.org/simple",
-        "--find-links /opt/wheels",
+        "--find-links /opt/mirror",
         "-i mirror",
         "#    uv pip compile /home/me/pyproject.toml",
     ],

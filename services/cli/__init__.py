@@ -1,0 +1,1 @@
+"""The ``dutchbook`` command: starts services as processes, reads streams, offline tools."""

@@ -1,0 +1,20 @@
+"""What a command writes: data on stdout, everything else on stderr."""
+
+import sys
+
+import msgspec
+from rich.console import Console
+
+errors = Console(stderr=True, highlight=False)
+"""For people: progress and notices."""
+
+
+def write_json(value: object) -> None:
+    """Write one JSON object and a newline to stdout."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def write_line(text: str) -> None:
+    """Write one line of data to stdout."""
+    sys.stdout.write(text + "\n")

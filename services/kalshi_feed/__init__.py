@@ -1,0 +1,1 @@
+"""Kalshi's markets and books: discovery by REST to the catalog, books by WebSocket to the quotes."""

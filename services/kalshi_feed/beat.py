@@ -1,0 +1,39 @@
+"""The feed's sign of life, once a second."""
+
+from typing import Literal
+
+from services.kalshi_feed.live_books import LiveBooks
+from shared.contracts.health import FeedBeat
+from shared.domain.market import Venue
+from shared.runtime.clock import Clock
+
+
+def beat(books: LiveBooks, clock: Clock, *, quotes: int) -> FeedBeat:
+    """Return what can be said about the connection now."""
+    session = books.session
+    now_s = clock.monotonic_s()
+    return FeedBeat(
+        venue=Venue.KALSHI,
+        connection=books.connection,
+        state=_state(books),
+        markets=session.wanted_markets,
+        books_live=session.live_markets,
+        frame_age_ms=_age_ms(now_s, books.heard_s),
+        data_age_ms=_age_ms(now_s, books.data_s),
+        lag_ms=books.lag.lag_ms,
+        frames=books.frames,
+        quotes=quotes,
+        refused=session.counts.refused.total(),
+        gaps=session.counts.gaps,
+        sent_ts_ns=clock.now_ns(),
+    )
+
+
+def _state(books: LiveBooks) -> Literal["connecting", "live", "degraded", "down"]:
+    if not books.is_connected:
+        return "connecting" if books.is_first_dial else "down"
+    return "live" if books.session.live_markets == books.session.wanted_markets else "degraded"
+
+
+def _age_ms(now_s: float, then_s: float | None) -> int:
+    return -1 if then_s is None else max(0, int((now_s - then_s) * 1000))

@@ -1,0 +1,254 @@
+"""The books of the wanted markets: one signed WebSocket, the session on it, and the quotes that come of it.
+
+The read loop waits for nothing but the socket. Books are marked for the publisher as the session announces them; the
+open operations are ended once two turns of the event loop brought no further frame.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import WebSocketException
+
+from shared.domain.market import MarketId
+from shared.io.websocket import Unauthorised
+from shared.runtime.clock import Clock
+from shared.runtime.feed import QuoteSource, QuoteState
+from shared.venues.kalshi.auth import AuthFailure, auth_failure
+from shared.venues.kalshi.events import BookChanged, BookEnded, BooksLost, CommandRefused, Event, LinkUnusable
+from shared.venues.kalshi.rest import api_error
+from shared.venues.kalshi.session import KalshiSession
+
+_QUIET_TURNS = 2
+"""Turns of the loop without a frame after which nothing is waiting: one polls the socket, one runs the reader."""
+_BEHIND_NS = 5_000_000
+_TICK_S = 0.1
+_PING_S = 1.0
+_LOST = (OSError, WebSocketException)
+
+log = logging.getLogger(__name__)
+
+
+class Publisher(Protocol):
+    """Where quotes go."""
+
+    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
+        """Say that a book changed."""
+        ...
+
+    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
+        """Say that quotes must not be believed."""
+        ...
+
+
+Alert = Callable[[str, str, str], None]
+"""Tells the operator: a stable code, a title, details."""
+
+
+class LiveBooks:
+    """One connection's books, as the publisher's source of quotes."""
+
+    def __init__(
+        self,
+        session: KalshiSession,
+        publisher: Publisher,
+        clock: Clock,
+        *,
+        alert: Alert,
+        epoch: str,
+        silent_s: float,
+    ) -> None:
+        self.session = session
+        self._publisher = publisher
+        self._clock = clock
+        self._alert = alert
+        self._epoch = epoch
+        self._silent_s = silent_s
+        self._dials = 0
+        self._unauthorised = 0
+        self._wake = asyncio.Event()
+        self._given_up = ""
+        self._settling = False
+        self._frames_seen = 0
+        self._quiet_turns = 0
+        self._yielded_ns = 0
+        self.frames = 0
+        """Frames received since the start."""
+        self.connection = f"{epoch}-0"
+        self.is_connected = False
+        self.heard_s: float | None = None
+        """Monotonic time of the last frame or pong, None before the first of this connection."""
+        self.data_s: float | None = None
+        self.lag = LagGauge()
+
+    @property
+    def is_first_dial(self) -> bool:
+        """Whether no link has been up yet."""
+        return self._dials == 0
+
+    def quote_state(self, market_id: MarketId) -> QuoteState | None:
+        """Return the book when it may be quoted now."""
+        state = self.session.book_state(market_id)
+        if state is None:
+            return None
+        return QuoteState(
+            state.book, state.venue_ts_ms, state.received_ts_ns, "sequence", state.sequence, self.connection
+        )
+
+    def want(self, market_ids: Iterable[MarketId]) -> None:
+        """Stream exactly these markets from now on."""
+        self.session.want(market_ids)
+        self._wake.set()
+
+    async def talk(self, link: ClientConnection) -> None:
+        """Hold the conversation on a fresh link until it is lost, which raises ConnectionError."""
+        self._dials += 1
+        self._unauthorised = 0
+        self.connection = f"{self._epoch}-{self._dials}"
+        self._given_up = ""
+        self.lag = LagGauge()
+        self.heard_s = self._clock.monotonic_s()
+        self.data_s = None
+        self.session.connected(self._monotonic_ns())
+        self.is_connected = True
+        log.info("link.up", extra={"connection": self.connection})
+        error = ""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(link))
+                tasks.create_task(self._attend(link))
+                tasks.create_task(self._ping(link))
+        except* _LOST as lost:
+            error = repr(lost.exceptions[0])
+        raise ConnectionError(self._given_up or error)  # raised inside except* it would come as a group
+
+    def lost(self, reason: str) -> None:
+        """Withdraw every quote, because there is no link."""
+        self.is_connected = False
+        self.heard_s = self.data_s = None
+        self._act(self.session.disconnected(reason))
+
+    def unauthorised(self, refusal: Unauthorised) -> None:
+        """Say once, and only when a fresh signature did not help, why the exchange lets nobody in."""
+        self._unauthorised += 1
+        failure: AuthFailure = auth_failure(api_error(401, refusal.body.encode()))
+        if self._unauthorised == 2:
+            log.error("link.unauthorised", extra={"cause": failure.value, "remedy": failure.remedy})
+            self._alert("kalshi_feed.unauthorised", f"Kalshi refuses the feed's key: {failure}", failure.remedy)
+
+    async def _read(self, link: ClientConnection) -> None:
+        loop = asyncio.get_running_loop()
+        receive = self.session.receive
+        while True:
+            frame = await link.recv(decode=False)
+            received_ts_ns = self._clock.now_ns()
+            self.frames += 1
+            events = receive(frame, received_ts_ns)
+            if not self._settling:
+                self._settling = True
+                self._quiet_turns = 0
+                self._yielded_ns = received_ts_ns
+                loop.call_soon(self._settle_when_quiet)
+            if events:
+                self._act(events)
+                if received_ts_ns - self._yielded_ns > _BEHIND_NS:
+                    self._yielded_ns = received_ts_ns
+                    await asyncio.sleep(0)  # behind: let the publisher read this book, which is whole just now
+
+    def _settle_when_quiet(self) -> None:
+        if self.frames != self._frames_seen:
+            self._frames_seen = self.frames
+            self._quiet_turns = 0
+        else:
+            self._quiet_turns += 1
+        if self._quiet_turns < _QUIET_TURNS:
+            asyncio.get_running_loop().call_soon(self._settle_when_quiet)
+            behind_ns = self._clock.now_ns() - _BEHIND_NS
+            if behind_ns > self._yielded_ns:
+                self._act(self.session.settle(heard_before_ns=behind_ns))
+            return
+        self._settling = False
+        self._act(self.session.settle())
+
+    def _act(self, events: Sequence[Event]) -> None:
+        for event in events:
+            match event:
+                case BookChanged(market_id):
+                    self._publisher.mark(self, market_id)
+                case BookEnded(market_id):
+                    self._publisher.stale((market_id,), "the exchange cleared the book: trading has ended")
+                case BooksLost(market_ids, reason):
+                    log.warning("books.lost", extra={"markets": len(market_ids), "reason": reason[:300]})
+                    self._publisher.stale(market_ids, reason)
+                    self._wake.set()
+                case CommandRefused(code, text, market_ids):
+                    self._refused(code, text, market_ids)
+                case LinkUnusable(reason):
+                    self._given_up = self._given_up or reason
+                    self._wake.set()
+        if self.session.has_data_to_send:
+            self._wake.set()
+
+    def _refused(self, code: int, text: str, market_ids: tuple[MarketId, ...]) -> None:
+        shown = ", ".join(market_ids[:5])
+        log.error("markets.refused", extra={"code": code, "text": text[:100], "markets": shown})
+        self._publisher.stale(market_ids, f"Kalshi does not stream this market (error {code})")
+        self._alert("kalshi_feed.market_refused", f"Kalshi refuses to stream {len(market_ids)} markets", shown)
+
+    async def _attend(self, link: ClientConnection) -> None:
+        """Send what the session wants to say, let its time pass, and notice silence."""
+        frames = self.frames
+        while True:
+            self._act(self.session.tick(self._monotonic_ns()))
+            for text in self.session.data_to_send():
+                await link.send(text)
+            now_s = self._clock.monotonic_s()
+            if self.frames != frames:
+                frames = self.frames
+                self.heard_s = self.data_s = now_s
+                self._sample_lag()
+            if self.heard_s is not None and now_s - self.heard_s > self._silent_s:
+                self._given_up = f"no frame and no pong for {self._silent_s:.0f} s"
+            if self._given_up:
+                raise ConnectionError(self._given_up)
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(_TICK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _ping(self, link: ClientConnection) -> None:
+        """Ask for a sign of life each second; Kalshi's own pings come only every ten."""
+        while True:
+            pong = asyncio.ensure_future(await link.ping())
+            pong.add_done_callback(self._ponged)
+            await asyncio.sleep(_PING_S)
+
+    def _ponged(self, pong: "asyncio.Future[float]") -> None:
+        if not pong.cancelled() and pong.exception() is None:
+            self.heard_s = self._clock.monotonic_s()
+
+    def _sample_lag(self) -> None:
+        seen = self.session.last_times
+        if seen is not None:
+            venue_ts_ms, received_ts_ns = seen
+            self.lag.saw(received_ts_ns // 1_000_000 - venue_ts_ms)
+
+    def _monotonic_ns(self) -> int:
+        return int(self._clock.monotonic_s() * 1_000_000_000)
+
+
+class LagGauge:
+    """How much later than usual frames arrive after the venue's own timestamp, whatever the clocks' difference."""
+
+    def __init__(self) -> None:
+        self._least_ms: int | None = None
+        self.lag_ms = 0
+
+    def saw(self, delay_ms: int) -> None:
+        """Note one difference between our clock at arrival and the venue's timestamp."""
+        self._least_ms = delay_ms if self._least_ms is None else min(self._least_ms, delay_ms)
+        self.lag_ms = delay_ms - self._least_ms

@@ -1,0 +1,90 @@
+"""Which Kalshi listings there are and how to find them: what the REST routes ask, whoever answers."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from services.venue_sim.kalshi_objects import event_json, market_json, orderbook_json, series_json
+from services.venue_sim.markets import KalshiEvent, KalshiMarket, KalshiSeries
+
+Json = dict[str, Any]
+
+
+class KalshiCatalog(Protocol):
+    """The objects a Kalshi server shows. Every list is in a stable order; None means there is no such thing."""
+
+    def tickers(self) -> Sequence[str]:
+        """Return every market's ticker."""
+        ...
+
+    def market(self, ticker: str) -> Json | None:
+        """Return a market object."""
+        ...
+
+    def orderbook(self, ticker: str, depth: int) -> Json | None:
+        """Return ``{"yes_dollars": …, "no_dollars": …}``; depth 0 is everything."""
+        ...
+
+    def event_tickers(self) -> Sequence[str]:
+        """Return every event's ticker."""
+        ...
+
+    def event(self, event_ticker: str, *, nested: bool) -> Json | None:
+        """Return an event object, with its markets when ``nested``."""
+        ...
+
+    def series_tickers(self) -> Sequence[str]:
+        """Return every series' ticker."""
+        ...
+
+    def series(self, ticker: str) -> Json | None:
+        """Return a series object."""
+        ...
+
+
+class WorldCatalog:
+    """The simulated world's listings."""
+
+    def __init__(self, markets: Iterable[KalshiMarket]) -> None:
+        self._markets = {market.market_id: market for market in markets}
+        self._events: dict[str, KalshiEvent] = {}
+        self._series: dict[str, KalshiSeries] = {}
+        self._by_event: dict[str, list[KalshiMarket]] = {}
+        for market in self._markets.values():
+            event = market.event
+            self._events[event.event_ticker] = event
+            self._series[event.series.ticker] = event.series
+            self._by_event.setdefault(event.event_ticker, []).append(market)
+
+    def tickers(self) -> Sequence[str]:
+        """Return every market's ticker."""
+        return list(self._markets)
+
+    def market(self, ticker: str) -> Json | None:
+        """Return a market object."""
+        market = self._markets.get(ticker)
+        return None if market is None else market_json(market)
+
+    def orderbook(self, ticker: str, depth: int) -> Json | None:
+        """Return both sides' bids."""
+        market = self._markets.get(ticker)
+        return None if market is None else orderbook_json(market.book, depth)
+
+    def event_tickers(self) -> Sequence[str]:
+        """Return every event's ticker."""
+        return list(self._events)
+
+    def event(self, event_ticker: str, *, nested: bool) -> Json | None:
+        """Return an event object."""
+        event = self._events.get(event_ticker)
+        if event is None:
+            return None
+        return event_json(event, self._by_event[event_ticker] if nested else None)
+
+    def series_tickers(self) -> Sequence[str]:
+        """Return every series' ticker."""
+        return list(self._series)
+
+    def series(self, ticker: str) -> Json | None:
+        """Return a series object."""
+        series = self._series.get(ticker)
+        return None if series is None else series_json(series)

@@ -1,0 +1,111 @@
+"""The frames of Kalshi's WebSocket, encoded: bodies once for all clients, numbers for each.
+
+Shapes: Kalshi's AsyncAPI of autumn 2026 and recorded frames (Kalshi API reference, 2026-11-21). A body is the JSON of
+``msg``; ``sequenced`` puts type, sid and seq around it. With the YES scale, prices of side ``no`` are YES prices.
+"""
+
+from typing import Any
+
+import msgspec
+
+from services.venue_sim.engine import LevelChange
+from services.venue_sim.kalshi_objects import count_text, levels_json, price_text, time_text
+from services.venue_sim.markets import KalshiMarket, Operation
+
+Json = dict[str, Any]
+
+_ONE_E4 = 10_000
+
+
+def sequenced(kind: str, sid: int, seq: int, body: bytes, *, command_id: int | None = None) -> bytes:
+    """Return a data frame that takes a number of its subscription."""
+    echo = b"" if command_id is None else b'"id":%d,' % command_id
+    return b'{%b"type":"%b","sid":%d,"seq":%d,"msg":%b}' % (echo, kind.encode(), sid, seq, body)
+
+
+def unsequenced(kind: str, sid: int, body: bytes) -> bytes:
+    """Return a data frame of a channel without numbers."""
+    return b'{"type":"%b","sid":%d,"msg":%b}' % (kind.encode(), sid, body)
+
+
+def control(fields: Json) -> bytes:
+    """Return an answer to a command; fields that are None are left out."""
+    return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
+
+
+def snapshot_body(market: KalshiMarket, *, yes_scale: bool) -> bytes:
+    """Return a whole book. A side without levels has no key at all."""
+    body: Json = {"market_ticker": market.market_id, "market_id": market.uuid}
+    bids, asks = market.book.bids(), market.book.asks()
+    if bids:
+        body["yes_dollars_fp"] = levels_json(bids)
+    if asks:
+        shown = asks if yes_scale else [(_ONE_E4 - price, size) for price, size in asks]
+        body["no_dollars_fp"] = levels_json(shown)
+    return msgspec.json.encode(body)
+
+
+def delta_bodies(operation: Operation, *, yes_scale: bool) -> list[bytes]:
+    """Return one body per changed level, all with the operation's time."""
+    market = operation.market
+    assert isinstance(market, KalshiMarket), market
+    head = f'{{"market_ticker":"{market.market_id}","market_id":"{market.uuid}","price_dollars":"'
+    tail = f'","ts":"{time_text(operation.at_us)}","ts_ms":{operation.at_ms}}}'
+    return [f"{head}{_change_text(change, yes_scale=yes_scale)}{tail}".encode() for change in operation.changes]
+
+
+def trade_bodies(operation: Operation) -> list[bytes]:
+    """Return one body per maker level consumed."""
+    trade, market = operation.trade, operation.market
+    if trade is None:
+        return []
+    outcome = "yes" if trade.taker_side == "bid" else "no"
+    return [
+        msgspec.json.encode(
+            {
+                "trade_id": f"{operation.at_us:x}-{number}",
+                "market_ticker": market.market_id,
+                "yes_price_dollars": price_text(price_e4),
+                "no_price_dollars": price_text(_ONE_E4 - price_e4),
+                "count_fp": count_text(size_e6),
+                "taker_side": outcome,
+                "taker_outcome_side": outcome,
+                "taker_book_side": trade.taker_side,
+                "is_block_trade": False,
+                "ts": operation.at_ms // 1_000,
+                "ts_ms": operation.at_ms,
+            }
+        )
+        for number, (price_e4, size_e6) in enumerate(trade.fills)
+    ]
+
+
+def ticker_body(market: KalshiMarket, at_us: int) -> bytes:
+    """Return the top of the book and the totals; an empty side reads 0 or 1 dollar with size 0."""
+    book = market.book
+    bid_e4, ask_e4 = book.best_bid_e4() or 0, book.best_ask_e4() or _ONE_E4
+    return msgspec.json.encode(
+        {
+            "market_ticker": market.market_id,
+            "market_id": market.uuid,
+            "price_dollars": price_text(market.last_price_e4),
+            "yes_bid_dollars": price_text(bid_e4),
+            "yes_ask_dollars": price_text(ask_e4),
+            "yes_bid_size_fp": count_text(book.size_e6("bid", bid_e4)),
+            "yes_ask_size_fp": count_text(book.size_e6("ask", ask_e4)),
+            "volume_fp": count_text(market.volume_e6),
+            "open_interest_fp": count_text(market.volume_e6),
+            "last_trade_size_fp": count_text(market.last_size_e6),
+            "dollar_volume": market.volume_e6 // 1_000_000,
+            "dollar_open_interest": market.volume_e6 // 1_000_000,
+            "ts": at_us // 1_000_000,
+            "ts_ms": at_us // 1_000,
+            "time": time_text(at_us),
+        }
+    )
+
+
+def _change_text(change: LevelChange, *, yes_scale: bool) -> str:
+    side = "yes" if change.side == "bid" else "no"
+    price_e4 = change.price_e4 if yes_scale or change.side == "bid" else _ONE_E4 - change.price_e4
+    return f'{price_text(price_e4)}","delta_fp":"{count_text(change.delta_e6)}","side":"{side}'

@@ -1,0 +1,148 @@
+"""Who is subscribed to what on Kalshi's WebSocket, and what every operation sends to whom.
+
+A body is encoded once per operation and price scale; only ``sid`` and ``seq`` differ between clients. ``seq`` counts
+per connection and subscription, over data and control frames alike (Kalshi API reference, 2026-11-21, and recorded
+traffic of August 2026).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from services.venue_sim import kalshi_frames as frames
+from services.venue_sim.faults import FaultKind, Faults
+from services.venue_sim.markets import KalshiMarket, Operation
+
+BOOKS = "orderbook_delta"
+TRADES = "trade"
+TICKER = "ticker"
+LIFECYCLE = "market_lifecycle_v2"
+PRIVATE_CHANNELS = ("fill", "user_orders", "market_positions", "order_group_updates")
+"""Accepted; nothing happens on them while the simulator takes no orders."""
+
+CHANNELS = (BOOKS, TRADES, TICKER, LIFECYCLE, *PRIVATE_CHANNELS)
+SEQUENCED = (BOOKS, TRADES, LIFECYCLE, "order_group_updates")
+
+SKIP_DELTA = FaultKind("skip_delta", "times", "leave out the next delta of a subscription; its number is used up")
+DROP_CONNECTION = FaultKind("drop_connection", "times", "cut every connection without a close frame")
+FREEZE = FaultKind("freeze", "while_on", "hold all frames back; pings go on, and what was held follows")
+
+
+class Receiver(Protocol):
+    """A connection, as the broadcast sees it."""
+
+    def push(self, subscription: "Subscription", frame: bytes) -> None:
+        """Queue a data frame, or end the subscription when too much is waiting."""
+        ...
+
+    def cut(self) -> None:
+        """Lose the connection without saying so."""
+        ...
+
+
+class Subscription:
+    """One sid of one connection."""
+
+    __slots__ = ("channel", "receiver", "seq", "sid", "tickers", "yes_scale")
+
+    def __init__(self, receiver: Receiver, sid: int, channel: str, *, yes_scale: bool) -> None:
+        self.receiver = receiver
+        self.sid = sid
+        self.channel = channel
+        self.yes_scale = yes_scale
+        self.seq = 0
+        self.tickers: dict[str, None] = {}
+        """In the order they were added; empty means every market, where the channel allows that."""
+
+    def take_seq(self) -> int | None:
+        """Return the next number, None on a channel that has none."""
+        if self.channel not in SEQUENCED:
+            return None
+        self.seq += 1
+        return self.seq
+
+    def send(self, kind: str, body: bytes, *, command_id: int | None = None) -> None:
+        """Send a data frame with the next number."""
+        seq = self.take_seq()
+        if seq is None:
+            self.receiver.push(self, frames.unsequenced(kind, self.sid, body))
+        else:
+            self.receiver.push(self, frames.sequenced(kind, self.sid, seq, body, command_id=command_id))
+
+
+class Broadcast:
+    """Every subscription of every connection, found by channel and market."""
+
+    def __init__(self, markets: Mapping[str, KalshiMarket], faults: Faults) -> None:
+        self.markets = markets
+        self.receivers: set[Receiver] = set()
+        self._faults = faults
+        faults.declare(SKIP_DELTA, DROP_CONNECTION, FREEZE)
+        self._by_market: dict[tuple[str, str], list[Subscription]] = {}
+        self._of_all: dict[str, list[Subscription]] = {channel: [] for channel in CHANNELS}
+
+    def add(self, subscription: Subscription, tickers: Iterable[str]) -> list[str]:
+        """Let a subscription hear of these markets too (of all, when it names none); return the new ones."""
+        added = [ticker for ticker in dict.fromkeys(tickers) if ticker not in subscription.tickers]
+        for ticker in added:
+            subscription.tickers[ticker] = None
+            self._by_market.setdefault((subscription.channel, ticker), []).append(subscription)
+        hears_all = self._of_all[subscription.channel]
+        if not subscription.tickers and subscription not in hears_all:
+            hears_all.append(subscription)
+        return added
+
+    def remove(self, subscription: Subscription, tickers: Iterable[str]) -> None:
+        """Let a subscription hear no more of these markets."""
+        for ticker in tickers:
+            if ticker in subscription.tickers:
+                del subscription.tickers[ticker]
+                self._by_market[subscription.channel, ticker].remove(subscription)
+
+    def end(self, subscription: Subscription) -> None:
+        """Let a subscription hear nothing any more."""
+        self.remove(subscription, list(subscription.tickers))
+        hears_all = self._of_all[subscription.channel]
+        if subscription in hears_all:
+            hears_all.remove(subscription)
+
+    def on_operation(self, operation: Operation) -> None:
+        """Send one operation to everybody who is subscribed to its market."""
+        market = operation.market
+        if not isinstance(market, KalshiMarket):
+            return
+        if self._faults.take(DROP_CONNECTION.name):
+            for receiver in list(self.receivers):
+                receiver.cut()
+        self._send_deltas(operation)
+        if operation.trade is not None:
+            self._send_each(TRADES, market, "trade", frames.trade_bodies(operation))
+        if self._listeners(TICKER, market):
+            self._send_each(TICKER, market, "ticker", [frames.ticker_body(market, operation.at_us)])
+
+    def _send_deltas(self, operation: Operation) -> None:
+        bodies: dict[bool, list[bytes]] = {}
+        for subscription in self._listeners(BOOKS, operation.market):
+            scale = subscription.yes_scale
+            if scale not in bodies:
+                bodies[scale] = frames.delta_bodies(operation, yes_scale=scale)
+            for body in bodies[scale]:
+                if self._faults.take(SKIP_DELTA.name):
+                    subscription.take_seq()
+                else:
+                    subscription.send("orderbook_delta", body)
+
+    def _send_each(self, channel: str, market: KalshiMarket, kind: str, bodies: list[bytes]) -> None:
+        for subscription in self._listeners(channel, market):
+            for body in bodies:
+                subscription.send(kind, body)
+
+    def _listeners(self, channel: str, market: object) -> list[Subscription]:
+        assert isinstance(market, KalshiMarket), market
+        named = self._by_market.get((channel, market.market_id), [])
+        everything = self._of_all[channel]
+        return [*named, *everything] if everything else list(named)
+
+    def send_snapshot(self, subscription: Subscription, ticker: str, *, command_id: int | None = None) -> None:
+        """Send one market's whole book."""
+        body = frames.snapshot_body(self.markets[ticker], yes_scale=subscription.yes_scale)
+        subscription.send("orderbook_snapshot", body, command_id=command_id)

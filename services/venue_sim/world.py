@@ -1,0 +1,126 @@
+"""The seeded world both venues serve: its questions, and everything that happens to their books.
+
+The same seed, start and step times give the same operations. Nothing here knows of sockets or of the wall clock:
+whoever runs the world calls ``step`` with the time.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+from services.venue_sim.engine import Effect, Side
+from services.venue_sim.markets import KalshiMarket, Operation, PolymarketMarket, Quoted, SimMarket, SimQuestion
+from services.venue_sim.plants import Planter
+from services.venue_sim.questions import Listing, list_questions
+from services.venue_sim.quoting import Quoter
+
+Listener = Callable[[Operation], None]
+
+_LATEST_CATCH_UP_US = 100_000
+"""A world that was not stepped for longer than this does not make up for it: its own time stood still."""
+_OPINION_INTERVAL_US = 150_000
+
+
+class World:
+    """Markets on two venues, quoted around common opinions, with crossings planted now and then.
+
+    ``operations_per_s`` is the rate over all markets; ``plant_interval_ms`` the mean time between plants, 0 for
+    none.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        start_ms: int,
+        question_count: int = 56,
+        operations_per_s: int = 150,
+        plant_interval_ms: int = 2_300,
+    ) -> None:
+        assert operations_per_s > 0, operations_per_s
+        self.seed = seed
+        self.start_ms = start_ms
+        self.operation_count = 0
+        listing = list_questions(Random(seed), start_ms=start_ms, count=question_count)
+        self._adopt(listing)
+        self._random = Random(seed + 1)
+        self._quoter = Quoter(self._random, listing.quoted)
+        self._planter = Planter(self._random, self._quoter, listing, plant_interval_ms)
+        self._listeners: list[Listener] = []
+        self.set_rate(operations_per_s)
+        self._now_us = start_ms * 1_000
+        self._skipped_us = 0
+        self._last_us = 0
+        self._next_operation_us = self._now_us
+        self._next_opinion_us = self._now_us
+        self._planter.start(self._now_us)
+        self._quoter.open_books()
+
+    def _adopt(self, listing: Listing) -> None:
+        self.questions: tuple[SimQuestion, ...] = listing.questions
+        self.kalshi_markets: dict[str, KalshiMarket] = {m.market_id: m for m in listing.kalshi}
+        self.polymarket_markets: dict[str, PolymarketMarket] = {m.market_id: m for m in listing.polymarket}
+        self.quoted: tuple[Quoted, ...] = listing.quoted
+        self.questions_of: dict[str, tuple[SimQuestion, ...]] = {
+            market_id: tuple(q for q in listing.questions if market_id in (q.kalshi.market_id, q.polymarket.market_id))
+            for market_id in (*self.kalshi_markets, *self.polymarket_markets)
+        }
+
+    def set_rate(self, operations_per_s: int) -> None:
+        """Let so many operations happen each second from now on, over all markets, on average."""
+        self._mean_interval_us = max(1, 1_000_000 // operations_per_s)
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call ``listener`` with every operation, after the book has changed, in the order of subscription."""
+        self._listeners.append(listener)
+
+    def step(self, now_ms: int) -> list[Operation]:
+        """Let everything happen that is due at ``now_ms`` (Unix milliseconds) and return it in order."""
+        until_us = now_ms * 1_000 - self._skipped_us
+        late_us = until_us - self._now_us - _LATEST_CATCH_UP_US
+        if late_us > 0:
+            self._skipped_us += late_us
+            until_us -= late_us
+        done: list[Operation] = []
+        while (due_us := self._due_us()) <= until_us:
+            self._now_us = due_us
+            done.extend(self._happen(due_us))
+        self._now_us = max(self._now_us, until_us)
+        return done
+
+    def inject(
+        self, market: SimMarket, side: Side, price_e4: int, size_e6: int, *, now_ms: int, rests: bool
+    ) -> Operation | None:
+        """Trade or place an order from outside; return what it did, None when it changed nothing."""
+        act = market.book.place if rests else market.book.take
+        return self._emit(market, now_ms * 1_000, act(side, price_e4, size_e6))
+
+    def _due_us(self) -> int:
+        return min(self._next_operation_us, self._next_opinion_us, self._planter.due_us)
+
+    def _happen(self, due_us: int) -> list[Operation]:
+        if due_us == self._planter.due_us:
+            acted = self._planter.act(due_us)
+        elif due_us == self._next_opinion_us:
+            self._next_opinion_us += _OPINION_INTERVAL_US
+            self._quoter.change_an_opinion()
+            return []
+        else:
+            mean_us = self._mean_interval_us
+            self._next_operation_us += 1 + self._random.randrange(mean_us // 5, 2 * mean_us - mean_us // 5 + 1)
+            acted = self._quoter.act()
+        operation = None if acted is None else self._emit(acted[0], due_us + self._skipped_us, acted[1])
+        return [] if operation is None else [operation]
+
+    def _emit(self, market: SimMarket, at_us: int, effect: Effect) -> Operation | None:
+        if not effect.changes:
+            return None
+        at_us = max(at_us, self._last_us + 1)
+        if at_us // 1_000 <= market.last_at_us // 1_000:
+            at_us = (market.last_at_us // 1_000 + 1) * 1_000
+        self._last_us = at_us
+        operation = Operation.of(market, at_us, effect)
+        market.count(operation)
+        self.operation_count += 1
+        for listener in self._listeners:
+            listener(operation)
+        return operation
