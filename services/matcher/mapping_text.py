@@ -98,4 +98,8 @@ def _value(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list | tuple):
         return f"[{', '.join(_value(item) for item in value)}]"
-    return json.dumps(value)
+    return "".join(char if char.isprintable() else _escape(char) for char in json.dumps(value, ensure_ascii=False))
+
+
+def _escape(char: str) -> str:
+    return f"\\U{ord(char):08X}"

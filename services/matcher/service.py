@@ -91,14 +91,14 @@ class MatcherService:
             self._work.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), _IDLE_S)
-                await asyncio.sleep(float(self._settings.debounce_s))
+                await asyncio.sleep(self._settings.debounce_ms / 1_000)
 
     async def _watch_mappings(self, stopping: asyncio.Event) -> None:
         """Read the folder again once a change of it has stayed the same for one look, so half a save is not read."""
         changed_to = self._seen
         while not stopping.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), float(self._settings.mappings_poll_s))
+                await asyncio.wait_for(stopping.wait(), self._settings.mappings_poll_ms / 1_000)
             now = await asyncio.to_thread(fingerprint, self._settings.mappings_dir)
             if now != self._seen and now == changed_to:
                 self._seen = now
@@ -142,4 +142,4 @@ class MatcherService:
         self._outbox.put(ALERTS, alert)
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._clock.now_ms() / 1000, UTC)
+        return datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC)

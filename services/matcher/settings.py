@@ -1,6 +1,5 @@
 """The matcher's settings; each is an environment variable with the service's prefix."""
 
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -15,9 +14,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mappings_dir: Path = Path("mappings")
     templates_on: str = ""
     """Kalshi series whose templates are switched on beside those that say so themselves: ``KXNBAGAME,KXNFLGAME``."""
-    debounce_s: Decimal = Decimal("0.1")
+    debounce_ms: int = 100
     """How long changes are gathered before pairs are judged."""
-    mappings_poll_s: Decimal = Decimal("0.5")
+    mappings_poll_ms: int = 500
     """How often the mapping files are looked at."""
 
     @property
