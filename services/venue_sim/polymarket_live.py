@@ -11,7 +11,7 @@ from services.venue_sim.faults import FaultKind, Faults
 from services.venue_sim.markets import Operation, PolymarketMarket
 from services.venue_sim.polymarket_catalog import Json, LastTrade
 from services.venue_sim.polymarket_objects import TRADABLE, gamma_event, gamma_market_alone
-from services.venue_sim.polymarket_rest import add_routes
+from services.venue_sim.polymarket_rest import add_routes, is_order
 from services.venue_sim.polymarket_text import DOLLAR_E4, last_price_text, price_text, size_text
 from services.venue_sim.polymarket_ws import Client, MarketChannel, dump_frame
 from services.venue_sim.stats import Stats, counting
@@ -21,7 +21,7 @@ TRADE_DELAY_S = 0.09
 """How long after its burst a trade is reported (py-clob-client-v2 issue 117: about 90 ms)."""
 
 
-FREEZE = FaultKind("freeze_polymarket", "while_on", "the market channel answers PING only, new subscriptions get []")
+FREEZE = FaultKind("freeze", "while_on", "the market channel answers PING only, new subscriptions get []")
 EMPTY_DUMP = FaultKind("empty_dump", "while_on", "a subscription is answered with [] instead of its books")
 DROP_CHANGE = FaultKind("drop_change", "times", "leave out one price_change")
 WRONG_HASH = FaultKind("wrong_hash", "times", "one price_change carries hashes that fit no book")
@@ -206,7 +206,7 @@ def create_app(
         trade_delay_s=trade_delay_s,
         queue_limit_frames=queue_limit_frames,
     )
-    app = web.Application(client_max_size=1 << 20, middlewares=[counting(stats, lambda _method, _path: False)])
+    app = web.Application(client_max_size=1 << 20, middlewares=[counting(stats, is_order)])
     app[VENUE] = venue
     add_routes(app, venue, now_ms)
     app.router.add_get("/ws/market", venue.channel.handle)

@@ -19,6 +19,7 @@ from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_rest import KalshiRest, is_order
 from services.venue_sim.kalshi_ws import HEARTBEAT_S, WS_PATH, KalshiSocket
 from services.venue_sim.polymarket_rest import add_routes
+from services.venue_sim.polymarket_rest import is_order as is_polymarket_order
 from services.venue_sim.polymarket_ws import Client, MarketChannel, dump_frame
 from services.venue_sim.recorded_files import kind_of, recordings_in, values_in
 from services.venue_sim.recorded_harvest import Harvest
@@ -105,7 +106,7 @@ def create_polymarket_app(
     """Return Polymarket's application over recordings. ``now_ms`` is what ``GET /time`` tells."""
     stats = Stats() if stats is None else stats
     player = _Player(recorded.polymarket, stats, speed)
-    app = web.Application(middlewares=[counting(stats, lambda _method, _path: False)])
+    app = web.Application(middlewares=[counting(stats, is_polymarket_order)])
     add_routes(app, recorded.polymarket, now_ms)
     app.router.add_get("/ws/market", MarketChannel(player.subscribed, stats=stats).handle)
     app.on_shutdown.append(player.stop)

@@ -13,6 +13,12 @@ from services.venue_sim.recorded_kalshi_frames import Recording, final_sizes, le
 
 _NEVER = "2099-01-01T00:00:00Z"
 _OPENED = "2026-01-01T00:00:00Z"
+_ROW_FIELDS = (
+    *("yes_sub_title", "close_time", "expected_expiration_time", "rules_primary", "rules_secondary"),
+    *("strike_type", "floor_strike", "cap_strike"),
+)
+"""What a row of a matching catalog tells under the venue's own names."""
+
 _STEPS = {100: ("linear_cent", "0.0100"), 10: ("deci_cent", "0.0010"), 1: ("centi_cent", "0.0001")}
 
 
@@ -119,9 +125,7 @@ class RecordedKalshi:
             return
         event_ticker = str(row.get("event_ticker") or event_of(ticker))
         made = _made_market(ticker, event_ticker, str(row["title"])) | _grid(())
-        kept = ("yes_sub_title", "close_time", "expected_expiration_time", "rules_primary", "rules_secondary")
-        kept += ("strike_type", "floor_strike", "cap_strike")
-        made |= {key: row[key] for key in kept if row.get(key) not in (None, "")}
+        made |= {key: row[key] for key in _ROW_FIELDS if row.get(key) not in (None, "")}
         self._markets[ticker] = made
         title, sub_title = str(row.get("event_title") or row["title"]), str(row.get("event_sub_title") or "")
         self._events.setdefault(event_ticker, _made_event(event_ticker, title, sub_title))

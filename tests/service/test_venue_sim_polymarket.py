@@ -486,7 +486,7 @@ async def test_a_frozen_channel_answers_pings_and_sends_nothing_else() -> None:
     market = two_sided(world)
     async with venue(world, faults) as client:
         ws, _ = await subscribed(client, [market.token_ids[0]])
-        faults.arm("freeze_polymarket")
+        faults.arm("freeze")
         world.inject(market, "bid", market.book.bids()[0][0], 1_000_000, now_ms=START_MS, rests=True)
         assert await until_pong(ws) == []
         _, dump = await subscribed(client, [market.token_ids[0]])
