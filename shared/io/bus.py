@@ -351,6 +351,13 @@ class GroupReader(Generic[M]):
         except TRANSIENT as error:
             log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
 
+    async def give_up(self, delivery: Delivery[M], reason: str) -> None:
+        """Put a delivery among the dead letters, for good; it is delivered again when this is lost."""
+        try:
+            await self._bury(delivery.entry_id, msgspec.json.encode(delivery.message), reason)
+        except TRANSIENT as error:
+            log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
+
     async def _read(self, owed_after: str | None) -> tuple[bytes, bytes] | None:
         found = await self._redis.xreadgroup(
             self._group,
@@ -397,19 +404,22 @@ class GroupReader(Generic[M]):
         self._had_group = True
 
 
-async def trim_behind_groups(redis: Client, stream: Stream[Any]) -> int:
-    """Drop the entries that every group has acknowledged and return how many; nothing unread is ever dropped."""
-    oldest: list[tuple[int, int]] = []
+async def trim_behind_groups(redis: Client, stream: Stream[Any], *, before_ms: int | None = None) -> int:
+    """Drop the entries that every group has acknowledged and return how many; nothing unread is ever dropped.
+
+    ``before_ms`` keeps everything that was written at that Unix millisecond or later, for those who look back.
+    """
+    oldest: list[tuple[int, int]] = [] if before_ms is None else [(before_ms, 0)]
     try:
         groups = await redis.xinfo_groups(stream.name)
     except ResponseError:
+        return 0
+    if not groups:
         return 0
     for group in groups:
         pending = await redis.xpending(stream.name, group["name"])
         first = pending["min"] or group["last-delivered-id"]
         oldest.append(_id_order(first.decode()))
-    if not oldest:
-        return 0
     ms, seq = min(oldest)
     trimmed: int = await redis.xtrim(stream.name, minid=f"{ms}-{seq}", approximate=False)
     return trimmed
