@@ -300,6 +300,7 @@ class GroupReader(Generic[M]):
         self._group = group
         self._consumer = consumer
         self._had_group = False
+        self._ack_lost = False
         self.recreated = 0
         self.dead_letters = 0
 
@@ -318,6 +319,9 @@ class GroupReader(Generic[M]):
         try:
             while not stopping.is_set():
                 await anext(attempts)
+                if self._ack_lost:
+                    self._ack_lost = False
+                    owed_after = "0"
                 try:
                     if group_missing:
                         await self._make_group()
@@ -349,6 +353,7 @@ class GroupReader(Generic[M]):
         try:
             await self._redis.xack(self._stream.name, self._group, delivery.entry_id)
         except TRANSIENT as error:
+            self._ack_lost = True
             log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
 
     async def give_up(self, delivery: Delivery[M], reason: str) -> None:
@@ -356,6 +361,7 @@ class GroupReader(Generic[M]):
         try:
             await self._bury(delivery.entry_id, msgspec.json.encode(delivery.message), reason)
         except TRANSIENT as error:
+            self._ack_lost = True
             log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
 
     async def _read(self, owed_after: str | None) -> tuple[bytes, bytes] | None:
