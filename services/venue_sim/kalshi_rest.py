@@ -6,18 +6,17 @@ cursor of ``""`` ends a listing, an unknown cursor gives the first page, a limit
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_catalog import KalshiCatalog
-from services.venue_sim.stats import Stats
 
 Json = dict[str, Any]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REST_PREFIX = "/trade-api/v2"
 
@@ -31,6 +30,15 @@ STATUSES_BY_FILTER = {
 """A filter's name is not the name that markets carry."""
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+OLD_ORDER_PATHS = (
+    "/portfolio/orders",
+    "/portfolio/orders/batched",
+    "/portfolio/orders/{order_id}",
+    "/portfolio/orders/{order_id}/amend",
+    "/portfolio/orders/{order_id}/decrease",
+)
+"""Order entry that the venue withdrew in summer 2026."""
+
 _MARKETS_LIMIT = (100, 1_000)
 _EVENTS_LIMIT = (200, 200)
 _MOST_ORDERBOOKS = 100
@@ -43,10 +51,9 @@ class BadParameter(Exception):
 class KalshiRest:
     """The routes; ``catalog`` has the objects, ``authenticator`` guards everything private."""
 
-    def __init__(self, catalog: KalshiCatalog, authenticator: Authenticator, stats: Stats) -> None:
+    def __init__(self, catalog: KalshiCatalog, authenticator: Authenticator) -> None:
         self._catalog = catalog
         self._authenticator = authenticator
-        self._stats = stats
 
     def add_to(self, app: web.Application) -> None:
         """Add every route below the venue's prefix."""
@@ -64,28 +71,12 @@ class KalshiRest:
             "/series/{series_ticker}": self._one_series,
         }
         for path, handler in public.items():
-            app.router.add_get(REST_PREFIX + path, self._counted(handler, path))
-        for path in ("/portfolio/orders", "/portfolio/orders/batched", "/portfolio/orders/{order_id}"):
+            app.router.add_get(REST_PREFIX + path, _bad_parameters_answered(handler))
+        for path in OLD_ORDER_PATHS:
             for method in ("POST", "DELETE"):
-                app.router.add_route(method, REST_PREFIX + path, self._counted(self._gone, path, is_order=True))
-        for path in (
-            "/portfolio/events/orders",
-            "/portfolio/events/orders/{rest:.*}",
-        ):
-            app.router.add_route("*", REST_PREFIX + path, self._counted(self._not_yet, path, is_order=True))
-        app.router.add_route("*", REST_PREFIX + "/portfolio/{rest:.*}", self._counted(self._not_yet, "/portfolio/*"))
-        app.router.add_route("*", REST_PREFIX + "/{rest:.*}", self._counted(_unknown, "/*"))
-
-    def _counted(self, handler: Handler, path: str, *, is_order: bool = False) -> Handler:
-        async def answer(request: web.Request) -> web.StreamResponse:
-            self._stats.requests[f"{request.method} {path}"] += 1
-            self._stats.orders_received += is_order
-            try:
-                return await handler(request)
-            except BadParameter as error:
-                return json_answer({"msg": str(error)}, status=400)
-
-        return answer
+                app.router.add_route(method, REST_PREFIX + path, self._gone)
+        app.router.add_route("*", REST_PREFIX + "/portfolio/{rest:.*}", self._not_yet)
+        app.router.add_route("*", REST_PREFIX + "/{rest:.*}", _unknown)
 
     # --- exchange -------------------------------------------------------------------------------------------------
 
@@ -213,6 +204,12 @@ class KalshiRest:
         return None if refusal is None else json_answer(refusal.body, status=401)
 
 
+def is_order(method: str, path: str) -> bool:
+    """Tell whether a request would create, change or cancel an order, on an old path or a new one."""
+    parts = path.removeprefix(REST_PREFIX + "/portfolio/").split("/")
+    return method != "GET" and ("orders" in parts[:2])
+
+
 def json_answer(body: Json, *, status: int = 200) -> web.Response:
     """Return ``body`` as a JSON response."""
     return web.Response(body=_ENCODER.encode(body), status=status, content_type="application/json")
@@ -221,6 +218,16 @@ def json_answer(body: Json, *, status: int = 200) -> web.Response:
 def not_found(message: str) -> web.Response:
     """Return the venue's 404."""
     return json_answer({"error": {"code": "not_found", "message": message}}, status=404)
+
+
+def _bad_parameters_answered(handler: Handler) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except BadParameter as error:
+            return json_answer({"msg": str(error)}, status=400)
+
+    return answer
 
 
 async def _unknown(_request: web.Request) -> web.StreamResponse:

@@ -5,10 +5,10 @@ from aiohttp import web
 from services.venue_sim.faults import Faults
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_catalog import WorldCatalog
-from services.venue_sim.kalshi_rest import KalshiRest
+from services.venue_sim.kalshi_rest import KalshiRest, is_order
 from services.venue_sim.kalshi_subscriptions import Broadcast
 from services.venue_sim.kalshi_ws import HEARTBEAT_S, WS_PATH, KalshiSocket
-from services.venue_sim.stats import Stats
+from services.venue_sim.stats import Stats, counting
 from services.venue_sim.world import World
 
 
@@ -29,7 +29,7 @@ def create_app(
     socket = KalshiSocket(
         broadcast, authenticator, stats, faults, queue_limit_frames=queue_limit_frames, heartbeat_s=heartbeat_s
     )
-    app = web.Application()
+    app = web.Application(middlewares=[counting(stats, is_order)])
     app.router.add_get(WS_PATH, socket.handle)
-    KalshiRest(WorldCatalog(world.kalshi_markets.values()), authenticator, stats).add_to(app)
+    KalshiRest(WorldCatalog(world.kalshi_markets.values()), authenticator).add_to(app)
     return app

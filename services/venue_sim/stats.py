@@ -1,7 +1,11 @@
 """What the simulator has been asked and has sent, for whoever wants to prove that something happened or did not."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 
 class Stats:
@@ -29,3 +33,17 @@ class Stats:
             "requests": dict(sorted(self.requests.items())),
             "orders_received": self.orders_received,
         }
+
+
+def counting(stats: Stats, is_order: Callable[[str, str], bool]) -> Middleware:
+    """Return a middleware that counts every request; ``is_order`` is asked with its method and path."""
+
+    @web.middleware
+    async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
+        resource = request.match_info.route.resource
+        route = "(no such route)" if resource is None else resource.canonical
+        stats.requests[f"{request.method} {route}"] += 1
+        stats.orders_received += is_order(request.method, request.path)
+        return await handler(request)
+
+    return count
