@@ -161,7 +161,7 @@ async def test_trades_and_tickers_agree_with_the_book() -> None:
         tickers = {f["msg"]["market_ticker"]: f for f in client.frames if f["type"] == "ticker"}
         for ticker, frame in tickers.items():
             assert "seq" not in frame
-            bid_e4 = venue.world.kalshi_markets[ticker].book.best_bide4() or 0
+            bid_e4 = venue.world.kalshi_markets[ticker].book.best_bid_e4() or 0
             assert e4(frame["msg"]["yes_bid_dollars"]) == bid_e4
 
 
