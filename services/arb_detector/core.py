@@ -199,7 +199,7 @@ class Detector:
             self._active[state.pair.pair_id] = state
 
     def _outcome(self, state: PairState, wire_ts_ns: int | None) -> str:
-        kalshi, polymarket, opening = state.kalshi.ladders, state.polymarket.ladders, state.opening
+        kalshi, polymarket, opening = state.kalshi.top, state.polymarket.top, state.opening
         directions: tuple[Direction, ...] = ()
         state.is_held_back = False
         if kalshi is not None and polymarket is not None and opening is not None:
