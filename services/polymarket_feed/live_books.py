@@ -30,6 +30,8 @@ from shared.venues.polymarket.session import PolymarketSession
 
 _TICK_S = 0.05
 _PING_S = 10.0
+_REST_ONLY_LIMIT_S = 60.0
+"""A connection that brings nothing while REST keeps its books is tried anew after this long."""
 _BEHIND_NS = 5_000_000
 _LOST = (OSError, WebSocketException)
 _DATA_FRAMES = ("book", "price_change", "last_trade_price", "tick_size_change")
@@ -91,6 +93,7 @@ class LiveBooks:
         self._given_up = ""
         self._settling = False
         self._yielded_ns = 0
+        self._connected_s = 0.0
         self.resync_wanted: set[MarketId] = set()
         """Markets whose books REST should bring."""
         self.frames = 0
@@ -108,6 +111,11 @@ class LiveBooks:
     def is_first_dial(self) -> bool:
         """Whether no link has been up yet."""
         return self._dials == 0
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the link is about to be dropped."""
+        return bool(self._given_up)
 
     def quote_state(self, market_id: MarketId) -> QuoteState | None:
         """Return the book when it may be quoted now."""
@@ -133,7 +141,7 @@ class LiveBooks:
         self._dials += 1
         self.connection = f"{self._name}-{self._dials}"
         self._given_up = ""
-        self.heard_s = self.verified_s = self._clock.monotonic_s()
+        self.heard_s = self.verified_s = self._connected_s = self._clock.monotonic_s()
         self.data_s = None
         self.session.connected()
         self.is_connected = True
@@ -157,6 +165,8 @@ class LiveBooks:
     def take_rest_book(self, rest: RestBook, received_ts_ns: int) -> RestVerdict:
         """Put a REST book in place where it is the better knowledge."""
         verdict, events = self.session.apply_rest_book(rest, received_ts_ns)
+        if verdict in (RestVerdict.AGREES, RestVerdict.REPLACED):
+            self.verified_s = self._clock.monotonic_s()
         self._act(events)
         return verdict
 
@@ -234,6 +244,9 @@ class LiveBooks:
             self._given_up = self._given_up or f"no PONG for {self._pong_s:.0f} s"
         if now_s - self.verified_s > self._unverified_s and self.session.market_ids(Phase.LIVE):
             self._given_up = self._given_up or f"nothing verified for {self._unverified_s:.0f} s"
+        spoke_s = self._connected_s if self.data_s is None else self.data_s
+        if now_s - spoke_s > _REST_ONLY_LIMIT_S and self.session.rest_only_tokens():
+            self._given_up = self._given_up or f"only REST has spoken for {_REST_ONLY_LIMIT_S:.0f} s"
         if self._given_up:
             raise ConnectionError(self._given_up)
 

@@ -192,6 +192,11 @@ class PolymarketSession:
         assets = self._keeper.assets.values()
         return [asset.terms.market_id for asset in assets if not phases or asset.phase in phases]
 
+    def streamed_tokens(self) -> list[str]:
+        """Return the tokens whose live books this connection keeps."""
+        assets = self._keeper.assets.values()
+        return [asset.token_id for asset in assets if asset.phase is Phase.LIVE and asset.is_streamed]
+
     def rest_only_tokens(self) -> list[str]:
         """Return the tokens whose books live on REST alone, because this connection brought nothing for them."""
         assets = self._keeper.assets.values()
