@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Decimal
 
 import msgspec
 
@@ -14,6 +13,7 @@ from services.polymarket_feed.core import catalog_changes, closing
 from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
 from shared.contracts.streams import CATALOG
 from shared.domain.market import Market, MarketId, Venue
+from shared.domain.numbers import NumberRefused, decimal_from_text
 from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_latest, waits_s
 from shared.io.http import HttpClient, HttpUnavailable, Query
 from shared.runtime.clock import Clock
@@ -101,10 +101,11 @@ class Discovery:
         """The stream said that a market's price grid changed, which Gamma will say later."""
         market = self.known.get(market_id)
         try:
-            tick_dollars = Decimal(tick_size)
-        except ArithmeticError:
+            tick_dollars = decimal_from_text(tick_size)
+        except NumberRefused as error:
+            log.warning("tick.refused", extra={"market": market_id, "error": str(error)})
             return
-        if market is None or not tick_dollars.is_finite() or not 0 < tick_dollars < 1:
+        if market is None or not 0 < tick_dollars < 1:
             return
         steps = price_steps(tick_dollars)
         if steps != market.price_steps:

@@ -94,6 +94,7 @@ class LiveBooks:
         self._settling = False
         self._yielded_ns = 0
         self._connected_s = 0.0
+        self._least_delay_ms: int | None = None
         self.resync_wanted: set[MarketId] = set()
         """Markets whose books REST should bring."""
         self.frames = 0
@@ -104,6 +105,8 @@ class LiveBooks:
         """Monotonic time of the last frame, None before the first of this connection."""
         self.data_s: float | None = None
         """The same for frames that say something about a book."""
+        self.lag_ms = 0
+        """How much later than usual changes arrive after the venue's timestamp, whatever the clocks' difference."""
         self.verified_s = clock.monotonic_s()
         """Monotonic time of the last data or of the last REST answer that agreed."""
 
@@ -142,7 +145,8 @@ class LiveBooks:
         self.connection = f"{self._name}-{self._dials}"
         self._given_up = ""
         self.heard_s = self.verified_s = self._connected_s = self._clock.monotonic_s()
-        self.data_s = None
+        self.data_s = self._least_delay_ms = None
+        self.lag_ms = 0
         self.session.connected()
         self.is_connected = True
         log.info("link.up", extra={"connection": self.connection})
@@ -226,6 +230,7 @@ class LiveBooks:
             self._act(self.session.due(now_s))
             if self.frames != frames:
                 frames, self.heard_s = self.frames, now_s
+                self._sample_lag()
             if (count := sum(self.session.frames[name] for name in _DATA_FRAMES)) != data:
                 data = count
                 self.data_s = self.verified_s = now_s
@@ -238,6 +243,14 @@ class LiveBooks:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _sample_lag(self) -> None:
+        newest = self.session.newest_times
+        if newest is not None:
+            venue_ts_ms, received_ts_ns = newest
+            delay_ms = received_ts_ns // 1_000_000 - venue_ts_ms
+            self._least_delay_ms = delay_ms if self._least_delay_ms is None else min(self._least_delay_ms, delay_ms)
+            self.lag_ms = delay_ms - self._least_delay_ms
 
     def _check_silence(self, now_s: float, pongs_s: float) -> None:
         if now_s - pongs_s > self._pong_s:

@@ -203,6 +203,12 @@ class PolymarketSession:
         return [asset.token_id for asset in assets if asset.phase is Phase.LIVE and not asset.is_streamed]
 
     @property
+    def newest_times(self) -> tuple[int, int] | None:
+        """The venue's milliseconds and our nanoseconds of the newest change, None before the first."""
+        keeper = self._keeper
+        return (keeper.newest_ts_ms, keeper.newest_received_ts_ns) if keeper.newest_ts_ms else None
+
+    @property
     def refused(self) -> Counter[str]:
         """What was not used, by reason."""
         return self._keeper.refused
