@@ -94,9 +94,7 @@ def evaluate_file(data: bytes) -> EvaluationReport:
         orientation,
         kalshi=_terms(kalshi, _kalshi_fees(kalshi), capital.amount("kalshi")),
         polymarket=_terms(polymarket, _polymarket_fees(polymarket), capital.amount("polymarket")),
-        limits=Limits(
-            min_edge_dollars_per_contract=limits.number("min_edge_dollars_per_contract", default=Decimal(0))
-        ),
+        limits=Limits(min_edge_dollars_per_contract=limits.number("min_edge_dollars_per_contract", default=Decimal(0))),
     )
     days_to_payout = root.amount("days_to_payout")
     results = evaluate_pair(pricing, _ladders(kalshi), _ladders(polymarket), days_to_payout=days_to_payout)
@@ -107,9 +105,7 @@ def evaluate_file(data: bytes) -> EvaluationReport:
     )
 
 
-def _pricing(
-    orientation: Orientation, *, kalshi: MarketTerms, polymarket: MarketTerms, limits: Limits
-) -> PairPricing:
+def _pricing(orientation: Orientation, *, kalshi: MarketTerms, polymarket: MarketTerms, limits: Limits) -> PairPricing:
     try:
         return PairPricing(orientation, kalshi=kalshi, polymarket=polymarket, limits=limits)
     except FeesRefused as error:
@@ -238,9 +234,7 @@ def _direction_report(result: DirectionResult) -> DirectionReport:
         fee_dollars=PerVenue(kalshi=_text(kalshi.fee_dollars), polymarket=_text(polymarket.fee_dollars)),
         payout_dollars=_text(result.payout_dollars),
         edge_dollars=_text(result.edge_dollars),
-        capital_dollars=PerVenue(
-            kalshi=_text(kalshi.capital_dollars), polymarket=_text(polymarket.capital_dollars)
-        ),
+        capital_dollars=PerVenue(kalshi=_text(kalshi.capital_dollars), polymarket=_text(polymarket.capital_dollars)),
         annualised_return=None if result.annualised_return is None else _text(result.annualised_return),
         fills=LegReport(kalshi=_fills(kalshi), polymarket=_fills(polymarket)),
         limit_price_dollars=PerVenue(kalshi=_limit(kalshi), polymarket=_limit(polymarket)),
@@ -248,9 +242,7 @@ def _direction_report(result: DirectionResult) -> DirectionReport:
 
 
 def _fills(leg: LegResult) -> tuple[tuple[str, str, str], ...]:
-    return tuple(
-        (_text(fill.price_dollars), _text(fill.size_contracts), _text(fill.fee_dollars)) for fill in leg.fills
-    )
+    return tuple((_text(fill.price_dollars), _text(fill.size_contracts), _text(fill.fee_dollars)) for fill in leg.fills)
 
 
 def _limit(leg: LegResult) -> str | None:

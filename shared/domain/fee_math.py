@@ -84,9 +84,7 @@ def kalshi_fee_dollars(
         return change_dollars - cost_dollars
 
 
-def polymarket_fee_dollars(
-    schedule: PolymarketFees, *, price_dollars: Decimal, size_contracts: Decimal
-) -> Decimal:
+def polymarket_fee_dollars(schedule: PolymarketFees, *, price_dollars: Decimal, size_contracts: Decimal) -> Decimal:
     """Return what a taker pays on a fill of ``size_contracts`` at one price: the formula, down to 5 decimals.
 
     Makers pay nothing. Source: Polymarket documentation, fees, 2026-07, and 19 recorded on-chain fills. Raises
@@ -100,9 +98,7 @@ def polymarket_fee_dollars(
 
 def fee_dollars(schedule: FeeSchedule, *, price_dollars: Decimal, size_contracts: Decimal) -> Decimal:
     """Return the taker fee of one fill on either venue. Raises FeesRefused."""
-    price: Callable[..., Decimal] = (
-        kalshi_fee_dollars if isinstance(schedule, KalshiFees) else polymarket_fee_dollars
-    )
+    price: Callable[..., Decimal] = kalshi_fee_dollars if isinstance(schedule, KalshiFees) else polymarket_fee_dollars
     return price(schedule, price_dollars=price_dollars, size_contracts=size_contracts)
 
 

@@ -35,8 +35,7 @@ class TakerFees:
             rate_e10 * (price * (ONE_DOLLAR_E4 - price)) ** exponent for price in range(ONE_DOLLAR_E4 + 1)
         ]
         self.all_in_e18: list[int] = [
-            price * 10**14 - (-numerator * ONE_DOLLAR_E18 // scale)
-            for price, numerator in enumerate(self._numerators)
+            price * 10**14 - (-numerator * ONE_DOLLAR_E18 // scale) for price, numerator in enumerate(self._numerators)
         ]
         self._rounds_up = precision_e10 is not None
         self._precision_e10 = precision_e10 or 1

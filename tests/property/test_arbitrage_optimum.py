@@ -57,9 +57,7 @@ def cases(draw: st.DrawFn) -> Case:
             precision=st.sampled_from(["0.0001", "0.01"]),
         )
     )
-    polymarket_terms: PolymarketFees = draw(
-        st.builds(polymarket, rate=st.sampled_from(["0", "0.04", "0.05", "0.07"]))
-    )
+    polymarket_terms: PolymarketFees = draw(st.builds(polymarket, rate=st.sampled_from(["0", "0.04", "0.05", "0.07"])))
     capital = st.one_of(st.just(UNLIMITED_E10), st.integers(0, 40 * 10**10))
     first = Leg(
         levels=draw(reference.levels(around_e4=around_e4, size_step_e6=step_e6)),
@@ -68,9 +66,7 @@ def cases(draw: st.DrawFn) -> Case:
         max_capital_e10=draw(capital),
     )
     second = Leg(
-        levels=draw(
-            reference.levels(around_e4=10_000 - around_e4 - gap_e4, size_step_e6=draw(sizes_near(step_e6)))
-        ),
+        levels=draw(reference.levels(around_e4=10_000 - around_e4 - gap_e4, size_step_e6=draw(sizes_near(step_e6)))),
         fees=taker_fees(polymarket_terms),
         min_size_e6=draw(st.sampled_from([0, 5 * UNIT_E6])),
         min_cost_e10=draw(st.sampled_from([0, 10**10])),
@@ -112,9 +108,7 @@ def test_the_edge_equals_that_of_an_exhaustive_search_but_for_rounding_and_is_ne
 
 @settings(max_examples=150, deadline=None)
 @given(cases(), st.integers(1, 400))
-def test_with_a_minimum_edge_the_next_contract_would_earn_less_and_the_whole_earns_it(
-    case: Case, edge_e4: int
-) -> None:
+def test_with_a_minimum_edge_the_next_contract_would_earn_less_and_the_whole_earns_it(case: Case, edge_e4: int) -> None:
     min_edge = as_fraction(edge_e4, 4)
     found = best_walk(*case.legs, step_e6=case.step_e6, min_edge_e18=edge_e4 * 10**14)
     if found is None:

@@ -64,9 +64,7 @@ def test_splitting_an_order_never_makes_it_cheaper_at_kalshi(
 
 
 @given(polymarket_terms, prices_e4, sizes_e6)
-def test_a_polymarket_fee_is_the_formula_less_than_one_unit_below(
-    terms: object, price_e4: int, size_e6: int
-) -> None:
+def test_a_polymarket_fee_is_the_formula_less_than_one_unit_below(terms: object, price_e4: int, size_e6: int) -> None:
     price, size = price_dollars(price_e4), size_contracts(size_e6)
     fee = polymarket_fee_dollars(terms, price_dollars=price, size_contracts=size)  # type: ignore[arg-type]
     raw = terms.rate * size * (price * (1 - price)) ** terms.exponent  # type: ignore[attr-defined]

@@ -40,9 +40,7 @@ def test_what_is_no_plain_decimal_is_refused_by_name(gate: Callable[[str], objec
         ("0.00001", NumberFault.OFF_GRID),
     ],
 )
-def test_a_level_price_lies_strictly_between_nothing_and_a_dollar_on_the_grid(
-    text: str, fault: NumberFault
-) -> None:
+def test_a_level_price_lies_strictly_between_nothing_and_a_dollar_on_the_grid(text: str, fault: NumberFault) -> None:
     with pytest.raises(NumberRefused) as refused:
         numbers.level_price_e4(text)
     assert refused.value.fault is fault

@@ -1,0 +1,30 @@
+"""``dutchbook bench``: our figures beside a naive baseline, both measured in one run on one machine."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from services.cli.bench import pipeline
+from services.cli.output import write_json
+
+app = typer.Typer(help="Figures beside a naive baseline, measured in the same run.", no_args_is_help=True)
+
+
+@app.callback()
+def bench() -> None:
+    """Figures beside a naive baseline, measured in the same run."""
+
+
+@app.command("pipeline")
+def pipeline_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    pairs: Annotated[int, typer.Option(min=20, help="Pairs of markets that are streamed.")] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Wire-to-intent latency and sustained messages per second of the real processes, beside the naive pipeline."""
+    report = asyncio.run(pipeline.measure(pairs=pairs, seed=seed))
+    if as_json:
+        write_json(report)
+    else:
+        pipeline.print_report(report)
