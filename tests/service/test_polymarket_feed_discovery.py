@@ -209,9 +209,14 @@ async def test_what_the_stream_says_about_a_market_reaches_the_catalog_at_once(r
         it.discovery.tick_changed(MarketId("unknown"), "0.001")
         it.discovery.ended(MarketId(condition(2)))
         it.discovery.ended(MarketId(condition(2)))
+        assert await it.discovery.refresh() == 0  # Gamma does not know yet
         changed, closed = (await it.published())[2:]
         assert isinstance(changed, MarketChanged)
         assert changed.changed == ("price_steps",)
         assert changed.market.price_steps[0].step_dollars == Decimal("0.001")
         assert isinstance(closed, MarketClosed)
         assert (closed.market_id, closed.reason) == (condition(2), "resolved")
+        gamma.pages = [[gamma_market(1, orderPriceMinTickSize=0.001)]]
+        assert await it.discovery.refresh() == 0
+        gamma.pages = [[gamma_market(1)]]
+        assert await it.discovery.refresh() == 1  # and back again, on Gamma's word
