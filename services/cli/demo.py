@@ -16,11 +16,12 @@ from rich.live import Live
 
 from services.cli.judge import Episode, Key, TrueInterval, Verdict, judge
 from services.cli.output import errors, write_line
+from services.cli.simulated import write_mappings
 from services.cli.slack_sink import SlackSink
 from services.cli.stack import SERVICES, Stack
 from services.cli.table import live_table
+from services.cli.waiting import wait_until
 from services.cli.watch import PipelineWatch, Seen
-from services.matcher.curated import curated_yaml
 from shared.domain.market import Venue
 from shared.io.bus import TRANSIENT
 from shared.io.http import HttpClient, HttpUnavailable
@@ -77,32 +78,42 @@ async def demo(*, seed: int, duration_s: float | None, show: bool) -> Summary:
     for wanted in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(wanted, interrupted.set)
     folder = Path(tempfile.mkdtemp(prefix="dutchbook-demo-"))
-    try:
-        with start_private_redis() as redis:
-            async with SlackSink() as sink:
-                return await _Demo(folder, redis.url, sink, seed, show).run(duration_s, interrupted)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with start_private_redis() as redis:
+        async with SlackSink() as sink:
+            running = _Demo(folder, redis.url, sink, seed=seed, show=show, interrupted=interrupted)
+            summary = await running.run(duration_s)
+    shutil.rmtree(folder, ignore_errors=True)  # kept when a part failed: the message names its log
+    return summary
 
 
 class _Demo:
-    def __init__(self, folder: Path, redis_url: str, sink: SlackSink, seed: int, show: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        redis_url: str,
+        sink: SlackSink,
+        *,
+        seed: int,
+        show: bool,
+        interrupted: asyncio.Event,
+    ) -> None:
         self._folder = folder
         self._redis_url = redis_url
         self._sink = sink
         self._seed = seed
         self._show = show
+        self._interrupted = interrupted
         self._stack = Stack(folder, {"DUTCHBOOK_REDIS_URL": redis_url})
         self._watch = PipelineWatch(redis_url, account=ACCOUNT)
 
-    async def run(self, duration_s: float | None, interrupted: asyncio.Event) -> Summary:
+    async def run(self, duration_s: float | None) -> Summary:
         stopping = asyncio.Event()
         watching = asyncio.create_task(self._watch.run(stopping))
         try:
             simulator = await self._start()
-            await self._until(self._everything_is_quoted(simulator), interrupted, READY_TIMEOUT_S)
+            await self._wait_until_quoted(simulator)
             from_ms = _now_ms()
-            await self._look_on(duration_s, interrupted)
+            await self._look_on(duration_s)
             to_ms = _now_ms()
             truth = await self._control(simulator, "/truth")
             await asyncio.sleep(_LAST_WORDS_S)
@@ -119,7 +130,12 @@ class _Demo:
             "venue_sim",
             environ={"VENUE_SIM_SEED": str(self._seed), "VENUE_SIM_READY_FILE": str(ready_file)},
         )
-        await self._until(_exists(ready_file), asyncio.Event(), READY_TIMEOUT_S)
+
+        async def is_ready() -> bool:
+            self._check_alive()
+            return await asyncio.to_thread(ready_file.is_file)
+
+        await wait_until(is_ready, timeout_s=READY_TIMEOUT_S, what="the simulator is not ready")
         simulator = msgspec.json.decode(ready_file.read_bytes(), type=Simulator)
         environ = await self._environ(simulator)
         for service in SERVICES:
@@ -127,10 +143,10 @@ class _Demo:
         return simulator
 
     async def _environ(self, simulator: Simulator) -> Mapping[str, str]:
-        rows = await self._control(simulator, "/mappings")
-        mappings = self._folder / "mappings"
-        shutil.copytree(Path(__file__).parents[2] / "mappings", mappings)
-        (mappings / "pairs" / "demo.yaml").write_text(curated_yaml(rows))
+        curated = await self._control(simulator, "/mappings")
+        truth = await self._control(simulator, "/truth")
+        mappings = write_mappings(self._folder, curated["pairs"])
+        games = {pair["kalshi_ticker"].partition("-")[0] for pair in truth["pairs"] if pair["kind"] == "template"}
         key_file = _secret_file(self._folder / "intent.key", secrets.token_hex(32))
         url_file = _secret_file(self._folder / "slack.url", self._sink.url)
         return {
@@ -143,6 +159,7 @@ class _Demo:
             "POLYMARKET_CLOB_URL": simulator.polymarket["clob_url"],
             "POLYMARKET_WS_URL": simulator.polymarket["ws_url"],
             "MATCHER_MAPPINGS_DIR": str(mappings),
+            "MATCHER_TEMPLATES_ON": ",".join(sorted(games)),
             "DUTCHBOOK_ACCOUNT": ACCOUNT,
             "DUTCHBOOK_INTENT_KEY_FILE": str(key_file),
             "KALSHI_EXECUTOR_LEDGER_FILE": str(self._folder / "ledger.sqlite3"),
@@ -150,24 +167,26 @@ class _Demo:
             "ALERTS_ALLOW_LOCAL_SINK": "true",
         }
 
-    async def _everything_is_quoted(self, simulator: Simulator) -> None:
+    async def _wait_until_quoted(self, simulator: Simulator) -> None:
         truth = await self._control(simulator, "/truth")
-        wanted = len(truth["pairs"])
-        while True:
+        wanted = len(_mapped_pairs(truth))
+
+        async def is_quoted() -> bool:
+            self._check_alive()
             try:
                 pairs, _ = await self._watch.pairs()
                 unquoted = await self._watch.unquoted(pairs)
             except TRANSIENT:
-                unquoted, pairs = [], []
-            if len(pairs) >= wanted and not unquoted:
-                return
+                return False
             self._say(f"starting: {len(pairs)} of {wanted} pairs live, {len(unquoted)} books missing")
-            await asyncio.sleep(0.1)
+            return len(pairs) >= wanted and not unquoted
 
-    async def _look_on(self, duration_s: float | None, interrupted: asyncio.Event) -> None:
+        await wait_until(is_quoted, timeout_s=READY_TIMEOUT_S, what="not every pair is live and quoted")
+
+    async def _look_on(self, duration_s: float | None) -> None:
         ends_at_s = time.monotonic() + duration_s if duration_s is not None else None
         with Live(console=errors, refresh_per_second=4, transient=False) if self._show else _NoTable() as table:
-            while not interrupted.is_set() and (ends_at_s is None or time.monotonic() < ends_at_s):
+            while not self._interrupted.is_set() and (ends_at_s is None or time.monotonic() < ends_at_s):
                 table.update(live_table(self._watch.seen, header=self._header(ends_at_s), alerts=self._sink.messages))
                 left_s = 0.25 if ends_at_s is None else max(0.0, min(0.25, ends_at_s - time.monotonic()))
                 done, _ = await asyncio.wait({self._stack.broken}, timeout=left_s)
@@ -178,22 +197,11 @@ class _Demo:
         left = "" if ends_at_s is None else f", {max(0.0, ends_at_s - time.monotonic()):.0f} s left"
         return f"dutchbook demo, seed {self._seed}, simulated venues, dry-run{left} (Ctrl-C ends it)"
 
-    async def _until(self, condition: Any, interrupted: asyncio.Event, timeout_s: float) -> None:
-        waiting = asyncio.ensure_future(condition)
-        interruption = asyncio.ensure_future(interrupted.wait())
-        try:
-            done, _ = await asyncio.wait(
-                {waiting, interruption, self._stack.broken},
-                timeout=timeout_s,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if not done:
-                raise StartRefused(f"the demo was not ready after {timeout_s:.0f} s; logs: {self._folder}")
-            for finished in done:
-                finished.result()
-        finally:
-            waiting.cancel()
-            interruption.cancel()
+    def _check_alive(self) -> None:
+        if self._stack.broken.done():
+            self._stack.broken.result()
+        if self._interrupted.is_set():
+            raise StartRefused("interrupted before everything was up")
 
     async def _control(self, simulator: Simulator, path: str) -> Any:
         async with HttpClient(simulator.control_url) as client:
@@ -251,11 +259,6 @@ class _NoTable:
         """Show nothing."""
 
 
-async def _exists(path: Path) -> None:
-    while not path.exists():
-        await asyncio.sleep(0.02)
-
-
 def _secret_file(path: Path, text: str) -> Path:
     path.touch(mode=0o600)
     path.write_text(text)
@@ -266,7 +269,17 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _mapped_pairs(truth: Any) -> set[tuple[str, str]]:
+    """Return the true pairs that the mappings know; nobody can be asked to find the others."""
+    return {
+        (pair["kalshi_ticker"], pair["condition_id"])
+        for pair in truth["pairs"]
+        if pair["kind"] in {"curated", "template"}
+    }
+
+
 def _true_intervals(truth: Any) -> list[TrueInterval]:
+    mapped = _mapped_pairs(truth)
     return [
         TrueInterval(
             key=Key(item["kalshi_ticker"], item["condition_id"], item["direction"]),
@@ -274,6 +287,7 @@ def _true_intervals(truth: Any) -> list[TrueInterval]:
             closed_ms=item["closed_ms"] if item["closed_ms"] is not None else truth["now_ms"],
         )
         for item in truth["intervals"]
+        if (item["kalshi_ticker"], item["condition_id"]) in mapped
     ]
 
 

@@ -1,7 +1,7 @@
 """Compares what the detector said with what the simulator knows was there.
 
-Pure, and it shares no arithmetic with either: the simulator's truth comes as intervals of time in which a pair had a net
-edge in one direction, the detector's word as episodes. Times are Unix milliseconds of the one machine both run on.
+Pure, and it shares no arithmetic with either: the simulator's truth comes as intervals of time in which a pair had a
+net edge in one direction, the detector's word as episodes. Times are Unix milliseconds of the machine both run on.
 """
 
 from collections.abc import Sequence

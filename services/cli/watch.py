@@ -70,13 +70,13 @@ class PipelineWatch:
     async def run(self, stopping: asyncio.Event) -> None:
         """Follow the streams, from now on, until ``stopping`` is set."""
         async with asyncio.TaskGroup() as tasks:
-            for stream, note in (
-                (streams.FEED_HEALTH, self._note_beat),
-                (streams.OPPORTUNITIES, self._note_opportunity),
-                (streams.intents(self._account), self._note_intent),
-                (streams.executions(self._account), self._note_execution),
+            for following in (
+                self._follow(streams.FEED_HEALTH, self._note_beat, stopping),
+                self._follow(streams.OPPORTUNITIES, self._note_opportunity, stopping),
+                self._follow(streams.intents(self._account), self._note_intent, stopping),
+                self._follow(streams.executions(self._account), self._note_execution, stopping),
             ):
-                tasks.create_task(self._follow(stream, note, stopping))  # type: ignore[arg-type]
+                tasks.create_task(following)
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -92,7 +92,7 @@ def month_after(start: datetime, months: int) -> datetime:
 
 
 def rate_decision(start: datetime) -> Iterator[Topic]:
-    """Five answers to the coming rate decision, two of them far below a cent."""
+    """Five answers to the coming rate decision, one of them too unlikely for any bid."""
     meeting = month_after(start, 1)
     month = f"{meeting:%B %Y}"
     moves = (
@@ -100,7 +100,7 @@ def rate_decision(start: datetime) -> Iterator[Topic]:
         ("C25", "Cut 25bps", "25 bps decrease", "lower its target range by 25 basis points", 2_900, "cent"),
         ("C26", "Cut >25bps", "50+ bps decrease", "lower its target range by more than 25 basis points", 160, "fine"),
         ("H25", "Hike 25bps", "25 bps increase", "raise its target range by 25 basis points", 520, "tapered"),
-        ("H26", "Hike >25bps", "50+ bps increase", "raise its target range by more than 25 basis points", 45, "fine"),
+        ("H26", "Hike >25bps", "50+ bps increase", "raise its target range by more than 25 basis points", 45, "cent"),
     )
     for suffix, label, group, does, fair_e4, grid in moves:
         yield Topic(

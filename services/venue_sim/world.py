@@ -46,7 +46,7 @@ class World:
         self._quoter = Quoter(self._random, listing.quoted)
         self._planter = Planter(self._random, self._quoter, listing, plant_interval_ms)
         self._listeners: list[Listener] = []
-        self._mean_interval_us = max(1, 1_000_000 // operations_per_s)
+        self.set_rate(operations_per_s)
         self._now_us = start_ms * 1_000
         self._skipped_us = 0
         self._last_us = 0
@@ -64,6 +64,10 @@ class World:
             market_id: tuple(q for q in listing.questions if market_id in (q.kalshi.market_id, q.polymarket.market_id))
             for market_id in (*self.kalshi_markets, *self.polymarket_markets)
         }
+
+    def set_rate(self, operations_per_s: int) -> None:
+        """Let so many operations happen each second from now on, over all markets, on average."""
+        self._mean_interval_us = max(1, 1_000_000 // operations_per_s)
 
     def subscribe(self, listener: Listener) -> None:
         """Call ``listener`` with every operation, after the book has changed, in the order of subscription."""

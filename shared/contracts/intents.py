@@ -6,6 +6,7 @@ An intent is authentic when its HMAC-SHA256 over its canonical bytes agrees; the
 
 import hmac
 from decimal import Decimal
+from hashlib import sha256
 from typing import Literal
 
 import msgspec
@@ -57,6 +58,11 @@ class HedgedIntent(Message, frozen=True, kw_only=True, tag="hedged_intent", forb
 
 
 _ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def key_id_of(key: bytes) -> str:
+    """Return the name of a signing key: the first eight hex digits of its SHA-256."""
+    return sha256(key).hexdigest()[:8]
 
 
 def signed(intent: HedgedIntent, *, key_id: str, key: bytes) -> HedgedIntent:

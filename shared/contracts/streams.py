@@ -64,7 +64,7 @@ QUOTES: dict[Venue, tuple[Stream[QuoteMessage], ...]] = {
 }
 FEED_HEALTH: Stream[FeedBeat] = Stream("arb:v1:feed_health", msgspec.json.Decoder(FeedBeat), keep=1_000)
 OPPORTUNITIES: Stream[OpportunityMessage] = Stream(
-    "arb:v1:opportunities", msgspec.json.Decoder(OpportunityMessage), keep=0
+    "arb:v1:opportunities", msgspec.json.Decoder(OpportunityMessage), keep=0, hash_name="arb:v1:episodes"
 )
 ALERTS: Stream[OperationalAlert] = Stream("arb:v1:alerts", msgspec.json.Decoder(OperationalAlert), keep=0)
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -105,7 +105,8 @@ class OutboxFull(Exception):
 class Outbox:
     """Appends in order and at least once: messages wait here until Redis has confirmed them.
 
-    A reply that was lost leads to a second entry with the same ``pseq``; ``Tail`` and the group readers drop it.
+    A reply that was lost leads to a second entry with the same ``pseq``. ``StreamTail`` drops it; whoever reads through
+    a group folds by the message's own id, because a group also delivers again what was never acknowledged.
     """
 
     def __init__(self, url: str, identity: Identity, *, limit: int = 200_000) -> None:
@@ -302,37 +303,44 @@ class GroupReader(Generic[M]):
         self.recreated = 0
         self.dead_letters = 0
 
-    async def deliveries(self, stopping: asyncio.Event) -> AsyncIterator[Delivery[M]]:
+    async def deliveries(self, stopping: asyncio.Event) -> AsyncGenerator[Delivery[M], None]:
         """Yield one delivery at a time until ``stopping`` is set; acknowledge each with ``ack``.
 
         What is still owed is read at the start, after every lost link and every half minute without anything new.
+        Entries are fetched one by one, so that the server's count of deliveries is the count of attempts: fetched in
+        batches, those behind a slow one would be taken for poison without ever having been tried.
         """
         attempts = waits_s()
         loop = asyncio.get_running_loop()
         owed_after: str | None = "0"
         owed_at_s = loop.time()
+        group_missing = False
         try:
             while not stopping.is_set():
                 await anext(attempts)
                 try:
-                    entries = await self._read(owed_after)
-                    for entry_id, payload in entries:
-                        delivery = await self._delivery(entry_id, payload)
-                        if delivery is not None:
-                            yield delivery
+                    if group_missing:
+                        await self._make_group()
+                        group_missing = False
+                    entry = await self._read(owed_after)
+                    delivery = None if entry is None else await self._delivery(*entry)
                 except TRANSIENT as error:
                     log.warning("group.waiting", extra={"stream": self._stream.name, "error": str(error)})
                     owed_after = "0"
                     continue
                 except ResponseError as error:
-                    await self._make_group_after(error)
+                    if "NOGROUP" not in str(error) and "UNBLOCKED" not in str(error):
+                        raise
+                    group_missing = True
                     continue
                 attempts = waits_s()
                 if owed_after is not None:
-                    owed_after = entries[-1][0].decode() if entries else None
+                    owed_after = None if entry is None else entry[0].decode()
                     owed_at_s = loop.time()
-                elif not entries and loop.time() - owed_at_s > _OWED_CHECK_S:
+                elif entry is None and loop.time() - owed_at_s > _OWED_CHECK_S:
                     owed_after = "0"
+                if delivery is not None:
+                    yield delivery
         finally:
             await self._redis.aclose()
 
@@ -343,17 +351,17 @@ class GroupReader(Generic[M]):
         except TRANSIENT as error:
             log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
 
-    async def _read(self, owed_after: str | None) -> list[tuple[bytes, bytes]]:
+    async def _read(self, owed_after: str | None) -> tuple[bytes, bytes] | None:
         found = await self._redis.xreadgroup(
             self._group,
             self._consumer,
             {self._stream.name: owed_after or ">"},
-            count=100,
+            count=1,
             block=None if owed_after else BLOCK_MS,
         )
         self._had_group = True
         items = found[0][1] if found else []
-        return [(entry_id, (fields or {}).get(FIELD, b"")) for entry_id, fields in items]
+        return (items[0][0], (items[0][1] or {}).get(FIELD, b"")) if items else None
 
     async def _delivery(self, entry_id: bytes, payload: bytes) -> Delivery[M] | None:
         try:
@@ -375,10 +383,8 @@ class GroupReader(Generic[M]):
             pipe.xack(self._stream.name, self._group, entry_id)
             await pipe.execute()
 
-    async def _make_group_after(self, error: ResponseError) -> None:
-        """Make the group that the server says is missing; any other refusal is the caller's to see."""
-        if "NOGROUP" not in str(error) and "UNBLOCKED" not in str(error):
-            raise error
+    async def _make_group(self) -> None:
+        """Make the missing group; it starts with the first entry that the stream still has."""
         try:
             await self._redis.xgroup_create(self._stream.name, self._group, id="0", mkstream=True)
         except ResponseError as refusal:

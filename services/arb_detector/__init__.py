@@ -1,0 +1,1 @@
+"""Turns quotes of paired markets into opportunities and signed, hedged intents."""

@@ -1,0 +1,5 @@
+"""``python -m services.arb_detector``."""
+
+from services.arb_detector.main import cli
+
+cli()

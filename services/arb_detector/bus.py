@@ -1,0 +1,112 @@
+"""The detector's side of the bus: what it reads at the start, how stream entries become quotes and beats."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from services.arb_detector.core import QuoteInPart
+from shared.contracts.catalog import MarketChanged, MarketListed
+from shared.contracts.envelope import SequenceWatch
+from shared.contracts.health import FeedBeat
+from shared.contracts.opportunities import OpportunityOpened, OpportunityUpdated
+from shared.contracts.quotes import QuotesStale, QuoteText
+from shared.contracts.streams import CATALOG, FEED_HEALTH, OPPORTUNITIES, QUOTES, book_key
+from shared.domain.market import Market, MarketId, Venue
+from shared.io.bus import Client, Entry, last_id
+
+log = logging.getLogger(__name__)
+
+_QUOTES: "msgspec.json.Decoder[QuoteText | QuotesStale]" = msgspec.json.Decoder(QuoteText | QuotesStale)
+_PART_OF = {stream.name: part for streams in QUOTES.values() for part, stream in enumerate(streams)}
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+
+
+class StreamReader:
+    """Decodes entries of the quote streams and of the beats; what cannot be read is counted, never fatal."""
+
+    def __init__(self) -> None:
+        self._watch = SequenceWatch()
+        self.unreadable: Counter[str] = Counter()
+        """Entries by stream that could not be decoded."""
+
+    @property
+    def lost(self) -> int:
+        """Messages that were written and never seen here."""
+        return self._watch.lost
+
+    def read(self, entries: Iterable[Entry]) -> tuple[list[QuoteInPart], list[FeedBeat]]:
+        """Return the quotes with their partitions, and the beats, in stream order; repeats are left out."""
+        quotes: list[QuoteInPart] = []
+        beats: list[FeedBeat] = []
+        for stream_name, _, payload in entries:
+            part = _PART_OF.get(stream_name)
+            try:
+                if part is None:
+                    beats.append(FEED_HEALTH.decoder.decode(payload))
+                    continue
+                message = _QUOTES.decode(payload)
+            except _UNREADABLE as error:
+                self._count_unreadable(stream_name, error)
+                continue
+            if not self._watch.is_repeat(stream_name, message):
+                quotes.append((part, message))
+        return quotes, beats
+
+    def _count_unreadable(self, stream_name: str, error: Exception) -> None:
+        self.unreadable[stream_name] += 1
+        if self.unreadable[stream_name] == 1:
+            log.error("message.unreadable", extra={"stream": stream_name, "error": str(error)})
+
+
+async def tail_cursors(redis: Client) -> dict[str, str]:
+    """Return from where to tail quotes and beats; take it before loading what is already there."""
+    names = [*_PART_OF, FEED_HEALTH.name]
+    return {name: await last_id(redis, name) for name in names}
+
+
+async def load_markets(redis: Client, wanted: Iterable[tuple[Venue, MarketId]]) -> list[Market]:
+    """Return the markets of ``wanted`` that the catalog holds as listed."""
+    markets = []
+    by_venue: dict[Venue, list[MarketId]] = {}
+    for venue, market_id in wanted:
+        by_venue.setdefault(venue, []).append(market_id)
+    for venue, market_ids in by_venue.items():
+        stream = CATALOG[venue]
+        for payload in await redis.hmget(stream.hash_name, market_ids):
+            message = _decoded(stream.decoder, payload, stream.hash_name)
+            if isinstance(message, MarketListed | MarketChanged):
+                markets.append(message.market)
+    return markets
+
+
+async def load_books(redis: Client, legs: Sequence[tuple[int, Venue, MarketId]]) -> list[QuoteInPart]:
+    """Return the latest word about each of these legs, as far as there is one."""
+    if not legs:
+        return []
+    keys = [book_key(venue.value, market_id, part) for part, venue, market_id in legs]
+    payloads = await redis.mget(keys)
+    decoded = [_decoded(_QUOTES, payload, key) for payload, key in zip(payloads, keys, strict=True)]
+    return [(part, message) for (part, _, _), message in zip(legs, decoded, strict=True) if message is not None]
+
+
+async def load_open_episodes(redis: Client) -> list[OpportunityOpened | OpportunityUpdated]:
+    """Return the episodes that an earlier process left open."""
+    found = []
+    for payload in (await redis.hgetall(OPPORTUNITIES.hash_name)).values():
+        message = _decoded(OPPORTUNITIES.decoder, payload, OPPORTUNITIES.hash_name)
+        if isinstance(message, OpportunityOpened | OpportunityUpdated):
+            found.append(message)
+    return found
+
+
+def _decoded(decoder: "msgspec.json.Decoder[Any]", payload: bytes | None, where: str) -> Any:
+    if payload is None:
+        return None
+    try:
+        return decoder.decode(payload)
+    except _UNREADABLE as error:
+        log.error("state.unreadable", extra={"key": where, "error": str(error)})
+        return None

@@ -1,0 +1,146 @@
+"""The life of an opportunity: it must hold to open, change materially to be told again, and stay away to close.
+
+One ``Watch`` per pair and direction. Opening needs two evaluations at least the debounce apart; an open episode
+survives short dips of its edge, so that a price that flickers around the threshold is one episode and not a hundred.
+Loss of trust is different: it closes at once, and the debounce starts anew.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from shared.domain.depth_walk import Walk
+
+
+class Step(StrEnum):
+    """What one evaluation of one direction led to; later members matter more."""
+
+    NO_EDGE = "no edge"
+    TOO_THIN = "no edge at any allowed size"
+    WAITING = "edge is younger than the debounce"
+    COOLING = "closed too recently to open again"
+    DIPPED = "edge is gone, the episode lingers"
+    HOLDING = "open and unchanged"
+    UPDATED = "updated"
+    CLOSED = "closed"
+    OPENED = "opened"
+
+
+class EpisodeRules(msgspec.Struct, frozen=True, kw_only=True):
+    """How long, and by how much."""
+
+    debounce_s: float = 0.05
+    linger_s: float = 0.25
+    """How long the edge must be gone before the episode closes."""
+    reopen_after_s: float = 0.5
+    """The least pause between closing and opening again."""
+    update_after_s: float = 0.1
+    """The least pause between two tellings of one episode."""
+    material_percent: int = 10
+    """By how much edge or size must change to be told."""
+
+
+class Episode:
+    """One opened opportunity."""
+
+    __slots__ = (
+        "dipped_s",
+        "is_resumed",
+        "opened_ts_ns",
+        "opportunity_id",
+        "peak_edge_e10",
+        "peak_size_e6",
+        "told_edge_e10",
+        "told_s",
+        "told_size_e6",
+    )
+
+    def __init__(self, opportunity_id: str, *, opened_ts_ns: int, edge_e10: int, size_e6: int, now_s: float) -> None:
+        self.opportunity_id = opportunity_id
+        self.opened_ts_ns = opened_ts_ns
+        self.peak_edge_e10 = self.told_edge_e10 = edge_e10
+        self.peak_size_e6 = self.told_size_e6 = size_e6
+        self.told_s = now_s
+        self.dipped_s: float | None = None
+        self.is_resumed = False
+        """Opened by an earlier process and not yet seen with trusted quotes by this one."""
+
+
+class Watch:
+    """One direction of one pair: idle, waiting for the debounce, or open."""
+
+    __slots__ = ("_rules", "_since_s", "closed_s", "episode")
+
+    def __init__(self, rules: EpisodeRules) -> None:
+        self._rules = rules
+        self._since_s: float | None = None
+        self.closed_s: float | None = None
+        self.episode: Episode | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is open and nothing waits."""
+        return self.episode is None and self._since_s is None
+
+    def due_s(self) -> float | None:
+        """Return when this direction must be looked at again even if nothing happens, None when idle."""
+        if self.episode is not None:
+            dipped_s = self.episode.dipped_s
+            return None if dipped_s is None else dipped_s + self._rules.linger_s
+        return None if self._since_s is None else self._opens_s(self._since_s)
+
+    def without_episode(self, walk: Walk | None, now_s: float) -> Step:
+        """Note an evaluation while nothing is open; OPENED means that the caller must begin an episode."""
+        if walk is None:
+            self._since_s = None
+            return Step.TOO_THIN
+        if self._since_s is None:
+            self._since_s = now_s
+        if now_s - self._since_s < self._rules.debounce_s:
+            return Step.WAITING
+        return Step.OPENED if now_s >= self._opens_s(self._since_s) else Step.COOLING
+
+    def begin(self, episode: Episode) -> None:
+        """Open an episode."""
+        self.episode = episode
+        self._since_s = None
+
+    def with_episode(self, walk: Walk | None, now_s: float) -> Step:
+        """Note an evaluation of an open episode; CLOSED means that the caller must end it."""
+        episode = self.episode
+        assert episode is not None
+        episode.is_resumed = False
+        if walk is None:
+            if episode.dipped_s is None:
+                episode.dipped_s = now_s
+            return Step.DIPPED if now_s - episode.dipped_s < self._rules.linger_s else Step.CLOSED
+        episode.dipped_s = None
+        if walk.edge_e10 > episode.peak_edge_e10:
+            episode.peak_edge_e10, episode.peak_size_e6 = walk.edge_e10, walk.size_e6
+        if not self._is_material(episode, walk) or now_s - episode.told_s < self._rules.update_after_s:
+            return Step.HOLDING
+        episode.told_edge_e10, episode.told_size_e6, episode.told_s = walk.edge_e10, walk.size_e6, now_s
+        return Step.UPDATED
+
+    def end(self, now_s: float) -> Episode:
+        """Close the open episode and return it."""
+        episode = self.episode
+        assert episode is not None
+        self.episode = None
+        self.closed_s = now_s
+        return episode
+
+    def start_over(self) -> None:
+        """Forget that an edge was waiting to open."""
+        self._since_s = None
+
+    def _opens_s(self, since_s: float) -> float:
+        debounced_s = since_s + self._rules.debounce_s
+        return debounced_s if self.closed_s is None else max(debounced_s, self.closed_s + self._rules.reopen_after_s)
+
+    def _is_material(self, episode: Episode, walk: Walk) -> bool:
+        percent = self._rules.material_percent
+        return (
+            abs(walk.edge_e10 - episode.told_edge_e10) * 100 >= percent * episode.told_edge_e10
+            or abs(walk.size_e6 - episode.told_size_e6) * 100 >= percent * episode.told_size_e6
+        )

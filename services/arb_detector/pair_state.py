@@ -1,0 +1,166 @@
+"""One live pair as the detector holds it: its two legs, its prices' terms and its two directions."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, Decimal
+from enum import StrEnum
+
+import msgspec
+
+from services.arb_detector.episodes import EpisodeRules, Watch
+from services.arb_detector.trust import LegState
+from shared.domain.arbitrage import Limits, MarketTerms, PairPricing
+from shared.domain.fees import (
+    KALSHI_RATES,
+    POLYMARKET_CONSERVATIVE_RATE,
+    FeeSchedule,
+    FeesRefused,
+    KalshiFees,
+    PolymarketFees,
+    check_schedule,
+)
+from shared.domain.market import Market, MarketStatus, Venue
+from shared.domain.pair import Direction, Pair
+
+
+class Unusable(StrEnum):
+    """Why a pair cannot be priced now, whatever its quotes say."""
+
+    EXPIRED = "pair is past its last moment"
+    MARKET_UNKNOWN = "market is not in the catalog"
+    MARKET_NOT_OPEN = "market is not open"
+    TERMS = "market's sizes cannot be priced"
+
+
+class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asks of an edge, and the hysteresis below it."""
+
+    min_edge_dollars_per_contract: Decimal
+    min_edge_dollars: Decimal
+    """For the whole opportunity."""
+    max_capital_dollars: Decimal | None
+    """Per venue and opportunity; None for no limit."""
+    keep_percent: int = 50
+    """An open episode lives while this part of both minimum edges is left."""
+
+
+class PairState:
+    """One pair. ``opening`` and ``staying`` are None while the catalog lacks a market or its sizes are unusable."""
+
+    __slots__ = (
+        "_not_after",
+        "alert_only",
+        "kalshi",
+        "markets",
+        "opening",
+        "outcome",
+        "pair",
+        "polymarket",
+        "staying",
+        "unusable",
+        "watches",
+    )
+
+    def __init__(self, pair: Pair, kalshi: LegState, polymarket: LegState, rules: EpisodeRules) -> None:
+        self.pair = pair
+        self.kalshi = kalshi
+        self.polymarket = polymarket
+        self.watches = {direction: Watch(rules) for direction in Direction}
+        self.markets: Mapping[Venue, Market] = {}
+        self.opening: PairPricing | None = None
+        self.staying: PairPricing | None = None
+        self.alert_only = pair.alert_only
+        self.unusable: Unusable | None = Unusable.MARKET_UNKNOWN
+        self.outcome = ""
+        """What the last evaluation came to."""
+        self._not_after = pair.not_after
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether neither direction is open or waiting."""
+        return all(watch.is_idle for watch in self.watches.values())
+
+    def is_expired(self, now_ns: int) -> bool:
+        """Return whether the mapping's last moment has passed."""
+        if self._not_after is None:
+            return False
+        return datetime.fromtimestamp(now_ns // 1_000_000_000, UTC) >= self._not_after
+
+    def set_markets(self, markets: Mapping[Venue, Market | None], limits: EdgeLimits) -> None:
+        """Take over what the catalog says about both markets and price anew."""
+        known = {venue: market for venue, market in markets.items() if market is not None}
+        if known == self.markets and self.opening is not None:
+            return
+        self.markets, self.opening, self.staying = known, None, None
+        self.alert_only = self.pair.alert_only
+        self.unusable = self._unusable(known)
+        if self.unusable is None:
+            self._price(known, limits)
+
+    def _unusable(self, markets: Mapping[Venue, Market]) -> Unusable | None:
+        if len(markets) < len(Venue):
+            return Unusable.MARKET_UNKNOWN
+        if any(market.status is not MarketStatus.OPEN for market in markets.values()):
+            return Unusable.MARKET_NOT_OPEN
+        steps = (market.size_step_contracts for market in markets.values())
+        return None if all(step > 0 and step == round(step, 6) for step in steps) else Unusable.TERMS
+
+    def _price(self, markets: Mapping[Venue, Market], limits: EdgeLimits) -> None:
+        most_dollars = _least(limits.max_capital_dollars, self.pair.max_notional_dollars)
+        fees: dict[Venue, FeeSchedule] = {}
+        for venue, market in markets.items():
+            fees[venue], why_assumed = fees_or_worst_case(market)
+            self.alert_only = self.alert_only or why_assumed
+        terms = {venue: _terms(market, fees[venue], most_dollars) for venue, market in markets.items()}
+        self.opening, self.staying = (
+            PairPricing(
+                self.pair.orientation,
+                kalshi=terms[Venue.KALSHI],
+                polymarket=terms[Venue.POLYMARKET],
+                limits=Limits(min_edge_dollars_per_contract=edge_dollars),
+            )
+            for edge_dollars in (
+                limits.min_edge_dollars_per_contract,
+                limits.min_edge_dollars_per_contract * limits.keep_percent / 100,
+            )
+        )
+
+
+def fees_or_worst_case(market: Market) -> tuple[FeeSchedule, str]:
+    """Return the market's fees, or the venue's highest ordinary rate and why it had to be assumed.
+
+    Whoever reads an alert then sees an edge that is not too good; money does not follow an assumption.
+    """
+    try:
+        if market.fees is None:
+            raise FeesRefused("the venue did not say")
+        check_schedule(market.fees)
+    except FeesRefused as refusal:
+        return _worst_case(market.venue), f"fees on {market.venue} are assumed: {refusal}"
+    return market.fees, ""
+
+
+def _worst_case(venue: Venue) -> FeeSchedule:
+    source = "assumed: the highest ordinary rate"
+    if venue is Venue.KALSHI:
+        return KalshiFees(
+            fee_type="quadratic",
+            multiplier=Decimal(1),
+            effective_from=KALSHI_RATES.effective_from,
+            source=source,
+        )
+    return PolymarketFees(rate=POLYMARKET_CONSERVATIVE_RATE, effective_from=KALSHI_RATES.effective_from, source=source)
+
+
+def _terms(market: Market, fees: FeeSchedule, most_dollars: Decimal | None) -> MarketTerms:
+    return MarketTerms(
+        fees=fees,
+        size_step_contracts=market.size_step_contracts,
+        min_contracts=market.min_contracts.quantize(Decimal("0.000001"), rounding=ROUND_CEILING),
+        min_notional_dollars=market.min_notional_dollars.quantize(Decimal("0.0001"), rounding=ROUND_CEILING),
+        max_capital_dollars=most_dollars,
+    )
+
+
+def _least(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return min((value for value in (one, other) if value is not None), default=None)

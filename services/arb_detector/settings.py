@@ -1,0 +1,76 @@
+"""The detector's settings. Times are milliseconds; money is dollars as decimal text."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from services.arb_detector.core import DetectorConfig
+from services.arb_detector.episodes import EpisodeRules
+from services.arb_detector.pair_state import EdgeLimits
+from services.arb_detector.trust import TrustLimits
+from shared.runtime.settings import RedisUrl, SharedVariable
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read from ``ARB_DETECTOR_...`` unless a field names a shared variable."""
+
+    redis_url: RedisUrl
+    account: Annotated[str, SharedVariable("DUTCHBOOK_ACCOUNT")] = "main"
+    intent_key_file: Annotated[Path | None, SharedVariable("DUTCHBOOK_INTENT_KEY_FILE")] = None
+    """Holds the key that signs intents, mode 0600. Without it opportunities are told and no intent is made."""
+    debounce_ms: int = 50
+    """How long an edge must hold before it counts; 0 opens at once."""
+    linger_ms: int = 250
+    """How long an edge must be gone before its episode closes."""
+    reopen_after_ms: int = 500
+    update_after_ms: int = 100
+    material_percent: int = 10
+    min_edge_dollars_per_contract: Decimal = Decimal("0.001")
+    min_edge_dollars: Decimal = Decimal("0.01")
+    """For the whole opportunity, after all fees."""
+    max_capital_dollars: Decimal = Decimal(250)
+    """Per venue and opportunity, with fees; 0 for no limit."""
+    suspicious_edge_dollars_per_contract: Decimal = Decimal("0.10")
+    """Above this a pair is more likely wrong than generous: alert, no intent."""
+    intent_ttl_ms: int = 2_000
+    beat_age_ms: int = 2_500
+    frame_age_ms: int = 2_500
+    lag_ms: int = 1_000
+    skew_ms: int = 2_500
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, int | Decimal) and value < 0:
+                raise ValueError(f"ARB_DETECTOR_{name.upper()}={value}: must not be negative")
+        if not 0 < self.intent_ttl_ms <= 10_000:
+            raise ValueError(f"ARB_DETECTOR_INTENT_TTL_MS={self.intent_ttl_ms}: must be from 1 to 10000")
+
+    def config(self) -> DetectorConfig:
+        """Return what the core needs to know."""
+        return DetectorConfig(
+            account=self.account,
+            edges=EdgeLimits(
+                min_edge_dollars_per_contract=self.min_edge_dollars_per_contract,
+                min_edge_dollars=self.min_edge_dollars,
+                max_capital_dollars=self.max_capital_dollars or None,
+            ),
+            trust=TrustLimits(
+                beat_age_s=self.beat_age_ms / 1_000,
+                frame_age_ms=self.frame_age_ms,
+                lag_ms=self.lag_ms,
+                skew_s=self.skew_ms / 1_000,
+            ),
+            rules=EpisodeRules(
+                debounce_s=self.debounce_ms / 1_000,
+                linger_s=self.linger_ms / 1_000,
+                reopen_after_s=self.reopen_after_ms / 1_000,
+                update_after_s=self.update_after_ms / 1_000,
+                material_percent=self.material_percent,
+            ),
+            suspicious_edge_dollars_per_contract=self.suspicious_edge_dollars_per_contract,
+            intent_ttl_ms=self.intent_ttl_ms,
+            emits_intents=self.intent_key_file is not None,
+        )

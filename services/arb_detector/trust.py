@@ -1,0 +1,164 @@
+"""Whether a leg's quote may be believed right now: the gate between books and money.
+
+A leg counts only while its book is quoted, verified and uncrossed and the connection that carries it proves every
+second that it is alive. Anything else is one named reason, and a reason closes whatever was open.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+
+from shared.contracts.health import FeedBeat
+from shared.contracts.quotes import QuoteText, levels_checksum
+from shared.domain.arbitrage import Ladders
+from shared.domain.book import LevelE
+from shared.domain.market import MarketId, Venue
+from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, SIZE_E6
+
+VERIFIED = frozenset({"sequence", "hash", "top", "rest"})
+_CARRIES_BOOKS = frozenset({"live", "degraded"})
+"""A degraded connection is up, and some of its books are not quoted; those are withdrawn one by one."""
+
+
+class Distrust(StrEnum):
+    """Why a leg, or the two together, must not be acted upon. The first that applies, in this order, is named."""
+
+    NO_QUOTE = "no quote yet"
+    STALE = "quote withdrawn by its feed"
+    MALFORMED = "quote is malformed"
+    UNVERIFIED = "book not verified"
+    CROSSED = "book is crossed"
+    CHECKSUM = "levels do not match their checksum"
+    FROM_THE_FUTURE = "quote is from the future"
+    NO_BEAT = "no beat of the connection yet"
+    BEAT_OLD = "feed is silent"
+    FEED_NOT_LIVE = "connection is not live"
+    EPOCH = "quote is from before the feed's restart"
+    LINK_QUIET = "connection is quiet"
+    LAGGING = "connection lags behind the venue"
+    SKEW = "legs were verified at different times"
+
+
+class TrustLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How old is too old. The defaults are the promises of the feeds: a beat each second, a ping each second."""
+
+    beat_age_s: float = 2.5
+    frame_age_ms: int = 2_500
+    lag_ms: int = 1_000
+    skew_s: float = 2.5
+    future_ms: int = 1_000
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """A feed's beat and when it reached us, by our monotonic clock."""
+
+    message: FeedBeat
+    read_s: float
+
+    @property
+    def verified_s(self) -> float:
+        """When the connection last proved that it is alive, by our monotonic clock."""
+        return self.read_s - max(0, self.message.frame_age_ms) / 1_000
+
+
+class LegState:
+    """The latest word about one market in one partition: a quote, or why there is none."""
+
+    __slots__ = ("_fault", "_is_checked", "ladders", "market_id", "quote", "venue", "why_not", "word_ts_ns")
+
+    def __init__(self, venue: Venue, market_id: MarketId) -> None:
+        self.venue = venue
+        self.market_id = market_id
+        self.quote: QuoteText | None = None
+        self.ladders: Ladders | None = None
+        """The quote's levels as integers; None when ``why_not`` says why."""
+        self.why_not = Distrust.NO_QUOTE
+        self.word_ts_ns = 0
+        """When the feed published its last word about this market."""
+        self._fault: Distrust | None = None
+        self._is_checked = False
+
+    def take(self, quote: QuoteText) -> None:
+        """Hold a new quote; one whose numbers the gate refuses counts as malformed."""
+        self.quote = quote
+        self.word_ts_ns = quote.published_ts_ns
+        self._is_checked = False
+        try:
+            self.ladders = Ladders(yes_bids=_levels(quote.yes_bids), yes_asks=_levels(quote.yes_asks))
+        except ValueError:
+            self.ladders, self.why_not = None, Distrust.MALFORMED
+
+    def withdraw(self, published_ts_ns: int) -> None:
+        """Stop believing the last quote."""
+        self.word_ts_ns = published_ts_ns
+        self.ladders, self.why_not = None, Distrust.STALE
+
+    def fault(self) -> Distrust | None:
+        """Return what is wrong with the quote itself, or None; worked out once per quote, when first asked."""
+        if self.quote is None or self.ladders is None:
+            return self.why_not
+        if not self._is_checked:
+            self._fault = _fault_of(self.venue, self.quote, self.ladders)
+            self._is_checked = True
+        return self._fault
+
+
+def distrust(leg: LegState, beat: Beat | None, *, now_s: float, now_ns: int, limits: TrustLimits) -> Distrust | None:
+    """Return why one leg must not be acted upon, or None."""
+    fault = leg.fault()
+    if fault is not None or leg.quote is None:
+        return fault
+    if leg.quote.received_ts_ns - now_ns > limits.future_ms * 1_000_000:
+        return Distrust.FROM_THE_FUTURE
+    return _distrust_beat(leg.quote, beat, now_s, limits)
+
+
+def skewed(one: Beat, other: Beat, limits: TrustLimits) -> bool:
+    """Return whether the legs' connections last proved themselves too far apart in time."""
+    return abs(one.verified_s - other.verified_s) > limits.skew_s
+
+
+def _fault_of(venue: Venue, quote: QuoteText, ladders: Ladders) -> Distrust | None:
+    if quote.verified not in VERIFIED:
+        return Distrust.UNVERIFIED
+    if _is_crossed(venue, ladders):
+        return Distrust.CROSSED
+    if not _is_ordered(ladders.yes_asks) or not _is_ordered(ladders.yes_bids[::-1]):
+        return Distrust.MALFORMED
+    if levels_checksum(quote.yes_bids, quote.yes_asks) != quote.checksum:
+        return Distrust.CHECKSUM
+    return None
+
+
+def _distrust_beat(quote: QuoteText, beat: Beat | None, now_s: float, limits: TrustLimits) -> Distrust | None:
+    if beat is None:
+        return Distrust.NO_BEAT
+    message = beat.message
+    refusals = (
+        (now_s - beat.read_s > limits.beat_age_s, Distrust.BEAT_OLD),
+        (message.state not in _CARRIES_BOOKS, Distrust.FEED_NOT_LIVE),
+        (message.epoch != quote.epoch, Distrust.EPOCH),
+        (not 0 <= message.frame_age_ms <= limits.frame_age_ms, Distrust.LINK_QUIET),
+        (message.lag_ms > limits.lag_ms, Distrust.LAGGING),
+    )
+    return next((reason for applies, reason in refusals if applies), None)
+
+
+def _is_crossed(venue: Venue, ladders: Ladders) -> bool:
+    """Equal best prices are only locked on Kalshi, where both are bids; on Polymarket they would have traded."""
+    bid_e4 = ladders.yes_bids[0][0] if ladders.yes_bids else 0
+    ask_e4 = ladders.yes_asks[0][0] if ladders.yes_asks else ONE_DOLLAR_E4
+    return bid_e4 > ask_e4 or (bid_e4 == ask_e4 and venue is Venue.POLYMARKET)
+
+
+def _is_ordered(levels: Sequence[LevelE]) -> bool:
+    """Return whether prices only rise."""
+    return all(levels[at][0] < levels[at + 1][0] for at in range(len(levels) - 1))
+
+
+def _levels(texts: Sequence[tuple[str, str]]) -> tuple[LevelE, ...]:
+    levels = tuple([(LEVEL_PRICE_E4[price], SIZE_E6[size]) for price, size in texts])
+    if any(not size_e6 for _, size_e6 in levels):
+        raise ValueError("a level holds nothing")
+    return levels

@@ -1,0 +1,270 @@
+"""A process that plays tapes: both venues' sockets without any cost per frame but the write itself.
+
+REST comes from the simulator's own applications; the two WebSockets here speak just enough of each venue's protocol to
+be subscribed to, and write pre-rendered frames past the library straight to the transport.
+
+``python -m services.cli.bench.player READY_FILE QUESTIONS SEED``; ``POST /play {"rate", "seconds"}`` on the control
+address plays one tape and answers when it has been played.
+"""
+
+import asyncio
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from websockets.asyncio.server import ServerConnection, serve
+
+from services.cli.bench.tape import Cue, Renderer, mirrors_of
+from services.venue_sim import polymarket_frames, polymarket_live
+from services.venue_sim.kalshi_auth import Authenticator
+from services.venue_sim.kalshi_catalog import WorldCatalog
+from services.venue_sim.kalshi_frames import control, sequenced, snapshot_body
+from services.venue_sim.kalshi_rest import KalshiRest
+from services.venue_sim.ready import ThrowAwayKey, key_path
+from services.venue_sim.truth import dollars_text, mapping_facts
+from services.venue_sim.world import World
+
+Json = dict[str, Any]
+
+_SETTLE_MS = 300
+_MESSAGES_PER_OPERATION = 1.15
+_RENDER_BUDGET_US = 140
+"""Generous time to render one message, so that a tape is ready before its first frame is due."""
+
+
+class KalshiClient:
+    """One subscriber of the order-book channel: sid 1 and its numbers."""
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self.connection = connection
+        self.tickers: set[str] = set()
+        self.seq = 0
+
+    def next_seq(self) -> int:
+        self.seq += 1
+        return self.seq
+
+
+class Player:
+    """The world, its subscribers, and the tape being played."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.renderer = Renderer(world, mirrors_of(world.polymarket_markets))
+        self.kalshi: set[KalshiClient] = set()
+        self.polymarket: dict[ServerConnection, set[str]] = {}
+
+    async def talk_kalshi(self, connection: ServerConnection) -> None:
+        """Serve one Kalshi client until it leaves."""
+        client = KalshiClient(connection)
+        self.kalshi.add(client)
+        try:
+            async for text in connection:
+                self._obey(client, msgspec.json.decode(text))
+        finally:
+            self.kalshi.discard(client)
+
+    async def talk_polymarket(self, connection: ServerConnection) -> None:
+        """Serve one Polymarket client until it leaves."""
+        tokens: set[str] = set()
+        self.polymarket[connection] = tokens
+        try:
+            async for text in connection:
+                if text == "PING":
+                    connection.transport.write(framed(b"PONG"))
+                    continue
+                command = msgspec.json.decode(text)
+                wanted = set(command.get("assets_ids", ()))
+                if command.get("operation") == "unsubscribe":
+                    tokens -= wanted
+                    continue
+                tokens |= wanted
+                dump = b",".join(self._snapshots(wanted))
+                connection.transport.write(framed(b"[" + dump + b"]"))
+        finally:
+            del self.polymarket[connection]
+
+    async def play(self, rate: int, seconds: float) -> Json:
+        """Render and play one tape and say what was sent and when each edge opened."""
+        operations = round(rate / _MESSAGES_PER_OPERATION)
+        self.world.set_rate(operations)
+        start_ms = _now_ms() + _SETTLE_MS + int(rate * seconds * _RENDER_BUDGET_US / 1_000)
+        cues: list[Cue] = []
+        self.world.step(start_ms)  # what fell due while nothing was played goes out first, at once
+        self._write(self.renderer.take())
+        for rendered in self.renderer.render(start_ms, start_ms + int(seconds * 1_000)):
+            cues += rendered
+            await asyncio.sleep(0)
+        rendered_ms = _now_ms()
+        if rendered_ms > start_ms:
+            return {"error": f"the tape was rendered {rendered_ms - start_ms} ms too late"}
+        return await self._play(cues)
+
+    async def _play(self, cues: list[Cue]) -> Json:
+        openings: list[Json] = []
+        sent = latest_us = at = 0
+        while at < len(cues):
+            now_us = time.time_ns() // 1_000
+            first = at
+            while at < len(cues) and cues[at].due_us <= now_us:
+                at += 1
+            if at == first:
+                await asyncio.sleep(min(0.001, (cues[at].due_us - now_us) / 1_000_000))
+                continue
+            latest_us = max(latest_us, now_us - cues[first].due_us)
+            due = cues[first:at]
+            sent_ns = time.time_ns()
+            sent += self._write(due)
+            openings += [{**msgspec.to_builtins(opening), "sent_ns": sent_ns} for cue in due for opening in cue.opens]
+            await asyncio.sleep(0)
+        return {"messages": sent, "openings": openings, "player_late_ms": latest_us // 1_000}
+
+    def _write(self, cues: list[Cue]) -> int:
+        sent = 0
+        kalshi = [cue for cue in cues if cue.is_kalshi]
+        others = [cue for cue in cues if not cue.is_kalshi]
+        for client in self.kalshi:
+            out = [
+                framed(sequenced("orderbook_delta", 1, client.next_seq(), body))
+                for cue in kalshi
+                if cue.market_id in client.tickers
+                for body in cue.frames
+            ]
+            sent += len(out)
+            client.connection.transport.write(b"".join(out))
+        for connection, tokens in self.polymarket.items():
+            out = [
+                framed(frame)
+                for cue in others
+                if not tokens.isdisjoint(self.world.polymarket_markets[cue.market_id].token_ids)
+                for frame in cue.frames
+            ]
+            sent += len(out)
+            connection.transport.write(b"".join(out))
+        return sent
+
+    def _obey(self, client: KalshiClient, command: Json) -> None:
+        params = command.get("params", {})
+        tickers = params.get("market_tickers") or [params["market_ticker"]]
+        known = [ticker for ticker in tickers if ticker in self.world.kalshi_markets]
+        first = not client.tickers
+        if params.get("action") == "delete_markets":
+            client.tickers.difference_update(known)
+        elif params.get("action") != "get_snapshot":
+            client.tickers.update(known)
+        out = []
+        if command["cmd"] == "subscribe" and first:
+            answer = {"id": command["id"], "type": "subscribed", "msg": {"channel": "orderbook_delta", "sid": 1}}
+            out.append(control(answer))
+        elif params.get("action") != "get_snapshot":
+            listing = {"market_tickers": sorted(client.tickers)}
+            answer = {"id": command["id"], "sid": 1, "seq": client.next_seq(), "type": "ok", "msg": listing}
+            out.append(control(answer))
+        if params.get("action") != "delete_markets":
+            for ticker in known:
+                body = snapshot_body(self.world.kalshi_markets[ticker], yes_scale=False)
+                out.append(sequenced("orderbook_snapshot", 1, client.next_seq(), body))
+        client.connection.transport.write(b"".join(map(framed, out)))
+
+    def _snapshots(self, tokens: set[str]) -> list[bytes]:
+        return [
+            polymarket_frames.snapshot(self.renderer.mirrors[market.market_id], index, market.last_at_us // 1_000)
+            for market in self.world.polymarket_markets.values()
+            for index, token in enumerate(market.token_ids)
+            if token in tokens
+        ]
+
+
+def framed(payload: bytes) -> bytes:
+    """Return one unmasked, final text frame (RFC 6455, section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81" + bytes((size,)) + payload
+    if size < 65_536:
+        return b"\x81\x7e" + struct.pack("!H", size) + payload
+    return b"\x81\x7f" + struct.pack("!Q", size) + payload
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def _serve(ready_file: Path, questions: int, seed: int) -> None:
+    world = World(seed=seed, start_ms=_now_ms(), question_count=questions, operations_per_s=100, plant_interval_ms=40)
+    player = Player(world)
+    key = ThrowAwayKey.make()
+    key.write(key_path(ready_file))
+    async with (
+        serve(player.talk_kalshi, "127.0.0.1", 0, compression=None, ping_interval=None) as kalshi_ws,
+        serve(player.talk_polymarket, "127.0.0.1", 0, compression=None, ping_interval=None) as polymarket_ws,
+    ):
+        kalshi = web.Application()
+        KalshiRest(WorldCatalog(world.kalshi_markets.values()), Authenticator(key.public_keys, _now_ms)).add_to(kalshi)
+        polymarket = polymarket_live.create_app(world, now_ms=_now_ms)
+        kalshi_port, polymarket_port, control_port = [
+            await _site(app) for app in (kalshi, polymarket, _control_app(player))
+        ]
+        addresses = {
+            "kalshi": {
+                "rest_url": f"http://127.0.0.1:{kalshi_port}/trade-api/v2",
+                "ws_url": f"ws://127.0.0.1:{_port(kalshi_ws)}/trade-api/ws/v2",
+                "key_id": key.key_id,
+                "private_key_file": str(key_path(ready_file)),
+            },
+            "polymarket": {
+                "gamma_url": f"http://127.0.0.1:{polymarket_port}/gamma",
+                "clob_url": f"http://127.0.0.1:{polymarket_port}",
+                "ws_url": f"ws://127.0.0.1:{_port(polymarket_ws)}/ws/market",
+            },
+            "control_url": f"http://127.0.0.1:{control_port}",
+            "seed": seed,
+        }
+        partial = ready_file.with_suffix(".part")
+        partial.write_bytes(msgspec.json.encode(addresses))
+        partial.rename(ready_file)
+        await asyncio.Event().wait()
+
+
+def _control_app(player: Player) -> web.Application:
+    async def play(request: web.Request) -> web.Response:
+        order = await request.json()
+        return web.json_response(await player.play(order["rate"], order["seconds"]))
+
+    async def mappings(_request: web.Request) -> web.Response:
+        pairs = [
+            {
+                **mapping_facts(question),
+                "multiplier": dollars_text(question.kalshi.fee_multiplier),
+                "rate": dollars_text(question.polymarket.fee_rate),
+                "token": question.polymarket.token_ids[0],
+            }
+            for question in player.world.questions
+            if question.kind in ("template", "curated")
+        ]
+        return web.json_response({"pairs": pairs})
+
+    app = web.Application()
+    app.router.add_post("/play", play)
+    app.router.add_get("/mappings", mappings)
+    return app
+
+
+async def _site(app: web.Application) -> int:
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port: int = runner.addresses[0][1]
+    return port
+
+
+def _port(server: Any) -> int:
+    port: int = next(iter(server.sockets)).getsockname()[1]
+    return port
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -1,0 +1,47 @@
+"""The executor's settings. Every limit has a default that is safe for a first day."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from shared.domain.risk_terms import RiskLimits
+from shared.runtime.crash import CrashAt
+from shared.runtime.settings import RedisUrl, SharedVariable
+
+_DEFAULTS = RiskLimits()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read from ``KALSHI_EXECUTOR_...`` unless a field names a shared variable."""
+
+    redis_url: RedisUrl
+    intent_key_file: Annotated[Path, SharedVariable("DUTCHBOOK_INTENT_KEY_FILE")]
+    """Holds the key that signs intents; mode 0600."""
+    ledger_file: Path
+    """Where the order ledger lies; made when missing. Its folder must be on a local disk."""
+    account: Annotated[str, SharedVariable("DUTCHBOOK_ACCOUNT")] = "main"
+    environment: Annotated[Literal["demo", "prod"], SharedVariable("KALSHI_ENV")] = "demo"
+    mode: Literal["dry", "live"] = "dry"
+    kill_file: Path | None = None
+    """While this file exists nothing is sent; ``KILL`` beside the ledger when not set."""
+    crash_at: CrashAt = ""
+    max_contracts: Decimal = _DEFAULTS.max_contracts
+    max_order_dollars: Decimal = _DEFAULTS.max_order_dollars
+    max_market_dollars: Decimal = _DEFAULTS.max_market_dollars
+    max_day_dollars: Decimal = _DEFAULTS.max_day_dollars
+    max_ticks_from_book: int = _DEFAULTS.max_ticks_from_book
+    max_ttl_ms: int = _DEFAULTS.max_ttl_ms
+    rearm_ms: int = _DEFAULTS.rearm_ms
+    max_orders_per_minute: int = _DEFAULTS.max_orders_per_minute
+
+    @property
+    def limits(self) -> RiskLimits:
+        """How much may be risked."""
+        return RiskLimits(**{name: getattr(self, name) for name in RiskLimits.__struct_fields__})
+
+    @property
+    def kill_path(self) -> Path:
+        """The file whose presence stops all sending."""
+        return self.kill_file or self.ledger_file.parent / "KILL"

@@ -1,0 +1,5 @@
+"""``python -m services.matcher`` runs the matcher."""
+
+from services.matcher.main import cli
+
+cli()

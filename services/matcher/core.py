@@ -1,0 +1,288 @@
+"""The matcher's state, without I/O: listings and mappings in, changes of pairs and candidates out.
+
+Only what a new listing touches is judged again, and only what differs from the published state comes out, so that a
+restart with nothing new says nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.matcher.activation import Absent, Judgement, Live, Suspended, game_pair_id, judge_game, judge_row
+from services.matcher.candidates import MOST_PER_MARKET, CandidateIndex, candidate_message
+from services.matcher.games import Games
+from services.matcher.mapping_files import Mappings
+from services.matcher.templates import GameKey
+from services.matcher.verdict import Verdict
+from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairRetired, PairSuspended
+from shared.domain.market import Market, MarketId, MarketStatus, Venue
+from shared.domain.pair import Pair, PairId
+
+Published = PairActivated | PairSuspended | CandidateFound
+
+_TRADABLE_LATER = frozenset({MarketStatus.UNOPENED, MarketStatus.OPEN, MarketStatus.PAUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A message to publish under the pair's key; ``retires`` empties the key instead of filling it."""
+
+    pair_id: PairId
+    message: PairMessage
+    retires: bool
+    was_live: bool
+    """Whether the pair could be traded until now."""
+
+
+class Matcher:
+    """Judges pairs as listings and mappings change. ``known`` is what the pairs hash holds at start."""
+
+    def __init__(self, mappings: Mappings, known: Mapping[str, PairMessage]) -> None:
+        self.markets: dict[Venue, dict[MarketId, Market]] = {venue: {} for venue in Venue}
+        self.published: dict[PairId, Published] = {
+            PairId(key): message
+            for key, message in known.items()
+            if isinstance(message, PairActivated | PairSuspended | CandidateFound)
+        }
+        self._by_ticker: defaultdict[MarketId, set[PairId]] = defaultdict(set)
+        for pair_id, message in self.published.items():
+            self._by_ticker[_ticker(message)].add(pair_id)
+        self._unproposed: dict[tuple[Venue, MarketId], None] = {}
+        self._everything = True
+        self._use(mappings)
+
+    def use(self, mappings: Mappings) -> None:
+        """Put other mappings in force; every pair is judged again by the next ``decide``."""
+        self._use(mappings)
+        for listed in self.markets.values():
+            for market in listed.values():
+                self._games.put(market)
+                if market.status in _TRADABLE_LATER and not market.never_match:
+                    self._candidates.put(market)
+                    self._unproposed[market.venue, market.market_id] = None
+
+    def put(self, market: Market) -> None:
+        """Take in a listing, new or changed."""
+        key = (market.venue, market.market_id)
+        before = self.markets[market.venue].get(market.market_id)
+        if before == market:
+            return
+        self.markets[market.venue][market.market_id] = market
+        self._dirty_rows |= self._rows_of.get(key, set())
+        self._dirty_games |= self._games.put(market)
+        if market.status not in _TRADABLE_LATER or market.never_match:
+            self._candidates.remove(*key)
+            self._unproposed.pop(key, None)
+        elif before is None or before.rules_hash != market.rules_hash or before.status != market.status:
+            self._candidates.put(market)
+            self._unproposed[key] = None
+        self._changed_markets.add(key)
+
+    def remove(self, venue: Venue, market_id: MarketId) -> None:
+        """Forget a listing that is over."""
+        key = (venue, market_id)
+        self.markets[venue].pop(market_id, None)
+        self._dirty_rows |= self._rows_of.get(key, set())
+        self._dirty_games |= self._games.remove(venue, market_id)
+        self._candidates.remove(venue, market_id)
+        self._unproposed.pop(key, None)
+        self._changed_markets.add(key)
+
+    def decide(self, now: datetime) -> list[Change]:
+        """Judge what was touched since the last call, and what has expired; return what differs from the published."""
+        changes = [change for judgement in self._judgements(now) for change in self._apply(judgement)]
+        changes += self._retired_candidates()
+        if self._everything:
+            changes += self._orphans()
+        self._dirty_rows.clear()
+        self._dirty_games.clear()
+        self._changed_markets.clear()
+        self._everything = False
+        return changes
+
+    def propose(self, limit: int) -> list[Change]:
+        """Look for partners of up to ``limit`` markets that were not looked at yet; return the new candidates."""
+        changes: list[Change] = []
+        for key in list(self._unproposed)[:limit]:
+            del self._unproposed[key]
+            market = self.markets[key[0]].get(key[1])
+            if market is not None:
+                changes += self._proposals(market)
+        return changes
+
+    @property
+    def proposals_waiting(self) -> int:
+        """How many markets ``propose`` has not looked at."""
+        return len(self._unproposed)
+
+    def problems(self) -> list[str]:
+        """Return why listings that look like pairs of a template are none."""
+        ambiguous = (
+            f"{key.template_id} {key.day} {'-'.join(sorted(key.teams))}: {ambiguity}"
+            for key in self._games.keys()  # noqa: SIM118 - not a dict
+            if (ambiguity := self._games.game(key).ambiguity)
+        )
+        return sorted([*self._games.contradictions.values(), *ambiguous])
+
+    def _use(self, mappings: Mappings) -> None:
+        self.mappings = mappings
+        self._games = Games(mappings)
+        self._candidates = CandidateIndex(mappings)
+        self._decided = mappings.decided
+        self._claimed = frozenset(
+            placed.row.kalshi.ticker
+            for placed in mappings.rows.values()
+            if placed.row.status in ("approved", "suspended")
+        )
+        self._rows_of: defaultdict[tuple[Venue, MarketId], set[PairId]] = defaultdict(set)
+        for pair_id, placed in mappings.rows.items():
+            for venue, market_id in zip(Venue, placed.row.key, strict=True):
+                self._rows_of[venue, market_id].add(pair_id)
+        self._pairs_of_game: dict[GameKey, set[PairId]] = {}
+        self._dirty_rows: set[PairId] = set()
+        self._dirty_games: set[GameKey] = set()
+        self._changed_markets: set[tuple[Venue, MarketId]] = set()
+        self._everything = True
+
+    def _judgements(self, now: datetime) -> Iterator[Judgement]:
+        rows = list(self.mappings.rows) if self._everything else sorted(self._dirty_rows)
+        for pair_id in rows:
+            placed = self.mappings.rows[pair_id]
+            ticker, condition_id = placed.row.key
+            markets = (self.markets[Venue.KALSHI].get(ticker), self.markets[Venue.POLYMARKET].get(condition_id))
+            yield judge_row(placed, markets, self._known_pair(pair_id), now)
+        games = self._games.keys() if self._everything else self._dirty_games
+        for key in sorted(games, key=lambda key: (key.template_id, key.day, sorted(key.teams))):
+            yield from self._judge_game(key, now)
+        for pair_id, message in list(self.published.items()):
+            if not isinstance(message, CandidateFound) and _expired(message.pair, now):
+                yield Absent(pair_id, "past its not_after")
+
+    def _judge_game(self, key: GameKey, now: datetime) -> Iterator[Judgement]:
+        template = self._games.templates[key.template_id]
+        game = self._games.game(key)
+        found: set[PairId] = set()
+        for ticker, side, condition_id, moneyline in game.pairs():
+            if (ticker, condition_id) in self._decided or ticker in self._claimed or not template.enabled:
+                continue
+            pair_id = game_pair_id(template, side)
+            found.add(pair_id)
+            markets = (self.markets[Venue.KALSHI][ticker], self.markets[Venue.POLYMARKET][condition_id])
+            yield judge_game(template, (side, moneyline), markets, self._known_pair(pair_id), now)
+        for pair_id in self._pairs_of_game.get(key, set()) - found:
+            yield Absent(pair_id, game.ambiguity or "a market of the game is no longer listed")
+        self._pairs_of_game[key] = found
+        if not found:
+            del self._pairs_of_game[key]
+
+    def _known_pair(self, pair_id: PairId) -> Pair | None:
+        message = self.published.get(pair_id)
+        return message.pair if isinstance(message, PairActivated | PairSuspended) else None
+
+    def _apply(self, judgement: Judgement) -> Iterator[Change]:
+        match judgement:
+            case Live(pair):
+                yield from self._publish(pair.pair_id, PairActivated(pair=pair))
+                others = sorted(self._by_ticker[pair.kalshi_ticker] - {pair.pair_id})
+                rivals = [other for other in others if isinstance(self.published[other], CandidateFound)]
+                yield from self._retire(rivals, f"pair {pair.pair_id} is live")
+            case Suspended(pair, reason):
+                yield from self._publish(pair.pair_id, PairSuspended(pair=pair, reason=reason))
+            case Absent(pair_id, reason):
+                yield from self._retire([pair_id], reason)
+
+    def _publish(self, pair_id: PairId, message: Published) -> Iterator[Change]:
+        before = self.published.get(pair_id)
+        if before is not None and _says_the_same(before, message):
+            return
+        if before is not None:
+            self._by_ticker[_ticker(before)].discard(pair_id)
+        self._by_ticker[_ticker(message)].add(pair_id)
+        self.published[pair_id] = message
+        yield Change(pair_id, message, retires=False, was_live=isinstance(before, PairActivated))
+
+    def _retire(self, pair_ids: Iterable[PairId], reason: str) -> Iterator[Change]:
+        for pair_id in pair_ids:
+            before = self.published.pop(pair_id, None)
+            if before is not None:
+                self._by_ticker[_ticker(before)].discard(pair_id)
+                message = PairRetired(pair_id=pair_id, reason=reason)
+                yield Change(pair_id, message, retires=True, was_live=isinstance(before, PairActivated))
+
+    def _candidate_items(self) -> Iterator[tuple[PairId, CandidateFound]]:
+        for pair_id, message in self.published.items():
+            if isinstance(message, CandidateFound):
+                yield pair_id, message
+
+    def _retired_candidates(self) -> list[Change]:
+        """Withdraw candidates of which a market is over, changed its text, or that somebody has decided about."""
+        if not self._changed_markets and not self._everything:
+            return []
+        stale: list[PairId] = []
+        for pair_id, message in self._candidate_items():
+            keys = ((Venue.KALSHI, message.kalshi_ticker), (Venue.POLYMARKET, message.polymarket_id))
+            touched = self._everything or any(key in self._changed_markets for key in keys)
+            if touched and not self._still_open(message):
+                stale.append(pair_id)
+        return list(self._retire(stale, "decided, over or changed"))
+
+    def _still_open(self, candidate: CandidateFound) -> bool:
+        if (candidate.kalshi_ticker, candidate.polymarket_id) in self._decided:
+            return False
+        kalshi = self.markets[Venue.KALSHI].get(candidate.kalshi_ticker)
+        polymarket = self.markets[Venue.POLYMARKET].get(candidate.polymarket_id)
+        return (
+            kalshi is not None
+            and polymarket is not None
+            and all(m.status in _TRADABLE_LATER and not m.never_match for m in (kalshi, polymarket))
+            and (kalshi.title, polymarket.title) == (candidate.kalshi_title, candidate.polymarket_title)
+        )
+
+    def _orphans(self) -> list[Change]:
+        """Retire what neither a row nor a template makes any more."""
+        made = set(self.mappings.rows).union(*self._pairs_of_game.values())
+        orphans = [i for i, m in self.published.items() if not isinstance(m, CandidateFound) and i not in made]
+        return list(self._retire(orphans, "no mapping makes this pair"))
+
+    def _proposals(self, market: Market) -> list[Change]:
+        changes: list[Change] = []
+        for other_id, verdict in self._candidates.best(market):
+            ticker, condition_id = (
+                (market.market_id, other_id) if market.venue is Venue.KALSHI else (other_id, market.market_id)
+            )
+            if self._is_taken(ticker, condition_id):
+                continue
+            changes += self._propose_pair(ticker, condition_id, verdict)
+        return changes
+
+    def _is_taken(self, ticker: MarketId, condition_id: MarketId) -> bool:
+        """Whether a pair of markets needs no proposal: decided about, or its ticker is in a pair or proposed enough."""
+        if (ticker, condition_id) in self._decided or ticker in self._claimed:
+            return True
+        held = [self.published[pair_id] for pair_id in self._by_ticker[ticker]]
+        return len(held) >= MOST_PER_MARKET or not all(isinstance(message, CandidateFound) for message in held)
+
+    def _propose_pair(self, ticker: MarketId, condition_id: MarketId, verdict: Verdict) -> list[Change]:
+        kalshi = self.markets[Venue.KALSHI][ticker]
+        polymarket = self.markets[Venue.POLYMARKET][condition_id]
+        message = candidate_message(kalshi, polymarket, verdict)
+        if message.pair_id in self.published:
+            return []
+        return list(self._publish(message.pair_id, message))
+
+
+def _expired(pair: Pair, now: datetime) -> bool:
+    return pair.not_after is not None and now >= pair.not_after
+
+
+def _says_the_same(before: Published, now: Published) -> bool:
+    if isinstance(before, PairActivated) and isinstance(now, PairActivated):
+        return before.pair == now.pair
+    if isinstance(before, PairSuspended) and isinstance(now, PairSuspended):
+        return (before.pair, before.reason) == (now.pair, now.reason)
+    return False
+
+
+def _ticker(message: Published) -> MarketId:
+    return message.kalshi_ticker if isinstance(message, CandidateFound) else message.pair.kalshi_ticker

@@ -1,0 +1,251 @@
+"""Everything in ``mappings/``: read strictly, checked across files, and handed on as one value.
+
+``load`` refuses the whole folder for any problem and ``lint`` lists them all; the service keeps the last good value
+when a later version is refused.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from services.matcher.mapping_rows import CuratedRow, PairsFile
+from services.matcher.teams import League, TeamsFile
+from services.matcher.templates import SeriesTemplate, TemplatesFile
+from services.matcher.yaml_strict import LARGEST_BYTES, Document, YamlRefused, convert, parse
+from shared.domain.market import MarketId
+from shared.domain.numbers import decimal_from_text
+from shared.domain.pair import PairId
+from shared.runtime.errors import SettingsRefused
+
+T = TypeVar("T")
+
+
+class FeeRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a venue charges from one day on, for markets whose own terms are missing."""
+
+    fee_type: str = ""
+    """Kalshi's fee type."""
+    category: str = ""
+    """Polymarket's category."""
+    taker_rate: str
+    maker_rate: str = "0"
+    effective_from: date
+    source: str
+
+    def __post_init__(self) -> None:
+        decimal_from_text(self.taker_rate)
+        decimal_from_text(self.maker_rate)
+        if bool(self.fee_type) == bool(self.category) or not self.source:
+            raise ValueError("a fee needs a source and either fee_type (Kalshi) or category (Polymarket)")
+
+
+class FeesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``mappings/fees.yaml``."""
+
+    schema_version: Literal["1"]
+    kalshi: tuple[FeeRate, ...]
+    polymarket: tuple[FeeRate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a mapping file."""
+
+    file: str
+    line: int
+    what: str
+    """What is wrong and what to do."""
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRow:
+    """A curated row and where it stands."""
+
+    row: CuratedRow
+    file: str
+    line: int
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folder."""
+        return Path(self.file).name
+
+
+@dataclass(frozen=True, slots=True)
+class Mappings:
+    """What people have decided; the default is nothing."""
+
+    rows: Mapping[PairId, PlacedRow] = field(default_factory=dict)
+    templates: tuple[SeriesTemplate, ...] = ()
+    leagues: Mapping[str, League] = field(default_factory=dict)
+    fees: FeesFile | None = None
+
+    @property
+    def decided(self) -> frozenset[tuple[MarketId, MarketId]]:
+        """The market pairs that some row speaks about, whatever it says: nobody is asked about them again."""
+        return frozenset(placed.row.key for placed in self.rows.values())
+
+    def switched_on(self, series: Iterable[str]) -> "Mappings":
+        """Return the same with the templates of these Kalshi series enabled.
+
+        Raises SettingsRefused when a series has no template.
+        """
+        wanted = frozenset(series)
+        if unknown := wanted - {template.kalshi_series for template in self.templates}:
+            raise SettingsRefused(f"MATCHER_TEMPLATES_ON: no template for series {', '.join(sorted(unknown))}")
+        templates = tuple(
+            msgspec.structs.replace(template, enabled=template.enabled or template.kalshi_series in wanted)
+            for template in self.templates
+        )
+        return Mappings(self.rows, templates, self.leagues, self.fees)
+
+
+class MappingsRefused(SettingsRefused):
+    """A folder of mappings cannot be used; the message is the first problem, as ``file:line: what, what to do``."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        more = f" (and {len(problems) - 1} more, see `dutchbook pairs lint`)" if len(problems) > 1 else ""
+        super().__init__(f"{problems[0]}{more}")
+        self.problems = problems
+
+
+def load(folder: Path, *, previous: Mappings | None = None) -> Mappings:
+    """Read a folder; raises MappingsRefused when anything is wrong with it.
+
+    ``previous`` is what was in force: a row whose orientation differs from it needs a newer review.
+    """
+    mappings, problems = _read_folder(folder, previous)
+    if problems:
+        raise MappingsRefused(problems)
+    return mappings
+
+
+def lint(folder: Path) -> list[Problem]:
+    """Return everything that is wrong with a folder of mappings, in the order of files and lines."""
+    return _read_folder(folder, None)[1]
+
+
+def fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when a mapping file is added, edited or removed: names, sizes and times of change."""
+    found = []
+    for path in _yaml_files(folder):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue
+        found.append((str(path), status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def _read_folder(folder: Path, previous: Mappings | None) -> tuple[Mappings, list[Problem]]:
+    if not folder.is_dir():
+        return Mappings(), [
+            Problem(str(folder), 1, "no such folder, set MATCHER_MAPPINGS_DIR to the folder of mappings")
+        ]
+    reader = _Reader()
+    placed = [
+        PlacedRow(row, document.file, document.line(f"$.pairs[{index}]"))
+        for document, file in reader.all(folder, "pairs", PairsFile)
+        for index, row in enumerate(file.pairs or ())
+    ]
+    leagues: dict[str, League] = {}
+    for document, table in reader.all(folder, "aliases", TeamsFile):
+        if table.league in leagues:
+            reader.add(document.file, 1, f"league {table.league} has a table already, keep one file per league")
+        leagues[table.league] = League(table)
+    templates = _templates(reader, folder, leagues)
+    fees = next((file for _, file in reader.some([folder / "fees.yaml"], FeesFile)), None)
+    for file, line, what in _row_conflicts(placed, previous):
+        reader.add(file, line, what)
+    rows = {placed_row.row.id: placed_row for placed_row in placed}
+    return Mappings(rows, tuple(templates), leagues, fees), sorted(reader.problems, key=lambda p: (p.file, p.line))
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def add(self, file: str, line: int, what: str) -> None:
+        self.problems.append(Problem(file, line, what))
+
+    def all(self, folder: Path, part: str, kind: type[T]) -> Iterator[tuple[Document, T]]:
+        """Yield every readable file of a part; unreadable ones become problems."""
+        yield from self.some(sorted((folder / part).glob("*.y*ml")), kind)
+
+    def some(self, paths: Iterable[Path], kind: type[T]) -> Iterator[tuple[Document, T]]:
+        for path in paths:
+            try:
+                document = parse(str(path), _content(path))
+                value = convert(document, kind)
+            except YamlRefused as refused:
+                self.add(refused.file, refused.line, refused.what)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self.add(str(path), 1, f"cannot be read ({error.strerror}), check the file's permissions")
+            else:
+                yield document, value
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(LARGEST_BYTES + 1)
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("**/*.y*ml"))
+
+
+def _templates(reader: _Reader, folder: Path, leagues: Mapping[str, League]) -> list[SeriesTemplate]:
+    templates: list[SeriesTemplate] = []
+    seen: set[str] = set()
+    for document, file in reader.all(folder, "templates", TemplatesFile):
+        for index, template in enumerate(file.templates or ()):
+            line = document.line(f"$.templates[{index}]")
+            if template.league not in leagues:
+                reader.add(document.file, line, f"league {template.league} has no table, add it to aliases/")
+            for name in (template.template_id, template.kalshi_series):
+                if name in seen:
+                    reader.add(document.file, line, f"{name} has a template already, keep one")
+                seen.add(name)
+            templates.append(template)
+    return templates
+
+
+def _row_conflicts(placed: list[PlacedRow], previous: Mappings | None) -> Iterator[tuple[str, int, str]]:
+    """Yield what is wrong between rows: one identity twice, one market in two approved pairs, a silent flip."""
+    claims: dict[str, Callable[[CuratedRow], str]] = {
+        "pair_id": lambda row: row.pair_id,
+        "approved ticker": lambda row: row.kalshi.ticker if row.status == "approved" else "",
+        "approved yes_token_id": lambda row: row.polymarket.yes_token_id if row.status == "approved" else "",
+        "approved market pair": lambda row: "~".join(row.key) if row.status in ("approved", "rejected") else "",
+    }
+    for what, claim in claims.items():
+        holders: defaultdict[str, list[PlacedRow]] = defaultdict(list)
+        for candidate in placed:
+            holders[claim(candidate.row)].append(candidate)
+        holders.pop("", None)
+        for value, rows in holders.items():
+            for again in rows[1:]:
+                first = f"{rows[0].file}:{rows[0].line}"
+                yield again.file, again.line, f"{what} {value} again (first in {first}), keep one of the rows"
+    for current in placed:
+        before = previous.rows.get(current.row.id) if previous else None
+        if before is not None and _flipped_silently(before.row, current.row):
+            what = f"orientation of {current.row.pair_id} changed without a newer review.verified_at, review it again"
+            yield current.file, current.line, what
+
+
+def _flipped_silently(before: CuratedRow, now: CuratedRow) -> bool:
+    if before.orientation == now.orientation or now.status != "approved":
+        return False
+    then, since = before.review.verified_at, now.review.verified_at
+    return then is not None and since is not None and since <= then

@@ -1,0 +1,153 @@
+"""What the command line does with the matcher without a running service: match files, lint mappings, list pairs."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from services.matcher.candidates import CandidateIndex
+from services.matcher.mapping_files import Mappings, Problem, lint
+from services.matcher.offline_rows import kalshi_market, polymarket_market
+from services.matcher.slots import Slots
+from services.matcher.verdict import Verdict
+from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
+from shared.contracts.streams import PAIRS
+from shared.domain.market import Market, Venue
+from shared.io.bus import Profile, connect, load_latest
+
+__all__ = ["MatchRow", "PairLine", "Problem", "RowRefused", "lint", "match_files", "read_pairs"]
+
+
+class RowRefused(ValueError):
+    """A line of an input file is not one venue object; the message is ``file:line: what``."""
+
+
+class MatchRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of ``dutchbook match``."""
+
+    pool: str
+    kalshi_ticker: str
+    poly_id: str
+    outcome_index: int
+    """The Polymarket outcome that pays when Kalshi's YES does."""
+    orientation: str
+    relation: str
+    score: Decimal
+    status: str
+    """``approved`` by a template, else ``candidate``."""
+    vetoes: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+class PairLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of ``dutchbook pairs list``."""
+
+    pair_id: str
+    state: str
+    """``live``, ``alert_only``, ``suspended`` or ``candidate``."""
+    kalshi_ticker: str
+    polymarket_id: str
+    orientation: str
+    title: str
+    reason: str
+    """Why it is alert-only or suspended; for a candidate its score."""
+
+
+def match_files(
+    kalshi: Path, polymarket: Path, mappings: Mappings, *, most: int = 1, least: Decimal = Decimal("0.6")
+) -> Iterator[MatchRow]:
+    """Yield the best partners of every Kalshi market of a JSONL file, at most ``most`` for each.
+
+    Rows of different ``pool`` are never paired. A game that a template pairs one to one is ``approved``, whether or not
+    the template is switched on; here nothing is traded. Raises RowRefused for a line that is no venue object.
+    """
+    indexes: defaultdict[str, CandidateIndex] = defaultdict(lambda: CandidateIndex(mappings))
+    for pool, market in _markets(polymarket, Venue.POLYMARKET):
+        indexes[pool].put(market)
+    wanted: list[tuple[str, Market]] = []
+    for pool, market in _markets(kalshi, Venue.KALSHI):
+        indexes[pool].put(market)
+        wanted.append((pool, market))
+    for pool, market in wanted:
+        index = indexes[pool]
+        for poly_id, verdict in index.best(market, most=most, least=least):
+            ours, theirs = index.slots(Venue.KALSHI, market.market_id), index.slots(Venue.POLYMARKET, poly_id)
+            yield _row(pool, market, poly_id, verdict, approved=_is_one_to_one(index, ours, theirs))
+
+
+async def read_pairs(redis_url: str) -> list[PairLine]:
+    """Return what the pairs hash holds, live pairs first, then suspended ones, then candidates by score."""
+    redis = connect(redis_url, Profile.WRITER)
+    try:
+        latest, _ = await load_latest(redis, PAIRS)
+    finally:
+        await redis.aclose()
+    lines = [line for message in latest.values() if (line := _line(message)) is not None]
+    order = {"live": 0, "alert_only": 1, "suspended": 2, "candidate": 3}
+    return sorted(lines, key=lambda line: (order[line.state], line.pair_id))
+
+
+def _is_one_to_one(index: CandidateIndex, ours: Slots | None, theirs: Slots | None) -> bool:
+    if ours is None or theirs is None or ours.game is None or theirs.game is None:
+        return False
+    return len(index.blocked(ours)) == 1
+
+
+def _row(pool: str, market: Market, poly_id: str, verdict: Verdict, *, approved: bool) -> MatchRow:
+    return MatchRow(
+        pool=pool,
+        kalshi_ticker=market.market_id,
+        poly_id=poly_id,
+        outcome_index=0 if verdict.orientation == "same" else 1,
+        orientation=verdict.orientation.value,
+        relation=verdict.relation,
+        score=verdict.score,
+        status="approved" if approved else "candidate",
+        vetoes=verdict.vetoes,
+        reasons=verdict.reasons,
+    )
+
+
+def _markets(path: Path, venue: Venue) -> Iterator[tuple[str, Market]]:
+    build = kalshi_market if venue is Venue.KALSHI else polymarket_market
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = msgspec.json.decode(line, type=dict[str, Any])
+                yield str(row.get("pool", "")), build(row)
+            except (msgspec.MsgspecError, ValueError) as error:
+                raise RowRefused(f"{path}:{number}: {error}") from None
+
+
+def _line(message: PairMessage) -> PairLine | None:
+    facts: Mapping[str, str]
+    match message:
+        case PairActivated(pair=pair):
+            facts = {"state": "alert_only" if pair.alert_only else "live", "reason": pair.alert_only}
+        case PairSuspended(pair=pair, reason=reason):
+            facts = {"state": "suspended", "reason": reason}
+        case CandidateFound():
+            return PairLine(
+                pair_id=message.pair_id,
+                state="candidate",
+                kalshi_ticker=message.kalshi_ticker,
+                polymarket_id=message.polymarket_id,
+                orientation=message.orientation.value,
+                title=f"{message.kalshi_title} ~ {message.polymarket_title}",
+                reason=f"score {message.score}",
+            )
+        case _:
+            return None
+    return PairLine(
+        pair_id=pair.pair_id,
+        kalshi_ticker=pair.kalshi_ticker,
+        polymarket_id=pair.polymarket_id,
+        orientation=pair.orientation.value,
+        title=pair.title,
+        **facts,
+    )

@@ -1,0 +1,145 @@
+"""The matcher's shell: follows both catalogs and the mapping files, and publishes what the core decides."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from services.matcher.core import Change, Matcher
+from services.matcher.mapping_files import Mappings, MappingsRefused, fingerprint
+from services.matcher.settings import Settings
+from shared.contracts.alerts import OperationalAlert
+from shared.contracts.catalog import CatalogMessage, MarketClosed
+from shared.contracts.pairs import CandidateFound, PairSuspended
+from shared.contracts.streams import ALERTS, CATALOG, PAIRS
+from shared.domain.market import Venue
+from shared.io.bus import Outbox, Profile, StreamTail, connect, load_latest
+from shared.runtime.clock import Clock
+from shared.runtime.errors import SettingsRefused
+
+_PROPOSALS_AT_ONCE = 20
+_IDLE_S = 1.0
+_FLUSH_S = 2.0
+
+log = logging.getLogger(__name__)
+
+
+class MatcherService:
+    """Owns the tasks; every decision is the core's. ``read_mappings`` reads the folder, given what is in force."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        matcher: Matcher,
+        outbox: Outbox,
+        clock: Clock,
+        read_mappings: Callable[[Mappings | None], Mappings],
+    ) -> None:
+        self._settings = settings
+        self._matcher = matcher
+        self._outbox = outbox
+        self._clock = clock
+        self._read_mappings = read_mappings
+        self._work = asyncio.Event()
+        self._seen = fingerprint(settings.mappings_dir)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Load both catalogs, judge everything, then follow every change until ``stopping`` is set."""
+        cursors = {venue: await self._load(venue) for venue in Venue}
+        async with asyncio.TaskGroup() as tasks:
+            writer = tasks.create_task(self._outbox.run())
+            followers = [tasks.create_task(self._follow(venue, cursors[venue], stopping)) for venue in Venue]
+            followers.append(tasks.create_task(self._watch_mappings(stopping)))
+            await self._decide_until(stopping)
+            await asyncio.gather(*followers)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._outbox.flushed(), _FLUSH_S)
+            writer.cancel()
+
+    async def _load(self, venue: Venue) -> str:
+        redis = connect(self._settings.redis_url, Profile.READER)
+        try:
+            latest, cursor = await load_latest(redis, CATALOG[venue])
+        finally:
+            await redis.aclose()
+        self._take(latest.values())
+        log.info("catalog.loaded", extra={"venue": venue.value, "markets": len(self._matcher.markets[venue])})
+        return cursor
+
+    async def _follow(self, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:
+        tail = StreamTail(self._settings.redis_url, CATALOG[venue], cursor)
+        async for messages in tail.batches(stopping):
+            self._take(messages)
+
+    def _take(self, messages: Iterable[CatalogMessage]) -> None:
+        for message in messages:
+            if isinstance(message, MarketClosed):
+                self._matcher.remove(message.venue, message.market_id)
+            else:
+                self._matcher.put(message.market)
+            self._work.set()
+
+    async def _decide_until(self, stopping: asyncio.Event) -> None:
+        """Judge after each change, gathered for a moment, and at least once a second, because pairs expire."""
+        while not stopping.is_set():
+            self._publish(self._matcher.decide(self._now()))
+            if self._matcher.proposals_waiting:
+                self._publish(self._matcher.propose(_PROPOSALS_AT_ONCE))
+                await asyncio.sleep(0)
+                continue
+            self._work.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), _IDLE_S)
+                await asyncio.sleep(self._settings.debounce_ms / 1_000)
+
+    async def _watch_mappings(self, stopping: asyncio.Event) -> None:
+        """Read the folder again once a change of it has stayed the same for one look, so half a save is not read."""
+        changed_to = self._seen
+        while not stopping.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), self._settings.mappings_poll_ms / 1_000)
+            now = await asyncio.to_thread(fingerprint, self._settings.mappings_dir)
+            if now != self._seen and now == changed_to:
+                self._seen = now
+                await self._read_again()
+            changed_to = now
+
+    async def _read_again(self) -> None:
+        try:
+            mappings = await asyncio.to_thread(self._read_mappings, self._matcher.mappings)
+        except SettingsRefused as refused:
+            count = len(refused.problems) if isinstance(refused, MappingsRefused) else 1
+            log.error("mappings.refused", extra={"error": str(refused), "problems": count})
+            self._alert(
+                "matcher.mappings_refused", "page", "Mapping files are refused; the last good ones stay", str(refused)
+            )
+            return
+        self._matcher.use(mappings)
+        self._work.set()
+        log.info("mappings.loaded", extra={"rows": len(mappings.rows), "templates": len(mappings.templates)})
+
+    def _publish(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._outbox.put(PAIRS, change.message, key=change.pair_id, drop_key=change.retires)
+            reason = getattr(change.message, "reason", "")
+            if not isinstance(change.message, CandidateFound):
+                facts = {"pair": change.pair_id, "what": type(change.message).__name__, "reason": reason}
+                log.info("pair.changed", extra=facts)
+            if change.was_live and isinstance(change.message, PairSuspended):
+                self._alert("matcher.pair_suspended", "warning", f"Pair {change.pair_id} is suspended", reason)
+
+    def _alert(self, code: str, severity: str, title: str, detail: str) -> None:
+        now_ns = self._clock.now_ns()
+        alert = OperationalAlert(
+            alert_id=f"{code}-{now_ns}",
+            severity="page" if severity == "page" else "warning",
+            code=code,
+            title=title,
+            detail=detail,
+            happened_ts_ns=now_ns,
+        )
+        self._outbox.put(ALERTS, alert)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC)

@@ -1,0 +1,25 @@
+"""The matcher's settings; each is an environment variable with the service's prefix."""
+
+from pathlib import Path
+
+import msgspec
+
+from shared.runtime.settings import RedisUrl
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """``MATCHER_…`` and the shared ``DUTCHBOOK_REDIS_URL``."""
+
+    redis_url: RedisUrl
+    mappings_dir: Path = Path("mappings")
+    templates_on: str = ""
+    """Kalshi series whose templates are switched on beside those that say so themselves: ``KXNBAGAME,KXNFLGAME``."""
+    debounce_ms: int = 100
+    """How long changes are gathered before pairs are judged."""
+    mappings_poll_ms: int = 500
+    """How often the mapping files are looked at."""
+
+    @property
+    def series_on(self) -> tuple[str, ...]:
+        """The series of ``templates_on``."""
+        return tuple(name.strip() for name in self.templates_on.split(",") if name.strip())

@@ -1,0 +1,172 @@
+"""Series templates: the ticker grammar of one venue against the slug grammar of the other, exact or nothing.
+
+A league game is keyed by league, date and the two teams. The date is the one in Kalshi's event ticker, which is US
+Eastern, and the one in Polymarket's slug. Kalshi lists one market per team, Polymarket one market whose outcomes are
+the teams, so that one of the two pairs is inverted. Grammar as read from both venues' listings of November 2025 to
+August 2026.
+"""
+
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from services.matcher.teams import League
+from shared.domain.market import Market
+from shared.domain.numbers import NumberRefused, decimal_from_text
+from shared.domain.pair import Orientation
+
+EASTERN = ZoneInfo("America/New_York")
+_MONTHS = {
+    name: number
+    for number, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), start=1)  # noqa: SIM905
+}
+_TICKER_DATE = re.compile(r"([0-9]{2})([A-Z]{3})([0-9]{2})")
+_GAME = re.compile(r"([0-9]{2}[A-Z]{3}[0-9]{2})(?:[0-9]{4})?([A-Z]{4,8})")
+_SLUG_GAME = re.compile(r"([a-z0-9]{2,5})-([a-z0-9]{2,5})-([0-9]{4}-[0-9]{2}-[0-9]{2})")
+_MONEYLINE = frozenset({"", "moneyline"})
+
+
+class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry of ``mappings/templates/*.yaml``."""
+
+    template_id: str
+    enabled: bool
+    """Whether an operator has switched this series on; otherwise its pairs are only candidates."""
+    kind: Literal["league_game"]
+    league: str
+    """Names the team table in ``mappings/aliases/``."""
+    kalshi_series: str
+    polymarket_prefix: str
+    """The first word of the event slug."""
+    void_risk: str = ""
+    max_notional_usd: str | None = None
+    source: str
+
+    def __post_init__(self) -> None:
+        _ = self.max_notional_dollars
+
+    @property
+    def max_notional_dollars(self) -> Decimal | None:
+        """The most that may be at risk in one pair of this series; None when it sets no limit."""
+        if self.max_notional_usd is None:
+            return None
+        try:
+            return decimal_from_text(self.max_notional_usd)
+        except NumberRefused as error:
+            raise ValueError(f"max_notional_usd: {error}") from None
+
+
+class TemplatesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of ``mappings/templates/``."""
+
+    schema_version: Literal["1"]
+    templates: tuple[SeriesTemplate, ...] | None = None
+
+
+class GameKey(NamedTuple):
+    """One game of one series, the same from both sides."""
+
+    template_id: str
+    day: date
+    """US Eastern."""
+    teams: frozenset[str]
+
+
+class KalshiGame(NamedTuple):
+    """One side of a Kalshi game: the team that YES pays on."""
+
+    key: GameKey
+    event_ticker: str
+    yes_team: str
+
+
+class PolymarketGame(NamedTuple):
+    """A Polymarket moneyline: its teams in the order of the outcomes."""
+
+    key: GameKey
+    teams: tuple[str, str]
+
+
+class NotInTemplate(Exception):
+    """A market has the shape of the template but contradicts it; the message says how. It must not be paired."""
+
+
+def ticker_day(text: str) -> date | None:
+    """Return the date of a ticker's ``26NOV22``; None when it is none."""
+    found = _TICKER_DATE.fullmatch(text)
+    if found is None or found[2] not in _MONTHS:
+        return None
+    try:
+        return date(2000 + int(found[1]), _MONTHS[found[2]], int(found[3]))
+    except ValueError:
+        return None
+
+
+def kalshi_game(template: SeriesTemplate, league: League, market: Market) -> KalshiGame | None:
+    """Return the game side that a Kalshi market is; None when it is of another series or shape.
+
+    Raises NotInTemplate when the parts of the listing contradict each other.
+    """
+    prefix = f"{template.kalshi_series}-"
+    if not market.event_id.startswith(prefix) or not market.market_id.startswith(f"{market.event_id}-"):
+        return None
+    found = _GAME.fullmatch(market.event_id.removeprefix(prefix))
+    day = ticker_day(found[1]) if found else None
+    teams = league.split_kalshi_codes(found[2]) if found else None
+    if day is None or teams is None:
+        return None
+    code = market.market_id.removeprefix(f"{market.event_id}-")
+    yes_team = league.by_kalshi_code(code)
+    if yes_team not in teams:
+        raise NotInTemplate(f"{market.market_id}: {code} is none of the two teams")
+    if market.outcome_label and yes_team not in league.by_label(market.outcome_label):
+        raise NotInTemplate(f"{market.market_id}: YES is labelled {market.outcome_label!r}, which does not name {code}")
+    return KalshiGame(GameKey(template.template_id, day, frozenset(teams)), market.event_id, yes_team)
+
+
+def polymarket_game(template: SeriesTemplate, league: League, market: Market) -> PolymarketGame | None:
+    """Return the game that a Polymarket market is the moneyline of; None for any other market.
+
+    Raises NotInTemplate when slug, outcomes and start of play contradict each other.
+    """
+    prefix = f"{template.polymarket_prefix}-"
+    if not market.slug.startswith(prefix) or market.event_slug not in ("", market.slug):
+        return None
+    found = _SLUG_GAME.fullmatch(market.slug.removeprefix(prefix))
+    if found is None or market.market_type not in _MONEYLINE:
+        return None
+    in_slug = [league.by_polymarket_code(found[1]), league.by_polymarket_code(found[2])]
+    if len(market.outcomes) != 2 or None in in_slug or in_slug[0] == in_slug[1]:
+        return None
+    first, second = (league.by_label(outcome) for outcome in market.outcomes)
+    if len(first) != 1 or len(second) != 1 or first | second != set(in_slug):
+        raise NotInTemplate(f"{market.slug}: outcomes {', '.join(market.outcomes)} are not the two teams of the slug")
+    day = _slug_day(found[3])
+    if day is None:
+        return None
+    start = market.game_start_time
+    if start is not None and _eastern_day(start) != day:
+        raise NotInTemplate(f"{market.slug}: play starts on {_eastern_day(start)} US Eastern, the slug says {day}")
+    (team_0,), (team_1,) = first, second
+    return PolymarketGame(GameKey(template.template_id, day, first | second), (team_0, team_1))
+
+
+def orientation_of(kalshi: KalshiGame, polymarket: PolymarketGame) -> Orientation:
+    """Return the orientation of two sides of one game: same when YES pays on the team of outcome 0."""
+    assert kalshi.key == polymarket.key, (kalshi, polymarket)
+    return Orientation.SAME if kalshi.yes_team == polymarket.teams[0] else Orientation.INVERTED
+
+
+def _slug_day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _eastern_day(moment: datetime) -> date:
+    return moment.astimezone(EASTERN).date()

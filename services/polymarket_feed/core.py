@@ -1,0 +1,77 @@
+"""The feed's own pure logic: what changed between two listings, and which connection carries which market."""
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
+from shared.domain.market import Market, MarketId, MarketStatus, Venue
+from shared.venues.polymarket.asset_book import AssetTerms
+from shared.venues.polymarket.catalog import changed_fields
+
+_OVER = frozenset({MarketStatus.CLOSED, MarketStatus.SETTLED})
+
+
+def catalog_changes(known: Mapping[MarketId, Market], listed: Iterable[Market]) -> list[CatalogMessage]:
+    """Return the messages from ``known`` to a complete listing, closings last.
+
+    A known market that is missing from the listing has closed. Fees that were read again with the same terms keep
+    the date and source of the first reading.
+    """
+    messages: list[CatalogMessage] = []
+    closed: list[CatalogMessage] = []
+    seen: set[MarketId] = set()
+    for market in listed:
+        if market.market_id in seen:
+            continue
+        seen.add(market.market_id)
+        before = known.get(market.market_id)
+        if market.status in _OVER:
+            if before is not None:
+                closed.append(closing(market.market_id, f"status {market.status}"))
+        elif before is None:
+            messages.append(MarketListed(market=market))
+        elif changed := changed_fields(before, market):
+            fees = market.fees if "fees" in changed else before.fees
+            messages.append(MarketChanged(market=msgspec.structs.replace(market, fees=fees), changed=changed))
+    closed += [closing(market_id, "not listed any more") for market_id in known if market_id not in seen]
+    return messages + closed
+
+
+def closing(market_id: MarketId, reason: str) -> MarketClosed:
+    """Return the message that a market trades no more."""
+    return MarketClosed(venue=Venue.POLYMARKET, market_id=market_id, reason=reason)
+
+
+def asset_of(market: Market) -> tuple[str, AssetTerms]:
+    """Return the one token whose book stands for a market, outcome 0's, and what is known about it.
+
+    Whether the market is neg-risk, which its hash covers, comes with the first REST book.
+    """
+    terms = AssetTerms(
+        market_id=market.market_id,
+        condition_id=str(market.market_id),
+        min_order_size=format(market.min_contracts, "f"),
+        tick_size=format(market.price_steps[0].step_dollars, "f"),
+    )
+    return market.token_ids[0], terms
+
+
+def assigned(
+    wanted: Iterable[MarketId], carried: Mapping[MarketId, int], *, per_connection: int
+) -> dict[MarketId, int]:
+    """Return which connection, by number, carries each wanted market: where it is, else where there is room."""
+    wanted = sorted(wanted)
+    where = {market_id: carried[market_id] for market_id in wanted if market_id in carried}
+    load: dict[int, int] = {}
+    for number in where.values():
+        load[number] = load.get(number, 0) + 1
+    number = 0
+    for market_id in wanted:
+        if market_id in where:
+            continue
+        while load.get(number, 0) >= per_connection:
+            number += 1
+        where[market_id] = number
+        load[number] = load.get(number, 0) + 1
+    return where

@@ -1,0 +1,244 @@
+"""One connection's books: the market WebSocket, the session on it, and the quotes that come of it.
+
+The read loop waits for nothing but the socket. Books are marked for the publisher as the session announces them;
+hashes are checked once nothing more is waiting, before the publisher reads the books.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import WebSocketException
+
+from shared.domain.market import MarketId
+from shared.runtime.clock import Clock
+from shared.runtime.feed import QuoteSource, QuoteState
+from shared.venues.polymarket.asset_book import AssetTerms, Phase
+from shared.venues.polymarket.events import (
+    BookChanged,
+    BookEnded,
+    BooksLost,
+    ResyncWanted,
+    SessionEvent,
+    TickSizeChanged,
+)
+from shared.venues.polymarket.rest import RestBook
+from shared.venues.polymarket.rest_check import RestVerdict
+from shared.venues.polymarket.session import PolymarketSession
+
+_TICK_S = 0.05
+_PING_S = 10.0
+_BEHIND_NS = 5_000_000
+_LOST = (OSError, WebSocketException)
+_DATA_FRAMES = ("book", "price_change", "last_trade_price", "tick_size_change")
+
+log = logging.getLogger(__name__)
+
+
+class Publisher(Protocol):
+    """Where quotes go."""
+
+    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
+        """Say that a book changed."""
+        ...
+
+    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
+        """Say that quotes must not be believed."""
+        ...
+
+
+class Catalog(Protocol):
+    """Who must know at once what the stream says about a market itself."""
+
+    def ended(self, market_id: MarketId) -> None:
+        """The market has its result."""
+        ...
+
+    def tick_changed(self, market_id: MarketId, tick_size: str) -> None:
+        """The market's price grid changed."""
+        ...
+
+
+class LiveBooks:
+    """The books of up to 200 markets on one connection, as the publisher's source of quotes.
+
+    ``unverified_s``: with neither data nor an agreeing REST book for this long nothing here is believed any more.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        catalog: Catalog,
+        clock: Clock,
+        *,
+        name: str,
+        pong_s: float,
+        unverified_s: float,
+        resync: Callable[[], None],
+    ) -> None:
+        self.session = PolymarketSession({})
+        self._publisher = publisher
+        self._catalog = catalog
+        self._clock = clock
+        self._name = name
+        self._pong_s = pong_s
+        self._unverified_s = unverified_s
+        self._resync = resync
+        self._dials = 0
+        self._wake = asyncio.Event()
+        self._given_up = ""
+        self._settling = False
+        self._yielded_ns = 0
+        self.resync_wanted: set[MarketId] = set()
+        """Markets whose books REST should bring."""
+        self.frames = 0
+        """Frames received since the start."""
+        self.connection = f"{name}-0"
+        self.is_connected = False
+        self.heard_s: float | None = None
+        """Monotonic time of the last frame, None before the first of this connection."""
+        self.data_s: float | None = None
+        """The same for frames that say something about a book."""
+        self.verified_s = clock.monotonic_s()
+        """Monotonic time of the last data or of the last REST answer that agreed."""
+
+    @property
+    def is_first_dial(self) -> bool:
+        """Whether no link has been up yet."""
+        return self._dials == 0
+
+    def quote_state(self, market_id: MarketId) -> QuoteState | None:
+        """Return the book when it may be quoted now."""
+        state = self.session.book_state(market_id)
+        if state is None:
+            return None
+        return QuoteState(
+            state.book, state.venue_ts_ms, state.received_ts_ns, state.verified, state.updates, self.connection
+        )
+
+    def want(self, assets: Mapping[str, AssetTerms]) -> None:
+        """Stream exactly these tokens from now on."""
+        self._act(self.session.want(assets))
+        self._wake.set()
+
+    def reconnect(self, reason: str) -> None:
+        """Drop the link: what it says, or does not say, is not to be relied on."""
+        self._given_up = self._given_up or reason
+        self._wake.set()
+
+    async def talk(self, link: ClientConnection) -> None:
+        """Hold the conversation on a fresh link until it is lost, which raises ConnectionError."""
+        self._dials += 1
+        self.connection = f"{self._name}-{self._dials}"
+        self._given_up = ""
+        self.heard_s = self.verified_s = self._clock.monotonic_s()
+        self.data_s = None
+        self.session.connected()
+        self.is_connected = True
+        log.info("link.up", extra={"connection": self.connection})
+        error = ""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(link))
+                tasks.create_task(self._attend(link))
+                tasks.create_task(self._ping(link))
+        except* _LOST as lost:
+            error = repr(lost.exceptions[0])
+        raise ConnectionError(self._given_up or error)  # raised inside except* it would come as a group
+
+    def lost(self, reason: str) -> None:
+        """Withdraw every quote, because there is no link."""
+        self.is_connected = False
+        self.heard_s = self.data_s = None
+        self._act(self.session.disconnected(reason))
+
+    def take_rest_book(self, rest: RestBook, received_ts_ns: int) -> RestVerdict:
+        """Put a REST book in place where it is the better knowledge."""
+        verdict, events = self.session.apply_rest_book(rest, received_ts_ns)
+        self._act(events)
+        return verdict
+
+    def give_up(self, market_ids: Sequence[MarketId], reason: str) -> None:
+        """Withdraw the quotes of these markets until their books are whole again."""
+        self._act(self.session.give_up(market_ids, reason))
+
+    async def _read(self, link: ClientConnection) -> None:
+        loop = asyncio.get_running_loop()
+        receive = self.session.receive
+        while True:
+            frame = await link.recv(decode=False)
+            received_ts_ns = self._clock.now_ns()
+            self.frames += 1
+            if not self._settling:
+                self._settling = True
+                self._yielded_ns = received_ts_ns
+                loop.call_soon(self._settle)  # before the publisher's flush, which is scheduled later in this turn
+            events = receive(frame, received_ts_ns)
+            if events:
+                self._act(events)
+            if received_ts_ns - self._yielded_ns > _BEHIND_NS:
+                self._yielded_ns = received_ts_ns
+                await asyncio.sleep(0)  # behind: let hashes be checked and quotes be written
+
+    def _settle(self) -> None:
+        self._settling = False
+        self._act(self.session.settle())
+
+    def _act(self, events: Sequence[SessionEvent]) -> None:
+        for event in events:
+            match event:
+                case BookChanged(market_id):
+                    self._publisher.mark(self, market_id)
+                case BooksLost(market_ids, reason):
+                    log.warning("books.lost", extra={"markets": len(market_ids), "reason": reason[:300]})
+                    self._publisher.stale(market_ids, reason)
+                case ResyncWanted(market_ids, reason):
+                    log.info("books.resync", extra={"markets": len(market_ids), "reason": reason[:300]})
+                    self.resync_wanted.update(market_ids)
+                    self._resync()
+                case BookEnded(market_id):
+                    self._publisher.stale((market_id,), "the market is resolved")
+                    self._catalog.ended(market_id)
+                case TickSizeChanged(market_id, tick_size):
+                    self._catalog.tick_changed(market_id, tick_size)
+
+    async def _attend(self, link: ClientConnection) -> None:
+        """Send what the session wants to say, let its time pass, and notice silence."""
+        frames = data = 0
+        pongs_s = self._clock.monotonic_s()
+        pongs = self.session.frames["PONG"]
+        while True:
+            for text in self.session.data_to_send():
+                await link.send(text)
+            now_s = self._clock.monotonic_s()
+            self._act(self.session.due(now_s))
+            if self.frames != frames:
+                frames, self.heard_s = self.frames, now_s
+            if (count := sum(self.session.frames[name] for name in _DATA_FRAMES)) != data:
+                data = count
+                self.data_s = self.verified_s = now_s
+            if self.session.frames["PONG"] != pongs:
+                pongs, pongs_s = self.session.frames["PONG"], now_s
+            self._check_silence(now_s, pongs_s)
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(_TICK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _check_silence(self, now_s: float, pongs_s: float) -> None:
+        if now_s - pongs_s > self._pong_s:
+            self._given_up = self._given_up or f"no PONG for {self._pong_s:.0f} s"
+        if now_s - self.verified_s > self._unverified_s and self.session.market_ids(Phase.LIVE):
+            self._given_up = self._given_up or f"nothing verified for {self._unverified_s:.0f} s"
+        if self._given_up:
+            raise ConnectionError(self._given_up)
+
+    async def _ping(self, link: ClientConnection) -> None:
+        """Send the text the venue wants each ten seconds; its answer says nothing about the books."""
+        while True:
+            await link.send("PING")
+            await asyncio.sleep(_PING_S)

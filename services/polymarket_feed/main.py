@@ -1,0 +1,105 @@
+"""The Polymarket feed, wired: discovery to the catalog, live pairs to subscriptions, books to quotes, and beats."""
+
+import asyncio
+import sys
+from random import SystemRandom
+from uuid import uuid4
+
+from websockets.asyncio.client import ClientConnection
+
+from services.polymarket_feed.audit import Auditor
+from services.polymarket_feed.beat import beat
+from services.polymarket_feed.discovery import Discovery
+from services.polymarket_feed.fleet import Fleet
+from services.polymarket_feed.live_books import LiveBooks
+from services.polymarket_feed.settings import Settings
+from shared.contracts.streams import FEED_HEALTH
+from shared.domain.market import Venue
+from shared.io.bus import Identity, Outbox
+from shared.io.http import HttpClient
+from shared.io.websocket import dial
+from shared.runtime.clock import Clock, SystemClock
+from shared.runtime.feed import QuotePublisher
+from shared.runtime.live_pairs import LivePairs
+from shared.runtime.redis_server import check_redis
+from shared.runtime.run import run
+
+SERVICE = "polymarket_feed"
+_BEAT_S = 1.0
+
+
+async def main(settings: Settings, stopping: asyncio.Event) -> None:
+    """Wire the parts together and run them until ``stopping`` is set."""
+    await check_redis(settings.redis_url)
+    clock = SystemClock()
+    identity = Identity(SERVICE, uuid4().hex[:12])
+    outbox = Outbox(settings.redis_url, identity)
+
+    def want_again() -> None:
+        fleet.want(pairs.markets(Venue.POLYMARKET), discovery.known)
+
+    def pairs_changed() -> None:
+        want_again()
+        publisher.publish_again()
+
+    def new_books(name: str) -> LiveBooks:
+        return LiveBooks(
+            publisher,
+            discovery,
+            clock,
+            name=f"{identity.epoch}-{name}",
+            pong_s=float(settings.pong_s),
+            unverified_s=2.0 * settings.audit_s,
+            resync=auditor.resync,
+        )
+
+    async def open_link() -> ClientConnection:
+        return await dial(settings.ws_url)
+
+    pairs = LivePairs(settings.redis_url, on_change=pairs_changed)
+    publisher = QuotePublisher(
+        settings.redis_url,
+        venue=Venue.POLYMARKET,
+        identity=identity,
+        clock=clock,
+        depth=settings.depth,
+        partitions_of=lambda market_id: pairs.partitions(Venue.POLYMARKET, market_id),
+    )
+    async with HttpClient(settings.gamma_url) as gamma, HttpClient(settings.clob_url) as clob:
+        discovery = Discovery(
+            gamma,
+            clob,
+            outbox,
+            clock,
+            page_pause_s=settings.page_pause_ms / 1000,
+            jitter=SystemRandom(),
+            on_change=want_again,
+        )
+        async with asyncio.TaskGroup() as tasks:
+            fleet = Fleet(
+                new_books, open_link, tasks, per_connection=settings.assets_per_connection, jitter=SystemRandom()
+            )
+            auditor = Auditor(clob, clock, lambda: fleet.connections, audit_s=settings.audit_s)
+            running = [
+                tasks.create_task(outbox.run()),
+                tasks.create_task(publisher.run()),
+                tasks.create_task(pairs.run(stopping)),
+                tasks.create_task(discovery.run(settings.redis_url, refresh_s=settings.refresh_s)),
+                tasks.create_task(auditor.run()),
+                tasks.create_task(_beats(fleet, publisher, outbox, clock)),
+            ]
+            await stopping.wait()
+            for task in running + fleet.running:
+                task.cancel()
+
+
+def cli() -> None:
+    """Run the service and exit with its status."""
+    sys.exit(run(SERVICE, Settings, main))
+
+
+async def _beats(fleet: Fleet, publisher: QuotePublisher, outbox: Outbox, clock: Clock) -> None:
+    while True:
+        for books in fleet.connections:
+            outbox.put(FEED_HEALTH, beat(books, clock, quotes=publisher.quotes))
+        await asyncio.sleep(_BEAT_S)

@@ -1,0 +1,44 @@
+"""What the Polymarket feed is told: addresses, and how it paces itself. There is no key."""
+
+from typing import Annotated
+
+import msgspec
+
+from shared.runtime.settings import RedisUrl, SharedVariable
+from shared.venues.polymarket.session import MAX_ASSETS
+from shared.venues.polymarket.urls import CLOB_URL, GAMMA_URL, MARKET_WS_URL, checked_url
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The feed's settings; a combination that must not run is refused when they are built."""
+
+    redis_url: RedisUrl
+    gamma_url: Annotated[str, SharedVariable("POLYMARKET_GAMMA_URL")] = GAMMA_URL
+    clob_url: Annotated[str, SharedVariable("POLYMARKET_CLOB_URL")] = CLOB_URL
+    ws_url: Annotated[str, SharedVariable("POLYMARKET_WS_URL")] = MARKET_WS_URL
+    depth: int = 10
+    """Levels of each side in a quote."""
+    assets_per_connection: int = MAX_ASSETS
+    refresh_s: int = 60
+    """Pause between two complete listings."""
+    page_pause_ms: int = 100
+    """Pause between two pages, to stay far inside the public limit."""
+    audit_s: int = 30
+    """Pause between two comparisons of every book with REST."""
+    pong_s: int = 30
+    """No PONG for this long: the connection is dead."""
+
+    def __post_init__(self) -> None:
+        for name, value, least, most in (
+            ("DEPTH", self.depth, 1, 1_000),
+            ("ASSETS_PER_CONNECTION", self.assets_per_connection, 1, MAX_ASSETS),
+            ("REFRESH_S", self.refresh_s, 1, 86_400),
+            ("PAGE_PAUSE_MS", self.page_pause_ms, 0, 60_000),
+            ("AUDIT_S", self.audit_s, 1, 60),
+            ("PONG_S", self.pong_s, 1, 600),
+        ):
+            if not least <= value <= most:
+                raise ValueError(f"POLYMARKET_FEED_{name}={value}: expected {least} to {most}")
+        checked_url(self.gamma_url, schemes=("http", "https"))
+        checked_url(self.clob_url, schemes=("http", "https"))
+        checked_url(self.ws_url, schemes=("ws", "wss"))

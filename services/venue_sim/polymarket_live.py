@@ -1,0 +1,254 @@
+"""The simulated world as Polymarket shows it: listings, books and the frames of every operation."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from aiohttp import web
+
+from services.venue_sim import polymarket_frames as frames
+from services.venue_sim.book_hash import MirroredBook
+from services.venue_sim.faults import FaultKind, Faults
+from services.venue_sim.markets import Operation, PolymarketMarket
+from services.venue_sim.polymarket_catalog import Json, LastTrade
+from services.venue_sim.polymarket_objects import TRADABLE, gamma_event, gamma_market_alone
+from services.venue_sim.polymarket_rest import add_routes, is_order
+from services.venue_sim.polymarket_text import DOLLAR_E4, last_price_text, price_text, size_text
+from services.venue_sim.polymarket_ws import Client, MarketChannel, dump_frame
+from services.venue_sim.stats import Stats, counting
+from services.venue_sim.world import World
+
+TRADE_DELAY_S = 0.09
+"""How long after its burst a trade is reported (py-clob-client-v2 issue 117: about 90 ms)."""
+
+
+FREEZE = FaultKind("freeze", "while_on", "the market channel answers PING only, new subscriptions get []")
+EMPTY_DUMP = FaultKind("empty_dump", "while_on", "a subscription is answered with [] instead of its books")
+DROP_CHANGE = FaultKind("drop_change", "times", "leave out one price_change")
+WRONG_HASH = FaultKind("wrong_hash", "times", "one price_change carries hashes that fit no book")
+
+
+class LiveVenue:
+    """Polymarket over the world: a ``Catalog`` for its REST services, and the source of its market channel."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        now_ms: Callable[[], int],
+        stats: Stats | None = None,
+        faults: Faults | None = None,
+        trade_delay_s: float = TRADE_DELAY_S,
+        queue_limit_frames: int = 100_000,
+    ) -> None:
+        self._world = world
+        self._now_ms = now_ms
+        self._faults = Faults() if faults is None else faults
+        self._faults.declare(FREEZE, EMPTY_DUMP, DROP_CHANGE, WRONG_HASH)
+        self._trade_delay_s = trade_delay_s
+        self._list(world.polymarket_markets.values())
+        self.channel = MarketChannel(self._dump, stats=stats, queue_limit_frames=queue_limit_frames)
+        world.subscribe(self._on_operation)
+
+    def _list(self, markets: Iterable[PolymarketMarket]) -> None:
+        self._markets = {market.gamma_id: market for market in markets}
+        self._by_event: dict[str, list[PolymarketMarket]] = {}
+        for market in self._markets.values():
+            self._by_event.setdefault(market.event.event_id, []).append(market)
+        self._event_slugs = {group[0].event.slug: event_id for event_id, group in self._by_event.items()}
+        self._slugs = {market.slug: gamma_id for gamma_id, market in self._markets.items()}
+        self._conditions = {market.market_id: gamma_id for gamma_id, market in self._markets.items()}
+        self._tokens = {token: gamma_id for gamma_id, market in self._markets.items() for token in market.token_ids}
+        self._books = {gamma_id: _mirrored(market) for gamma_id, market in self._markets.items()}
+        self._changed_ms = dict.fromkeys(self._markets, self._world.start_ms)
+        self._last_sides: dict[str, str] = {}
+
+    # --- listings and books -----------------------------------------------------------------------------------
+
+    def event_ids(self) -> Sequence[str]:
+        """Every event of the world."""
+        return list(self._by_event)
+
+    def event(self, event_id: str) -> Json | None:
+        """One event with its markets."""
+        group = self._by_event.get(event_id)
+        return gamma_event(group[0].event, group, now_ms=self._now_ms()) if group else None
+
+    def market_ids(self) -> Sequence[str]:
+        """Every market of the world."""
+        return list(self._markets)
+
+    def market(self, gamma_id: str) -> Json | None:
+        """One market with its event's head."""
+        market = self._markets.get(gamma_id)
+        if market is None:
+            return None
+        return gamma_market_alone(market, self._by_event[market.event.event_id], now_ms=self._now_ms())
+
+    def event_id_of_slug(self, slug: str) -> str | None:
+        """The event with this slug."""
+        return self._event_slugs.get(slug)
+
+    def market_id_of(self, *, slug: str = "", condition_id: str = "", token_id: str = "") -> str | None:
+        """The market with this slug, condition or token."""
+        if slug:
+            return self._slugs.get(slug)
+        return self._conditions.get(condition_id) if condition_id else self._tokens.get(token_id)
+
+    def book(self, token_id: str) -> Json | None:
+        """One token's book as of its last change."""
+        gamma_id = self._open(token_id)
+        return None if gamma_id is None else rest_book(self._books[gamma_id], token_id, self._changed_ms[gamma_id])
+
+    def last_trade(self, token_id: str) -> LastTrade:
+        """The newest trade in this token's terms."""
+        gamma_id = self._tokens[token_id]
+        market, taker_side = self._markets[gamma_id], self._last_sides.get(gamma_id, "")
+        if not taker_side:
+            return LastTrade("", "")
+        token = market.token_ids.index(token_id)
+        price_e4 = DOLLAR_E4 - market.last_price_e4 if token else market.last_price_e4
+        return LastTrade(price_text(price_e4), "BUY" if (taker_side == "bid") != bool(token) else "SELL")
+
+    def _open(self, token_id: str) -> str | None:
+        """The market of a token while it trades."""
+        gamma_id = self._tokens.get(token_id)
+        return gamma_id if gamma_id is not None and self._markets[gamma_id].status == TRADABLE else None
+
+    # --- the market channel -----------------------------------------------------------------------------------
+
+    def change_tick(self, condition_id: str, tick_e4: int) -> None:
+        """Make a market's tick ``tick_e4`` and say so to everyone who holds it."""
+        gamma_id = self._conditions[condition_id]
+        book = self._books[gamma_id]
+        old_e4, book.tick_e4 = book.tick_e4, tick_e4
+        self._markets[gamma_id].tick_e4 = tick_e4
+        at_ms = self._now_ms()
+        pair = [frames.tick_size_change(book, token, old_e4=old_e4, at_ms=at_ms) for token in (0, 1)]
+        self._send_per_token(book, (pair[0], pair[1]))
+
+    def _dump(self, client: Client, token_ids: Sequence[str]) -> None:
+        if not client.dump:
+            return
+        silent = self._faults.active(FREEZE.name) or self._faults.active(EMPTY_DUMP.name)
+        known = [] if silent else [token for token in token_ids if self._open(token) is not None]
+        client.outbox.push(dump_frame(self._snapshot(token) for token in known))
+
+    def _snapshot(self, token_id: str) -> bytes:
+        gamma_id = self._tokens[token_id]
+        book = self._books[gamma_id]
+        return frames.snapshot(book, book.token_ids.index(token_id), self._changed_ms[gamma_id])
+
+    def _on_operation(self, operation: Operation) -> None:
+        if not isinstance(operation.market, PolymarketMarket):
+            return
+        gamma_id = operation.market.gamma_id
+        book = self._books[gamma_id]
+        top_moved = frames.apply(book, operation)
+        self._changed_ms[gamma_id] = operation.at_ms
+        if operation.trade is not None:
+            self._last_sides[gamma_id] = operation.trade.taker_side
+        clients = self.channel.holders(book.token_ids)
+        if not clients or self._faults.active(FREEZE.name):
+            return
+        self._send_burst(book, clients, frames.burst(book, operation, top_moved=top_moved))
+
+    def _send_burst(self, book: MirroredBook, clients: Sequence[Client], burst: frames.Burst) -> None:
+        for frame in burst.changes:
+            if self._faults.take(DROP_CHANGE.name):
+                continue
+            spoilt = spoil_hashes(frame) if self._faults.take(WRONG_HASH.name) else frame
+            for client in clients:
+                client.outbox.push(spoilt)
+        if burst.books is not None:
+            self._send_per_token(book, burst.books)
+        if burst.bests is not None:
+            self._send_per_token(book, burst.bests, custom_only=True)
+        if burst.trades is not None:
+            self._report_later(book, burst.trades)
+
+    def _send_per_token(self, book: MirroredBook, pair: frames.TokenFrames, *, custom_only: bool = False) -> None:
+        for token_id, frame in zip(book.token_ids, pair, strict=True):
+            for client in self.channel.holders((token_id,)):
+                if client.custom or not custom_only:
+                    client.outbox.push(frame)
+
+    def _report_later(self, book: MirroredBook, pair: frames.TokenFrames) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._trade_delay_s, self._send_trade, book, pair)
+
+    def _send_trade(self, book: MirroredBook, pair: frames.TokenFrames) -> None:
+        """Report a trade once to each client: in YES terms, or in NO terms to a client that holds only NO."""
+        if self._faults.active(FREEZE.name):
+            return
+        for client in self.channel.holders(book.token_ids):
+            client.outbox.push(pair[0] if book.token_ids[0] in client.tokens else pair[1])
+
+
+def create_app(
+    world: World,
+    *,
+    now_ms: Callable[[], int],
+    stats: Stats | None = None,
+    faults: Faults | None = None,
+    trade_delay_s: float = TRADE_DELAY_S,
+    queue_limit_frames: int = 100_000,
+) -> web.Application:
+    """Return the application of Polymarket's port: Gamma, CLOB and ``/ws/market``.
+
+    ``now_ms`` is the venue's clock (Unix milliseconds). The ``LiveVenue`` is under the key ``VENUE``.
+    """
+    stats = Stats() if stats is None else stats
+    venue = LiveVenue(
+        world,
+        now_ms=now_ms,
+        stats=stats,
+        faults=faults,
+        trade_delay_s=trade_delay_s,
+        queue_limit_frames=queue_limit_frames,
+    )
+    app = web.Application(client_max_size=1 << 20, middlewares=[counting(stats, is_order)])
+    app[VENUE] = venue
+    add_routes(app, venue, now_ms)
+    app.router.add_get("/ws/market", venue.channel.handle)
+    return app
+
+
+VENUE = web.AppKey("VENUE", LiveVenue)
+
+
+def rest_book(book: MirroredBook, token_id: str, changed_ms: int) -> Json:
+    """Return the ten fields of ``GET /book``."""
+    token = book.token_ids.index(token_id)
+    bids, asks = book.levels_json(token)
+    return {
+        "market": book.market,
+        "asset_id": token_id,
+        "timestamp": str(changed_ms),
+        "hash": book.hash(token, changed_ms),
+        "bids": bids,
+        "asks": asks,
+        "min_order_size": size_text(book.min_size_e6),
+        "tick_size": price_text(book.tick_e4),
+        "neg_risk": book.neg_risk,
+        "last_trade_price": last_price_text(book.last_price_e4),
+    }
+
+
+def spoil_hashes(frame: bytes) -> bytes:
+    """Return the frame with the last digit of every hash changed: a book that cannot be verified."""
+    parts = frame.split(b'"hash":"')
+    spoilt = [part[:39] + (b"1" if part[39:40] == b"0" else b"0") + part[40:] for part in parts[1:]]
+    return b'"hash":"'.join([parts[0], *spoilt])
+
+
+def _mirrored(market: PolymarketMarket) -> MirroredBook:
+    book = MirroredBook(
+        market.market_id,
+        market.token_ids,
+        min_size_e6=market.min_contracts_e6,
+        tick_e4=market.tick_e4,
+        neg_risk=market.event.neg_risk,
+    )
+    book.load(market.book.bids(), market.book.asks())
+    book.last_price_e4 = market.last_price_e4 or None
+    return book

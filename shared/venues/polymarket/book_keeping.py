@@ -1,0 +1,349 @@
+"""All books of one connection, and what makes each of them believed, held back, lost or whole again.
+
+The keeper is told what the venue said, message by message, and tells what follows from it as events. It does not
+know frames or subscriptions. The rules, from the venue's recorded messages (May to September 2026):
+
+- a change is applied at once; the book is quoted when its own top equals the told one and it is not crossed;
+- a burst that has not ended after 250 ms, or when the next operation begins, lost a message;
+- what is older than what was applied is dropped; equal timestamps are usual;
+- a number that the gate refuses leaves the book unknown, so it is lost.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import msgspec
+
+from shared.domain.market import MarketId
+from shared.domain.numbers import NumberRefused
+from shared.venues.polymarket.asset_book import AssetBook, AssetTerms, Phase, Proof, SideRefused, Verified
+from shared.venues.polymarket.events import BookEnded, BooksLost, ResyncWanted, SessionEvent, TickSizeChanged
+from shared.venues.polymarket.schema import (
+    BookFrame,
+    Change,
+    LastTrade,
+    MarketResolved,
+    PriceChange,
+    Refusal,
+    TickSizeChange,
+)
+
+HOLD_S = 0.25
+"""A burst that has not ended after this long lost a message."""
+SNAPSHOT_S = 10.0
+"""A subscribed token without a book after this long is asked for again."""
+
+_TIMESTAMP_DIGITS = 16
+
+# Members of an Enum cost a slow look-up each time in Python 3.11; the hot loop compares with these.
+_AWAITING, _LIVE, _LOST, _ENDED = Phase.AWAITING, Phase.LIVE, Phase.LOST, Phase.ENDED
+
+
+class BookKeeper:
+    """The books by token id, the counters, and the events of the message in hand."""
+
+    def __init__(self) -> None:
+        self.assets: dict[str, AssetBook] = {}
+        self.by_market: dict[str, AssetBook] = {}
+        self.events: list[SessionEvent] = []
+        self.refused: Counter[str] = Counter()
+        self.hash_matches = 0
+        self.hash_early = 0
+        self.hash_mismatches = 0
+        self.resyncs = 0
+        self._by_condition: dict[str, AssetBook] = {}
+        self._to_prove: list[AssetBook] = []
+        self._undecided: dict[AssetBook, float | None] = {}
+        self._held: dict[AssetBook, float | None] = {}
+        self._awaited: dict[AssetBook, float | None] = {}
+
+    # Which books
+
+    def keep(self, assets: Mapping[str, AssetTerms]) -> tuple[list[str], list[MarketId]]:
+        """Keep exactly these books; return the tokens that are new and the markets that are no longer kept."""
+        dropped = [asset for token_id, asset in self.assets.items() if token_id not in assets]
+        for asset in dropped:
+            self._forget_timers(asset)
+            del self.assets[asset.token_id]
+        added = [token_id for token_id in assets if token_id not in self.assets]
+        self.assets.update({token_id: AssetBook(token_id, assets[token_id]) for token_id in added})
+        self.by_market = {asset.terms.market_id: asset for asset in self.assets.values()}
+        self._by_condition = {
+            asset.terms.condition_id: asset for asset in self.assets.values() if asset.terms.condition_id
+        }
+        return added, [asset.terms.market_id for asset in dropped]
+
+    def forget_connection(self) -> None:
+        """Nothing said so far counts any more; only ended markets stay ended."""
+        for asset in self.assets.values():
+            self._forget_timers(asset)
+            if asset.phase is not Phase.ENDED:
+                asset.forget(Phase.AWAITING)
+        self._to_prove.clear()
+
+    def expect(self, token_ids: list[str]) -> None:
+        """These tokens were subscribed: their books should come."""
+        for token_id in token_ids:
+            self._awaited[self.assets[token_id]] = None
+
+    # What the venue said
+
+    def on_price_change(self, message: PriceChange, received_ts_ns: int) -> None:
+        """Apply the entries of the kept tokens; those of their siblings are the same news mirrored."""
+        assets = self.assets
+        ts_ms = timestamp_ms(message.timestamp)
+        changed: AssetBook | None = None
+        last = None
+        for change in message.price_changes:
+            asset = assets.get(change.asset_id)
+            if asset is None:
+                continue
+            if changed is not None and changed is not asset:
+                self._judge(changed, last, message.timestamp, ts_ms)
+                changed = None
+            if ts_ms < asset.ts_ms or asset.phase is _AWAITING or asset.phase is _ENDED:
+                self._refuse_unused(asset, ts_ms)
+                continue
+            try:
+                asset.change(change.price, change.size, change.side)
+            except (NumberRefused, SideRefused) as refused:
+                self._refuse_change(asset, _refusal_of(refused))
+                continue
+            asset.received_ts_ns = received_ts_ns
+            changed, last = asset, change
+        if changed is not None:
+            self._judge(changed, last, message.timestamp, ts_ms)
+
+    def on_book(self, message: BookFrame, received_ts_ns: int) -> None:
+        """Replace a token's book."""
+        asset = self.assets.get(message.asset_id)
+        if asset is None or asset.phase is Phase.ENDED or self.names_wrong_market(asset, message.market):
+            return
+        ts_ms = timestamp_ms(message.timestamp)
+        if ts_ms < 0:
+            self._refuse_change(asset, Refusal.BAD_TIMESTAMP)
+            return
+        if ts_ms < asset.ts_ms:
+            self.refused[Refusal.OLDER] += 1
+            return
+        tick_size = message.tick_size or asset.terms.tick_size
+        terms = msgspec.structs.replace(asset.terms, tick_size=tick_size)
+        asset.learn(terms, last_trade_price=message.last_trade_price)
+        try:
+            asset.replace(message.bids, message.asks, timestamp=message.timestamp, ts_ms=ts_ms, sent_hash=message.hash)
+        except NumberRefused:
+            self._refuse_change(asset, Refusal.BAD_NUMBER)
+            return
+        asset.is_streamed = True
+        self.take_whole(asset, received_ts_ns, "top")
+        self._queue_proof(asset)
+
+    def on_trade(self, message: LastTrade) -> None:
+        """Remember the price: the hashes may have been waiting for it. Either token's trade will do."""
+        asset = self.assets.get(message.asset_id) or self._by_condition.get(message.market)
+        if asset is None:
+            return
+        try:
+            asset.learn_trade(message.price)
+        except NumberRefused:
+            self.refused[Refusal.BAD_NUMBER] += 1
+            return
+        if asset in self._undecided:
+            self._queue_proof(asset)
+
+    def on_tick_size(self, message: TickSizeChange) -> None:
+        """Hash with the new step from now on, and have the book compared: orders off the new grid may be gone."""
+        asset = self.assets.get(message.asset_id)
+        if asset is None:
+            return
+        asset.learn_tick_size(message.new_tick_size)
+        self.events.append(TickSizeChanged(asset.terms.market_id, message.new_tick_size))
+        self.want_resync([asset], "tick size changed")
+
+    def on_resolved(self, message: MarketResolved) -> None:
+        """The market is over; its book is gone for good."""
+        named = [self.assets.get(token_id) for token_id in message.assets_ids]
+        named.append(self._by_condition.get(message.market))
+        for asset in named:
+            if asset is not None and asset.phase is not Phase.ENDED:
+                self._forget_timers(asset)
+                asset.forget(Phase.ENDED)
+                self.events.append(BookEnded(asset.terms.market_id))
+
+    def on_unreadable(self, refusal: Refusal) -> None:
+        """A part of a frame was refused: anything but an unknown kind of event may have changed any book."""
+        self.refused[refusal] += 1
+        if refusal is not Refusal.UNKNOWN_TYPE:
+            told = [asset for asset in self.assets.values() if asset.phase in (Phase.LIVE, Phase.HELD, Phase.LOST)]
+            self.want_resync(told, refusal.value)
+
+    # Checks
+
+    def settle(self) -> None:
+        """Check the newest hash of every book that changed since the last call."""
+        queue, self._to_prove = self._to_prove, []
+        for asset in queue:
+            asset.is_queued = False
+            if asset.is_checkable:
+                self._prove(asset)
+
+    def due(self, now_s: float) -> None:
+        """Act on bursts, hashes and first books that should have come by now."""
+        for asset in _overdue(self._held, now_s, HOLD_S):
+            self.lose(asset, "burst did not end")
+        for asset in _overdue(self._undecided, now_s, HOLD_S):
+            self._count_miss(asset)
+        missing = _overdue(self._awaited, now_s, SNAPSHOT_S)
+        if missing:
+            self.events.append(BooksLost(_market_ids(missing), "no book within 10 s"))
+            self.want_resync(missing, "no book within 10 s")
+            self._awaited.update(dict.fromkeys(missing))
+
+    # Trust
+
+    def names_wrong_market(self, asset: AssetBook, market: str) -> bool:
+        """Whether the venue puts this token into another market than the catalog: then nobody may trade it."""
+        expected = asset.terms.condition_id
+        if not market or not expected or market == expected:
+            return False
+        self.refused[Refusal.WRONG_MARKET] += 1
+        self.lose(asset, Refusal.WRONG_MARKET.value)
+        return True
+
+    def take_whole(self, asset: AssetBook, received_ts_ns: int, verified: Verified) -> None:
+        """A complete book was put in place: quote it, unless it is itself crossed."""
+        asset.updates += 1
+        asset.received_ts_ns = received_ts_ns
+        asset.verified = verified
+        self._awaited.pop(asset, None)
+        self._held.pop(asset, None)
+        if asset.is_crossed_or_locked:
+            asset.phase = Phase.HELD
+            self._held[asset] = None
+        else:
+            asset.phase = Phase.LIVE
+            self.events.append(asset.changed)
+
+    def lose(self, asset: AssetBook, reason: str) -> None:
+        """The book may not be used until it is whole again; say so once."""
+        if asset.phase in (Phase.LOST, Phase.ENDED):
+            return
+        asset.phase = Phase.LOST
+        self._held.pop(asset, None)
+        self._awaited.pop(asset, None)
+        self.events.append(BooksLost((asset.terms.market_id,), reason))
+        self.want_resync([asset], reason)
+
+    def want_resync(self, assets: list[AssetBook], reason: str) -> None:
+        """Ask for these books from REST."""
+        if assets:
+            self.resyncs += len(assets)
+            self.events.append(ResyncWanted(_market_ids(assets), reason))
+
+    def _judge(self, asset: AssetBook, change: Change | None, timestamp: str, ts_ms: int) -> None:
+        """After an operation's change, or one of a burst's: may the book be quoted?"""
+        assert change is not None
+        is_next_operation = ts_ms > asset.ts_ms
+        asset.ts_ms = ts_ms
+        asset.updates += 1
+        asset.is_streamed = True
+        asset.verified = "top"
+        try:
+            is_complete = asset.told(change.best_bid, change.best_ask, change.hash, timestamp)
+        except NumberRefused:
+            self._refuse_change(asset, Refusal.BAD_NUMBER)
+            return
+        self._queue_proof(asset)
+        if is_complete and asset.phase is _LIVE:
+            self.events.append(asset.changed)
+        elif asset.phase is not _LOST:
+            self._hold_or_release(asset, is_complete=is_complete, is_next_operation=is_next_operation)
+
+    def _hold_or_release(self, asset: AssetBook, *, is_complete: bool, is_next_operation: bool) -> None:
+        """A burst begins, goes on or ends; one that is still open when the next operation begins lost a message."""
+        if is_complete:
+            self._release(asset)
+            if is_next_operation:
+                self.want_resync([asset], "burst did not end")
+            self.events.append(asset.changed)
+        elif asset.phase is _LIVE:
+            asset.phase = Phase.HELD
+            self._held[asset] = None
+        elif is_next_operation:
+            self.lose(asset, "burst did not end")
+
+    def _queue_proof(self, asset: AssetBook) -> None:
+        if asset.is_checkable and not asset.is_queued:
+            asset.is_queued = True
+            self._to_prove.append(asset)
+
+    def _prove(self, asset: AssetBook) -> None:
+        is_early = asset in self._undecided
+        if is_early and asset.undecided_ts_ms != asset.ts_ms:
+            self._count_miss(asset)
+            is_early = False
+        if asset.prove() is Proof.UNDECIDED:
+            asset.undecided_ts_ms = asset.ts_ms
+            self._undecided.setdefault(asset, None)
+            return
+        self._undecided.pop(asset, None)
+        self.hash_matches += 1
+        self.hash_early += is_early
+        asset.misses = 0
+        asset.verified = "hash"
+        if asset.phase in (Phase.HELD, Phase.LOST) and not asset.is_crossed_or_locked:
+            self._release(asset)
+            self.events.append(asset.changed)
+
+    def _count_miss(self, asset: AssetBook) -> None:
+        self._undecided.pop(asset, None)
+        self.hash_mismatches += 1
+        asset.misses += 1
+        if asset.misses % asset.misses_allowed == 0:
+            self.want_resync([asset], f"{asset.misses} hashes in a row did not match")
+
+    def _release(self, asset: AssetBook) -> None:
+        asset.phase = Phase.LIVE
+        self._held.pop(asset, None)
+
+    def _refuse_unused(self, asset: AssetBook, ts_ms: int) -> None:
+        if ts_ms < 0:
+            self._refuse_change(asset, Refusal.BAD_TIMESTAMP)
+        elif asset.phase in (Phase.AWAITING, Phase.ENDED):
+            self.refused[Refusal.NO_SNAPSHOT] += 1
+        else:
+            self.refused[Refusal.OLDER] += 1
+
+    def _refuse_change(self, asset: AssetBook, refusal: Refusal) -> None:
+        self.refused[refusal] += 1
+        self.lose(asset, refusal.value)
+
+    def _forget_timers(self, asset: AssetBook) -> None:
+        for waiting in (self._undecided, self._held, self._awaited):
+            waiting.pop(asset, None)
+
+
+def timestamp_ms(text: str) -> int:
+    """Return a venue timestamp in Unix milliseconds, -1 when the text is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _TIMESTAMP_DIGITS else -1
+
+
+def _refusal_of(refused: NumberRefused | SideRefused) -> Refusal:
+    return Refusal.BAD_SIDE if isinstance(refused, SideRefused) else Refusal.BAD_NUMBER
+
+
+def _overdue(waiting: dict[AssetBook, float | None], now_s: float, limit_s: float) -> list[AssetBook]:
+    """Take out and return those that have waited ``limit_s``; the clock starts for those seen first now."""
+    overdue = []
+    for asset, deadline_s in waiting.items():
+        if deadline_s is None:
+            waiting[asset] = now_s + limit_s
+        elif now_s >= deadline_s:
+            overdue.append(asset)
+    for asset in overdue:
+        del waiting[asset]
+    return overdue
+
+
+def _market_ids(assets: list[AssetBook]) -> tuple[MarketId, ...]:
+    return tuple(asset.terms.market_id for asset in assets)

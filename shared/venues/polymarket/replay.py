@@ -1,0 +1,108 @@
+"""Recorded frames through the session: what ``dutchbook books polymarket FILE`` shows.
+
+A line is a frame, or a transcript's ``{"dir": "in" | "out", "t": seconds, "msg": ...}``, of which incoming ones
+count. Frames alone do not say which token is YES, so every token that had a book has its own, by token id.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from shared.domain.market import MarketId
+from shared.domain.numbers import price_text, size_text
+from shared.venues.polymarket.asset_book import AssetTerms, Phase
+from shared.venues.polymarket.schema import BookFrame, read_frame
+from shared.venues.polymarket.session import PolymarketSession
+
+
+class ReplayedBook(msgspec.Struct, frozen=True, kw_only=True):
+    """One token's book at the end of a replay: ``[price, size]`` in trimmed decimal text, best first."""
+
+    market: str
+    phase: str
+    """``live``, or why it should not be quoted: ``held`` inside a burst, ``lost``, ``ended``."""
+    yes_bids: list[tuple[str, str]]
+    yes_asks: list[tuple[str, str]]
+
+
+class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a recording came to."""
+
+    books: dict[str, ReplayedBook]
+    frames: dict[str, int]
+    """Messages by event type."""
+    gaps: int
+    """Books that would have been asked for again from REST."""
+    refused: dict[str, int]
+    """What was not used, by reason."""
+
+
+class _TranscriptLine(msgspec.Struct, frozen=True):
+    direction: str = msgspec.field(name="dir")
+    message: msgspec.Raw = msgspec.field(name="msg")
+
+
+_TRANSCRIPT: msgspec.json.Decoder[_TranscriptLine] = msgspec.json.Decoder(_TranscriptLine)
+_OUTGOING = b""
+
+
+def replay(lines: Iterable[bytes], frames: int | None = None) -> ReplayResult:
+    """Run the first ``frames`` incoming frames (all when None) through a session and return where they lead."""
+    session = PolymarketSession({})
+    session.connected()
+    assets: dict[str, AssetTerms] = {}
+    markets: dict[str, str] = {}
+    taken = 0
+    for line in lines:
+        if frames is not None and taken >= frames:
+            break
+        frame = _frame_of(line.strip())
+        if frame == _OUTGOING:
+            continue
+        taken += 1
+        fresh = {token_id: market for token_id, market in _books_named(frame) if token_id not in assets}
+        if fresh:
+            markets.update(fresh)
+            assets.update({token_id: AssetTerms(market_id=MarketId(token_id)) for token_id in fresh})
+            session.want(assets)
+        session.receive(frame, 0)
+        session.settle()
+    return ReplayResult(
+        books={token_id: _book_of(session, token_id, market) for token_id, market in markets.items()},
+        frames=dict(session.frames),
+        gaps=session.resyncs,
+        refused=dict(session.refused),
+    )
+
+
+def _frame_of(line: bytes) -> bytes:
+    """Return the frame a line holds, empty for a blank line and for what the client sent."""
+    if b'"dir"' not in line[:64]:
+        return line
+    try:
+        recorded = _TRANSCRIPT.decode(line)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return line
+    if recorded.direction != "in":
+        return _OUTGOING
+    message = bytes(recorded.message)
+    return message.strip(b'"') if message.startswith(b'"') else message
+
+
+def _books_named(frame: bytes) -> list[tuple[str, str]]:
+    """Return token and market of every full book in a frame; only those give a token a book of its own."""
+    if b'"bids"' not in frame:
+        return []
+    messages, _ = read_frame(frame)
+    return [(message.asset_id, message.market) for message in messages if isinstance(message, BookFrame)]
+
+
+def _book_of(session: PolymarketSession, token_id: str, market: str) -> ReplayedBook:
+    asset = session.asset_book(token_id)
+    assert asset is not None
+    return ReplayedBook(
+        market=market,
+        phase=asset.phase.value if asset.phase is not Phase.AWAITING else Phase.LOST.value,
+        yes_bids=[(price_text(price_e4), size_text(size_e6)) for price_e4, size_e6 in asset.book.bids()],
+        yes_asks=[(price_text(price_e4), size_text(size_e6)) for price_e4, size_e6 in asset.book.asks()],
+    )

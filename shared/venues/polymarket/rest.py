@@ -1,0 +1,90 @@
+"""Bodies of Polymarket's public REST calls that serve the books: what is asked and what comes back.
+
+Field sets as of polymarket-client 0.14.0 and recorded answers of March to September 2026. A batch answer is not in
+the order of the request, and unknown tokens are simply missing from it.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from shared.venues.polymarket.schema import Level
+from shared.venues.polymarket.urls import BOOKS_PER_CALL
+
+
+class RestRefused(ValueError):
+    """A body was not what this call answers with; the message says what came."""
+
+
+class RestBook(msgspec.Struct, frozen=True, gc=False):
+    """One answer of ``/book`` or one element of ``/books``: full depth, worst level first, everything text."""
+
+    asset_id: str
+    timestamp: str
+    bids: list[Level]
+    asks: list[Level]
+    min_order_size: str
+    tick_size: str
+    neg_risk: bool
+    market: str = ""
+    hash: str | None = None
+    last_trade_price: str | None = None
+
+
+class ClobFee(msgspec.Struct, frozen=True):
+    """The fee part of ``/clob-markets``: rate and exponent of a taker's fee."""
+
+    rate: Decimal = msgspec.field(name="r")
+    exponent: Decimal = msgspec.field(name="e", default=Decimal(1))
+
+
+class ClobMarket(msgspec.Struct, frozen=True):
+    """The part of ``/clob-markets/{condition}`` that serves as fallback; no ``fd`` means no fee is named."""
+
+    fee: ClobFee | None = msgspec.field(name="fd", default=None)
+
+
+_BOOKS: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
+_BOOK: msgspec.json.Decoder[RestBook] = msgspec.json.Decoder(RestBook)
+_CLOB_MARKET: msgspec.json.Decoder[ClobMarket] = msgspec.json.Decoder(ClobMarket)
+_SHOWN_BYTES = 120
+
+
+def books_request(token_ids: Sequence[str]) -> list[dict[str, str]]:
+    """Return the JSON body of ``POST /books`` for up to 500 tokens."""
+    assert len(token_ids) <= BOOKS_PER_CALL, len(token_ids)
+    return [{"token_id": token_id} for token_id in token_ids]
+
+
+def read_books(body: bytes) -> tuple[list[RestBook], int]:
+    """Return the readable books of a ``/books`` answer and how many elements were not.
+
+    Raises RestRefused when the body is no JSON array, as with a proxy's HTML page.
+    """
+    try:
+        parts = _BOOKS.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise RestRefused(f"POST /books answered {_shown(body)}: {error}") from None
+    books = []
+    for part in parts:
+        try:
+            books.append(_BOOK.decode(part))
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            continue
+    return books, len(parts) - len(books)
+
+
+def read_clob_market(body: bytes) -> ClobMarket:
+    """Return the trading terms of one market.
+
+    Raises RestRefused.
+    """
+    try:
+        return _CLOB_MARKET.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise RestRefused(f"GET /clob-markets answered {_shown(body)}: {error}") from None
+
+
+def _shown(body: bytes) -> str:
+    return repr(body[:_SHOWN_BYTES])

@@ -1,0 +1,140 @@
+"""The gate: one reason each, nothing emitted, and whatever was open is closed with that reason."""
+
+from collections.abc import Callable
+
+import pytest
+
+from services.arb_detector.pair_state import Unusable
+from services.arb_detector.trust import Distrust
+from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
+from shared.domain.market import MarketStatus, Venue
+from tests.unit.arb_detector.scene import LONG_AGO, Scene, closed, market, pair
+
+K, P = Venue.KALSHI, Venue.POLYMARKET
+
+FAULTS: dict[str, tuple[Callable[[Scene], object], str]] = {
+    "withdrawn by the feed": (lambda s: s.take(s.stale(K)), Distrust.STALE),
+    "other leg withdrawn": (lambda s: s.take(s.stale(P)), Distrust.STALE),
+    "a size that is no number": (
+        lambda s: s.take(s.quote(K, [("0.38", "NaN")], [("0.41", "100")])),
+        Distrust.MALFORMED,
+    ),
+    "a price off the grid": (lambda s: s.take(s.quote(K, [], [("0.41001", "9")])), Distrust.MALFORMED),
+    "a level of nothing": (lambda s: s.take(s.quote(K, [], [("0.41", "0")])), Distrust.MALFORMED),
+    "levels out of order": (
+        lambda s: s.take(s.quote(P, [("0.46", "80"), ("0.47", "200")], [("0.49", "10")])),
+        Distrust.MALFORMED,
+    ),
+    "verified by nobody": (lambda s: s.take(s.kalshi(verified="hope")), Distrust.UNVERIFIED),
+    "Kalshi crossed": (lambda s: s.take(s.quote(K, [("0.42", "9")], [("0.41", "9")])), Distrust.CROSSED),
+    "Polymarket locked": (lambda s: s.take(s.quote(P, [("0.47", "9")], [("0.47", "9")])), Distrust.CROSSED),
+    "levels changed on the way": (lambda s: s.take(s.kalshi(checksum=1)), Distrust.CHECKSUM),
+    "received in the future": (
+        lambda s: s.take(s.kalshi(received_ts_ns=s.clock.now_ns() + 1_100_000_000)),
+        Distrust.FROM_THE_FUTURE,
+    ),
+    "a connection that never beat": (lambda s: s.take(s.kalshi(connection="kalshi-2")), Distrust.NO_BEAT),
+    "feed down": (lambda s: s.beat(K, state="down"), Distrust.FEED_NOT_LIVE),
+    "feed dialling": (lambda s: s.beat(P, state="connecting"), Distrust.FEED_NOT_LIVE),
+    "feed restarted": (lambda s: s.beat(K, epoch="feed-2"), Distrust.EPOCH),
+    "no frame for too long": (lambda s: s.beat(P, frame_age_ms=2_501), Distrust.LINK_QUIET),
+    "no frame ever": (lambda s: s.beat(P, frame_age_ms=-1), Distrust.LINK_QUIET),
+    "lagging": (lambda s: s.beat(K, lag_ms=1_001), Distrust.LAGGING),
+    "market paused": (
+        lambda s: s.said.extend(s.detector.set_market(market(K, status=MarketStatus.PAUSED))),
+        Unusable.MARKET_NOT_OPEN,
+    ),
+    "market closed": (
+        lambda s: s.said.extend(s.detector.close_market(P, s.pair.polymarket_id)),
+        Unusable.MARKET_UNKNOWN,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_before_the_debounce_ends_prevents_the_opening(name: str) -> None:
+    fault, reason = FAULTS[name]
+    scene = Scene()
+    scene.offer()
+    fault(scene)
+    scene.silent_tick(after_ms=100)
+    assert not [message for message in scene.said if isinstance(message, OpportunityOpened)]
+    assert scene.detector.funnel[reason]
+    assert scene.funnel_is_balanced
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_closes_an_open_episode_at_once_with_its_reason(name: str) -> None:
+    fault, reason = FAULTS[name]
+    scene = Scene()
+    opening = scene.open()
+    fault(scene)
+    scene.silent_tick()
+    [closing] = [message for message in scene.said if isinstance(message, OpportunityClosed)]
+    assert (closing.reason, closing.opportunity_id) == (reason, opening.opportunity_id)
+    assert scene.outcome in (reason, "no edge")
+
+
+def test_a_silent_feed_closes_after_two_and_a_half_seconds() -> None:
+    scene = Scene()
+    scene.open()
+    assert scene.silent_tick(after_ms=2_500) == []
+    assert closed(scene.silent_tick(after_ms=1)).reason == Distrust.BEAT_OLD
+
+
+def test_legs_verified_at_different_times_do_not_count_together() -> None:
+    """Both beats are fresh enough by themselves, but what they vouch for lies 2.6 s apart."""
+    scene = Scene()
+    scene.open()
+    scene.beat(K, frame_age_ms=2_400)
+    scene.clock.advance(ms=300)
+    scene.beat(P, frame_age_ms=0)
+    assert closed(scene.silent_tick()).reason == Distrust.SKEW
+
+
+def test_a_degraded_connection_still_vouches_for_the_books_it_quotes() -> None:
+    scene = Scene()
+    scene.offer()
+    scene.clock.advance(ms=60)
+    scene.beat(K, state="degraded")
+    assert scene.detector.tick()
+
+
+def test_a_leg_that_was_never_quoted_is_named() -> None:
+    scene = Scene()
+    scene.take(scene.kalshi())
+    assert scene.outcome == Distrust.NO_QUOTE
+
+
+def test_an_expired_pair_is_not_priced() -> None:
+    scene = Scene(the_pair=pair(not_after=LONG_AGO))
+    scene.offer()
+    assert scene.outcome == Unusable.EXPIRED
+    assert scene.said == []
+
+
+def test_a_market_with_an_impossible_size_step_is_named_not_priced() -> None:
+    scene = Scene()
+    scene.detector.set_market(market(K, size_step_contracts=0))
+    scene.offer()
+    assert scene.outcome == Unusable.TERMS
+
+
+def test_kalshi_may_be_locked() -> None:
+    scene = Scene()
+    scene.take(scene.quote(K, [("0.41", "9")], [("0.41", "100")]), scene.polymarket())
+    assert scene.tick(after_ms=60)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_stepped_wall_clock_neither_opens_nor_mutes(hours: int) -> None:
+    """Ages run on the monotonic clock; only a quote that now seems to come from the future is refused."""
+    scene = Scene()
+    scene.open()
+    scene.clock.set_wall(now_ms=scene.clock.now_ms() + hours * 3_600_000)
+    said = scene.silent_tick()
+    assert [type(message) for message in said] == ([OpportunityClosed] if hours < 0 else [])
+    scene.tick(after_ms=600)
+    scene.offer()
+    again = scene.tick(after_ms=600)
+    assert len([message for message in again if isinstance(message, OpportunityOpened)]) == (1 if hours < 0 else 0)
