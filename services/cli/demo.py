@@ -144,10 +144,10 @@ class _Demo:
         return simulator
 
     async def _environ(self, simulator: Simulator) -> Mapping[str, str]:
-        rows = await self._control(simulator, "/mappings")
+        facts = await self._control(simulator, "/mappings")
         mappings = self._folder / "mappings"
         shutil.copytree(Path(__file__).parents[2] / "mappings", mappings)
-        (mappings / "pairs" / "demo.yaml").write_text(curated_yaml(rows))
+        (mappings / "pairs" / "demo.yaml").write_text(curated_yaml(facts["pairs"]))
         key_file = _secret_file(self._folder / "intent.key", secrets.token_hex(32))
         url_file = _secret_file(self._folder / "slack.url", self._sink.url)
         return {
@@ -160,6 +160,7 @@ class _Demo:
             "POLYMARKET_CLOB_URL": simulator.polymarket["clob_url"],
             "POLYMARKET_WS_URL": simulator.polymarket["ws_url"],
             "MATCHER_MAPPINGS_DIR": str(mappings),
+            "MATCHER_TEMPLATES_ON": "KXNBAGAME,KXNFLGAME,KXNHLGAME",
             "DUTCHBOOK_ACCOUNT": ACCOUNT,
             "DUTCHBOOK_INTENT_KEY_FILE": str(key_file),
             "KALSHI_EXECUTOR_LEDGER_FILE": str(self._folder / "ledger.sqlite3"),
