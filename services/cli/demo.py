@@ -16,12 +16,12 @@ from rich.live import Live
 
 from services.cli.judge import Episode, Key, TrueInterval, Verdict, judge
 from services.cli.output import errors, write_line
+from services.cli.simulated import write_mappings
 from services.cli.slack_sink import SlackSink
 from services.cli.stack import SERVICES, Stack
 from services.cli.table import live_table
 from services.cli.waiting import wait_until
 from services.cli.watch import PipelineWatch, Seen
-from services.matcher.curated import curated_yaml
 from shared.domain.market import Venue
 from shared.io.bus import TRANSIENT
 from shared.io.http import HttpClient, HttpUnavailable
@@ -144,10 +144,10 @@ class _Demo:
         return simulator
 
     async def _environ(self, simulator: Simulator) -> Mapping[str, str]:
-        facts = await self._control(simulator, "/mappings")
-        mappings = self._folder / "mappings"
-        shutil.copytree(Path(__file__).parents[2] / "mappings", mappings)
-        (mappings / "pairs" / "demo.yaml").write_text(curated_yaml(facts["pairs"]))
+        curated = await self._control(simulator, "/mappings")
+        truth = await self._control(simulator, "/truth")
+        mappings = write_mappings(self._folder, curated["pairs"])
+        games = {pair["kalshi_ticker"].partition("-")[0] for pair in truth["pairs"] if pair["kind"] == "template"}
         key_file = _secret_file(self._folder / "intent.key", secrets.token_hex(32))
         url_file = _secret_file(self._folder / "slack.url", self._sink.url)
         return {
@@ -160,7 +160,7 @@ class _Demo:
             "POLYMARKET_CLOB_URL": simulator.polymarket["clob_url"],
             "POLYMARKET_WS_URL": simulator.polymarket["ws_url"],
             "MATCHER_MAPPINGS_DIR": str(mappings),
-            "MATCHER_TEMPLATES_ON": "KXNBAGAME,KXNFLGAME,KXNHLGAME",
+            "MATCHER_TEMPLATES_ON": ",".join(sorted(games)),
             "DUTCHBOOK_ACCOUNT": ACCOUNT,
             "DUTCHBOOK_INTENT_KEY_FILE": str(key_file),
             "KALSHI_EXECUTOR_LEDGER_FILE": str(self._folder / "ledger.sqlite3"),
@@ -170,7 +170,7 @@ class _Demo:
 
     async def _wait_until_quoted(self, simulator: Simulator) -> None:
         truth = await self._control(simulator, "/truth")
-        wanted = len(truth["pairs"])
+        wanted = len(_mapped_pairs(truth))
 
         async def is_quoted() -> bool:
             self._check_alive()
@@ -270,7 +270,17 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _mapped_pairs(truth: Any) -> set[tuple[str, str]]:
+    """Return the true pairs that the mappings know; nobody can be asked to find the others."""
+    return {
+        (pair["kalshi_ticker"], pair["condition_id"])
+        for pair in truth["pairs"]
+        if pair["kind"] in {"curated", "template"}
+    }
+
+
 def _true_intervals(truth: Any) -> list[TrueInterval]:
+    mapped = _mapped_pairs(truth)
     return [
         TrueInterval(
             key=Key(item["kalshi_ticker"], item["condition_id"], item["direction"]),
@@ -278,6 +288,7 @@ def _true_intervals(truth: Any) -> list[TrueInterval]:
             closed_ms=item["closed_ms"] if item["closed_ms"] is not None else truth["now_ms"],
         )
         for item in truth["intervals"]
+        if (item["kalshi_ticker"], item["condition_id"]) in mapped
     ]
 
 

@@ -10,8 +10,10 @@ import msgspec
 import typer
 
 from services.cli.output import write_json, write_line
+from services.cli.simulated import SHIPPED_MAPPINGS
 from services.cli.sources import bytes_of, lines_of
-from services.matcher.offline import match_files
+from services.matcher.mapping_files import load
+from services.matcher.offline import RowRefused, match_files
 from shared.domain.evaluation import EvaluationRefused, EvaluationReport, evaluate_file
 from shared.domain.fee_math import FeeReport, fee_report
 from shared.domain.fees import KALSHI_RATES, FeeSchedule, FeesRefused, KalshiFees, PolymarketFees
@@ -125,19 +127,21 @@ def match_command(
     kalshi_file: Annotated[Path, typer.Option("--kalshi", help="Kalshi markets, one JSON object per line.")],
     polymarket_file: Annotated[Path, typer.Option("--polymarket", help="Polymarket markets, likewise.")],
     out: Annotated[Path | None, typer.Option(help="Where the pairs go; stdout without it.")] = None,
+    mappings: Annotated[Path, typer.Option(help="The mappings folder.")] = SHIPPED_MAPPINGS,
 ) -> None:
     """Match two files of venue objects: one JSON line per pair, candidates unless a template approves."""
-    rows = match_files(lines_of(kalshi_file), lines_of(polymarket_file))
-    if out is None:
-        for row in rows:
-            write_json(row)
-        return
+    rows = match_files(kalshi_file, polymarket_file, load(mappings))
     try:
-        with out.open("wb") as file:
+        if out is None:
             for row in rows:
-                file.write(msgspec.json.encode(row) + b"\n")
+                write_json(row)
+            return
+        with out.open("wb") as file:
+            file.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
     except OSError as error:
-        raise StartRefused(f"cannot write {out}: {error.strerror}") from None
+        raise StartRefused(f"{error.filename}: {error.strerror}") from None
+    except RowRefused as error:
+        raise StartRefused(str(error)) from None
 
 
 def _kalshi_schedule(fee_type: str, multiplier: str, member: Member) -> FeeSchedule:

@@ -8,10 +8,8 @@ from typing import Annotated
 import typer
 
 from services.cli.output import write_json, write_line
-from services.matcher.offline import lint
-from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
-from shared.contracts.streams import PAIRS
-from shared.io.bus import TRANSIENT, Profile, connect, load_latest
+from services.matcher.offline import lint, read_pairs
+from shared.io.bus import TRANSIENT
 from shared.runtime.errors import SettingsRefused, StartRefused
 
 app = typer.Typer(help="The mapping files and the pairs they made.", no_args_is_help=True)
@@ -39,32 +37,12 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
     url = os.environ.get("DUTCHBOOK_REDIS_URL", "")
     if not url:
         raise SettingsRefused("DUTCHBOOK_REDIS_URL is not set")
-    latest = asyncio.run(_latest(url))
-    if as_json:
-        write_json(latest)
-        return
-    for pair_id, message in sorted(latest.items()):
-        write_line(f"{_state(message):<10} {pair_id}")
-
-
-async def _latest(url: str) -> dict[str, PairMessage]:
-    redis = connect(url, Profile.WRITER)
     try:
-        latest, _ = await load_latest(redis, PAIRS)
+        lines = asyncio.run(read_pairs(url))
     except TRANSIENT as error:
         raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
-    finally:
-        await redis.aclose()
-    return latest
-
-
-def _state(message: PairMessage) -> str:
-    match message:
-        case PairActivated():
-            return "live"
-        case PairSuspended():
-            return "suspended"
-        case CandidateFound():
-            return "candidate"
-        case _:
-            return "reviewed"
+    if as_json:
+        write_json({"pairs": lines})
+        return
+    for line in lines:
+        write_line(f"{line.state:<10} {line.orientation:<8} {line.pair_id}  {line.title}  {line.reason}".rstrip())

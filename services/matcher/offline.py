@@ -1,7 +1,7 @@
 """What the command line does with the matcher without a running service: match files, lint mappings, list pairs."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from services.matcher.candidates import LEAST_SCORE, CandidateIndex
-from services.matcher.mapping_files import Mappings, Problem, lint, load
+from services.matcher.mapping_files import Mappings, Problem, lint
 from services.matcher.offline_rows import kalshi_market, polymarket_market
 from services.matcher.templates import KalshiGame
 from services.matcher.verdict import Verdict
@@ -22,12 +22,8 @@ from shared.runtime.errors import StartRefused
 __all__ = ["MatchRow", "PairLine", "Problem", "RowRefused", "lint", "match_files", "read_pairs"]
 
 
-SHIPPED_MAPPINGS = Path(__file__).parents[2] / "mappings"
-"""The tables and templates of this distribution."""
-
-
 class RowRefused(StartRefused):
-    """A line of an input is not one venue object; the message names venue, line and what is wrong."""
+    """A line of an input file is not one venue object; the message is ``file:line: what``."""
 
 
 class MatchRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,21 +58,20 @@ class PairLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def match_files(
-    kalshi: Iterable[bytes],
-    polymarket: Iterable[bytes],
-    mappings: Mappings | None = None,
+    kalshi: Path,
+    polymarket: Path,
+    mappings: Mappings,
     *,
     most: int = 1,
     least: Decimal = LEAST_SCORE,
 ) -> Iterator[MatchRow]:
-    """Yield the best partners of every Kalshi market, at most ``most`` for each; the inputs are lines of JSONL.
+    """Yield the best partners of every Kalshi market, at most ``most`` for each; the inputs are files of JSONL.
 
     Rows of different ``pool`` are never paired. A game that a template pairs one to one is ``approved``, whether or not
-    the template is switched on; nothing is traded from here. ``mappings`` are the shipped ones by default. Raises
-    RowRefused for a line that is no venue object.
+    the template is switched on; nothing is traded from here. Raises RowRefused for a line that is no venue object, and
+    OSError for a file that cannot be read.
     """
-    known = load(SHIPPED_MAPPINGS) if mappings is None else mappings
-    indexes: defaultdict[str, CandidateIndex] = defaultdict(lambda: CandidateIndex(known))
+    indexes: defaultdict[str, CandidateIndex] = defaultdict(lambda: CandidateIndex(mappings))
     for pool, market in _markets(polymarket, Venue.POLYMARKET):
         indexes[pool].put(market)
     wanted: list[tuple[str, Market]] = []
@@ -130,16 +125,17 @@ def _row(pool: str, market: Market, poly_id: str, verdict: Verdict, *, approved:
     )
 
 
-def _markets(lines: Iterable[bytes], venue: Venue) -> Iterator[tuple[str, Market]]:
+def _markets(path: Path, venue: Venue) -> Iterator[tuple[str, Market]]:
     build = kalshi_market if venue is Venue.KALSHI else polymarket_market
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = msgspec.json.decode(line, type=dict[str, Any])
-            yield str(row.get("pool", "")), build(row)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise RowRefused(f"{venue.value} file, line {number}: {error}") from None
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = msgspec.json.decode(line, type=dict[str, Any])
+                yield str(row.get("pool", "")), build(row)
+            except (msgspec.MsgspecError, ValueError) as error:
+                raise RowRefused(f"{path}:{number}: {error}, correct or remove the line") from None
 
 
 def _line(message: PairMessage) -> PairLine | None:

@@ -9,6 +9,8 @@ from collections import deque
 
 from aiohttp import WSMsgType, web
 
+from services.venue_sim.stats import Stats
+
 ROOM_FRAMES = 1_000
 """How far a replay may run ahead of its client."""
 
@@ -16,13 +18,13 @@ ROOM_FRAMES = 1_000
 class Outbox:
     """The queue of one client. ``run`` sends; everything else only queues."""
 
-    def __init__(self, ws: web.WebSocketResponse, *, limit_frames: int = 100_000) -> None:
+    def __init__(self, ws: web.WebSocketResponse, stats: Stats, *, limit_frames: int = 100_000) -> None:
         self._ws = ws
+        self._stats = stats
         self._limit_frames = limit_frames
         self._frames: deque[bytes] = deque()
         self._filled = asyncio.Event()
         self._emptied = asyncio.Event()
-        self.sent_frames = 0
         self.overflowed = False
         """Whether the client was too slow and will be disconnected."""
 
@@ -32,6 +34,7 @@ class Outbox:
             self.overflowed = True
         if not self.overflowed:
             self._frames.append(frame)
+            self._stats.frames += 1
         self._filled.set()
 
     async def deliver(self, frame: bytes) -> None:
@@ -47,7 +50,6 @@ class Outbox:
             while not self.overflowed:
                 while self._frames and not self.overflowed:
                     await self._ws.send_frame(self._frames.popleft(), WSMsgType.TEXT)
-                    self.sent_frames += 1
                 self._emptied.set()
                 self._filled.clear()
                 if not self._frames and not self.overflowed:

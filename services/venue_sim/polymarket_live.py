@@ -2,32 +2,29 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 
 from aiohttp import web
 
 from services.venue_sim import polymarket_frames as frames
 from services.venue_sim.book_hash import MirroredBook
+from services.venue_sim.faults import FaultKind, Faults
 from services.venue_sim.markets import Operation, PolymarketMarket
 from services.venue_sim.polymarket_catalog import Json, LastTrade
 from services.venue_sim.polymarket_objects import TRADABLE, gamma_event, gamma_market_alone
-from services.venue_sim.polymarket_rest import add_routes
+from services.venue_sim.polymarket_rest import add_routes, is_order
 from services.venue_sim.polymarket_text import DOLLAR_E4, last_price_text, price_text, size_text
 from services.venue_sim.polymarket_ws import Client, MarketChannel, dump_frame
+from services.venue_sim.stats import Stats, counting
 from services.venue_sim.world import World
 
 TRADE_DELAY_S = 0.09
 """How long after its burst a trade is reported (py-clob-client-v2 issue 117: about 90 ms)."""
 
 
-class Faults(Protocol):
-    """What can be made to go wrong; asked at the moment it matters."""
-
-    def active(self, name: str) -> bool:
-        """Whether this fault is switched on."""
-
-    def take(self, name: str) -> bool:
-        """Whether this fault should strike now; one of its strikes is then used up."""
+FREEZE = FaultKind("freeze", "while_on", "the market channel answers PING only, new subscriptions get []")
+EMPTY_DUMP = FaultKind("empty_dump", "while_on", "a subscription is answered with [] instead of its books")
+DROP_CHANGE = FaultKind("drop_change", "times", "leave out one price_change")
+WRONG_HASH = FaultKind("wrong_hash", "times", "one price_change carries hashes that fit no book")
 
 
 class LiveVenue:
@@ -38,17 +35,18 @@ class LiveVenue:
         world: World,
         *,
         now_ms: Callable[[], int],
+        stats: Stats | None = None,
         faults: Faults | None = None,
         trade_delay_s: float = TRADE_DELAY_S,
         queue_limit_frames: int = 100_000,
     ) -> None:
         self._world = world
         self._now_ms = now_ms
-        self._faults = faults
+        self._faults = Faults() if faults is None else faults
+        self._faults.declare(FREEZE, EMPTY_DUMP, DROP_CHANGE, WRONG_HASH)
         self._trade_delay_s = trade_delay_s
         self._list(world.polymarket_markets.values())
-        self.channel = MarketChannel(self._dump, queue_limit_frames=queue_limit_frames)
-        self.frames_made = 0
+        self.channel = MarketChannel(self._dump, stats=stats, queue_limit_frames=queue_limit_frames)
         world.subscribe(self._on_operation)
 
     def _list(self, markets: Iterable[PolymarketMarket]) -> None:
@@ -116,12 +114,6 @@ class LiveVenue:
         gamma_id = self._tokens.get(token_id)
         return gamma_id if gamma_id is not None and self._markets[gamma_id].status == TRADABLE else None
 
-    def _faulty(self, name: str) -> bool:
-        return self._faults is not None and self._faults.active(name)
-
-    def _strikes(self, name: str) -> bool:
-        return self._faults is not None and self._faults.take(name)
-
     # --- the market channel -----------------------------------------------------------------------------------
 
     def change_tick(self, condition_id: str, tick_e4: int) -> None:
@@ -137,7 +129,7 @@ class LiveVenue:
     def _dump(self, client: Client, token_ids: Sequence[str]) -> None:
         if not client.dump:
             return
-        silent = self._faulty("freeze") or self._faulty("empty_dump")
+        silent = self._faults.active(FREEZE.name) or self._faults.active(EMPTY_DUMP.name)
         known = [] if silent else [token for token in token_ids if self._open(token) is not None]
         client.outbox.push(dump_frame(self._snapshot(token) for token in known))
 
@@ -156,16 +148,15 @@ class LiveVenue:
         if operation.trade is not None:
             self._last_sides[gamma_id] = operation.trade.taker_side
         clients = self.channel.holders(book.token_ids)
-        if not clients or self._faulty("freeze"):
+        if not clients or self._faults.active(FREEZE.name):
             return
         self._send_burst(book, clients, frames.burst(book, operation, top_moved=top_moved))
 
     def _send_burst(self, book: MirroredBook, clients: Sequence[Client], burst: frames.Burst) -> None:
         for frame in burst.changes:
-            if self._strikes("drop_change"):
+            if self._faults.take(DROP_CHANGE.name):
                 continue
-            spoilt = spoil_hashes(frame) if self._strikes("wrong_hash") else frame
-            self.frames_made += 1
+            spoilt = spoil_hashes(frame) if self._faults.take(WRONG_HASH.name) else frame
             for client in clients:
                 client.outbox.push(spoilt)
         if burst.books is not None:
@@ -176,7 +167,6 @@ class LiveVenue:
             self._report_later(book, burst.trades)
 
     def _send_per_token(self, book: MirroredBook, pair: frames.TokenFrames, *, custom_only: bool = False) -> None:
-        self.frames_made += 1
         for token_id, frame in zip(book.token_ids, pair, strict=True):
             for client in self.channel.holders((token_id,)):
                 if client.custom or not custom_only:
@@ -188,9 +178,8 @@ class LiveVenue:
 
     def _send_trade(self, book: MirroredBook, pair: frames.TokenFrames) -> None:
         """Report a trade once to each client: in YES terms, or in NO terms to a client that holds only NO."""
-        if self._faulty("freeze"):
+        if self._faults.active(FREEZE.name):
             return
-        self.frames_made += 1
         for client in self.channel.holders(book.token_ids):
             client.outbox.push(pair[0] if book.token_ids[0] in client.tokens else pair[1])
 
@@ -199,6 +188,7 @@ def create_app(
     world: World,
     *,
     now_ms: Callable[[], int],
+    stats: Stats | None = None,
     faults: Faults | None = None,
     trade_delay_s: float = TRADE_DELAY_S,
     queue_limit_frames: int = 100_000,
@@ -207,10 +197,16 @@ def create_app(
 
     ``now_ms`` is the venue's clock (Unix milliseconds). The ``LiveVenue`` is under the key ``VENUE``.
     """
+    stats = Stats() if stats is None else stats
     venue = LiveVenue(
-        world, now_ms=now_ms, faults=faults, trade_delay_s=trade_delay_s, queue_limit_frames=queue_limit_frames
+        world,
+        now_ms=now_ms,
+        stats=stats,
+        faults=faults,
+        trade_delay_s=trade_delay_s,
+        queue_limit_frames=queue_limit_frames,
     )
-    app = web.Application(client_max_size=1 << 20)
+    app = web.Application(client_max_size=1 << 20, middlewares=[counting(stats, is_order)])
     app[VENUE] = venue
     add_routes(app, venue, now_ms)
     app.router.add_get("/ws/market", venue.channel.handle)

@@ -24,6 +24,7 @@ from services.venue_sim.polymarket_catalog import (
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _SCHEMA = "https://gamma-api.polymarket.com/schemas/{}KeysetListResponse.json"
 _BATCH_LIMIT = 500
+_ORDER_PATHS = ("order", "orders", "cancel-all", "cancel-market-orders")
 _LAST_CURSOR = "LTE="
 _CLOB_PAGE = 1000
 _LIST_FILTERS = {"id": "id", "slug": "slug", "condition_ids": "conditionId"}
@@ -207,6 +208,11 @@ class _Clob:
         gamma_id = self._catalog.market_id_of(condition_id=condition)
         market = None if gamma_id is None else self._catalog.market(gamma_id)
         return market if market is not None and len(clob.token_ids(market)) == 2 else None
+
+
+def is_order(method: str, path: str) -> bool:
+    """Tell whether a request would create or cancel an order (CLOB reference, 2026-11-21)."""
+    return method in ("POST", "DELETE") and path.split("/")[1] in _ORDER_PATHS
 
 
 def _filter(request: web.Request) -> Callable[[Json], bool]:

@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import WSMsgType, web
 
 from services.venue_sim.outbox import Outbox
+from services.venue_sim.stats import Stats
 
 OnSubscribed = Callable[["Client", Sequence[str]], None]
 """Called with a client and the tokens it has just added, which may be unknown ones; it queues their dump."""
@@ -37,8 +38,11 @@ class MarketChannel:
     loop, so that no change falls between the dump and the changes.
     """
 
-    def __init__(self, on_subscribed: OnSubscribed, *, queue_limit_frames: int = 100_000) -> None:
+    def __init__(
+        self, on_subscribed: OnSubscribed, *, stats: Stats | None = None, queue_limit_frames: int = 100_000
+    ) -> None:
         self._on_subscribed = on_subscribed
+        self._stats = Stats() if stats is None else stats
         self._queue_limit_frames = queue_limit_frames
         self._holders: dict[str, list[Client]] = {}
         self.clients: set[Client] = set()
@@ -48,7 +52,9 @@ class MarketChannel:
         """Serve one connection until either side ends it."""
         ws = web.WebSocketResponse(compress=False)
         await ws.prepare(request)
-        client = Client(Outbox(ws, limit_frames=self._queue_limit_frames))
+        client = Client(Outbox(ws, self._stats, limit_frames=self._queue_limit_frames))
+        self._stats.connections += 1
+        self._stats.open_connections += 1
         self.clients.add(client)
         sending = asyncio.create_task(client.outbox.run())
         try:
@@ -57,6 +63,7 @@ class MarketChannel:
                     self._receive(client, message.data)
         finally:
             self._forget(client)
+            self._stats.open_connections -= 1
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
         return ws

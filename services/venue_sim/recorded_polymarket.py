@@ -79,6 +79,14 @@ class RecordedPolymarket:
         """The book the recordings end with, or the newest one recorded by REST."""
         return self._books.get(token_id)
 
+    def ws_book(self, token_id: str) -> bytes | None:
+        """The opening ``book`` of a token without recorded frames, made from its REST book; None without either."""
+        book = self._books.get(token_id)
+        if book is None or any(token_id in event.token_ids for one in self.recordings for event in one.events):
+            return None
+        shown = {key: value for key, value in book.items() if key not in ("min_order_size", "neg_risk")}
+        return msgspec.json.encode({**shown, "event_type": "book"})
+
     def last_trade(self, token_id: str) -> LastTrade:
         """The last price of the recorded book; nothing recorded says which side took it."""
         book = self._books.get(token_id)

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType
 from aiohttp.test_utils import TestClient, TestServer
 
+from services.venue_sim.faults import Faults
 from services.venue_sim.markets import PolymarketMarket
-from services.venue_sim.polymarket_live import VENUE, create_app
+from services.venue_sim.polymarket_live import DROP_CHANGE, EMPTY_DUMP, FREEZE, VENUE, WRONG_HASH, create_app
 from services.venue_sim.world import World
 
 START_MS = 1_795_300_000_000
@@ -21,20 +22,13 @@ START_MS = 1_795_300_000_000
 Client = TestClient[Any, Any]
 
 
-@dataclass
-class Faults:
-    """Switches as the control server would hold them."""
-
-    on: set[str] = field(default_factory=set)
-    strikes: dict[str, int] = field(default_factory=dict)
-
-    def active(self, name: str) -> bool:
-        return name in self.on
-
-    def take(self, name: str) -> bool:
-        left = self.strikes.get(name, 0)
-        self.strikes[name] = left - 1
-        return left > 0
+def armed(**times: int) -> Faults:
+    """Faults as the control server would arm them."""
+    faults = Faults()
+    faults.declare(FREEZE, EMPTY_DUMP, DROP_CHANGE, WRONG_HASH)
+    for name, count in times.items():
+        faults.arm(name, count)
+    return faults
 
 
 @asynccontextmanager
@@ -488,11 +482,11 @@ async def test_a_tick_change_is_announced_and_is_part_of_the_next_hash() -> None
 
 
 async def test_a_frozen_channel_answers_pings_and_sends_nothing_else() -> None:
-    world, faults = small_world(), Faults()
+    world, faults = small_world(), armed()
     market = two_sided(world)
     async with venue(world, faults) as client:
         ws, _ = await subscribed(client, [market.token_ids[0]])
-        faults.on.add("freeze")
+        faults.arm("freeze")
         world.inject(market, "bid", market.book.bids()[0][0], 1_000_000, now_ms=START_MS, rests=True)
         assert await until_pong(ws) == []
         _, dump = await subscribed(client, [market.token_ids[0]])
@@ -502,7 +496,7 @@ async def test_a_frozen_channel_answers_pings_and_sends_nothing_else() -> None:
 
 async def test_a_dropped_change_and_a_wrong_hash_strike_once_each() -> None:
     world = small_world()
-    faults = Faults(strikes={"drop_change": 1, "wrong_hash": 1})
+    faults = armed(drop_change=1, wrong_hash=1)
     market = two_sided(world)
     token, price_e4 = market.token_ids[0], market.book.bids()[0][0]
     async with venue(world, faults) as client:
@@ -521,7 +515,7 @@ async def test_a_dropped_change_and_a_wrong_hash_strike_once_each() -> None:
 async def test_an_empty_dump_does_not_stop_the_changes() -> None:
     world = small_world()
     market = two_sided(world)
-    async with venue(world, Faults(on={"empty_dump"})) as client:
+    async with venue(world, armed(empty_dump=1)) as client:
         ws, dump = await subscribed(client, [market.token_ids[0]])
         assert dump == []
         world.inject(market, "bid", market.book.bids()[0][0], 1_000_000, now_ms=START_MS, rests=True)

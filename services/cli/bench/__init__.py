@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.bench import pipeline
 from services.cli.output import write_json
 
 app = typer.Typer(help="Figures beside a naive baseline, measured in the same run.", no_args_is_help=True)
@@ -22,8 +23,6 @@ def pipeline_command(
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Wire-to-intent latency and sustained messages per second of the real processes, beside the naive pipeline."""
-    from services.cli.bench import pipeline  # noqa: PLC0415 - starts nothing unless it is asked for
-
     report = asyncio.run(pipeline.measure(pairs=pairs, seed=seed))
     if as_json:
         write_json(report)

@@ -21,10 +21,10 @@ from aiohttp import ClientSession, ClientTimeout
 
 from services.cli.bench.figures import Moment, Probe, probe_of
 from services.cli.output import errors, write_line
+from services.cli.simulated import write_mappings
 from services.cli.stack import Stack
 from services.cli.waiting import wait_until
 from services.cli.watch import PipelineWatch
-from services.matcher.curated import curated_yaml
 from shared.contracts.streams import FIELD, executions, intents
 from shared.io.bus import Profile, connect
 from shared.runtime.errors import StartRefused
@@ -144,9 +144,7 @@ async def _player(folder: Path, *, pairs: int, seed: int) -> AsyncIterator[dict[
 @asynccontextmanager
 async def _ours(folder: Path, url: str, player: dict[str, Any]) -> AsyncIterator[Reads]:
     facts = await _ask(player, "GET", "/mappings", None)
-    mappings = folder / "mappings"
-    shutil.copytree(Path(__file__).parents[3] / "mappings", mappings)
-    (mappings / "pairs" / "bench.yaml").write_text(curated_yaml(facts["pairs"]))
+    mappings = write_mappings(folder, facts["pairs"])
     key_file = folder / "intent.key"
     key_file.touch(mode=0o600)
     key_file.write_text(secrets.token_hex(32))

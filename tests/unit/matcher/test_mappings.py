@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matcher.curated import curated_row, rows_yaml
+from services.matcher.mapping_text import curated_row, curated_yaml
 from services.matcher.mapping_files import MappingsRefused, lint, load
 from services.matcher.mapping_rows import CuratedRow, PairsFile
 from services.matcher.yaml_strict import convert, parse
@@ -46,7 +46,7 @@ def row(**changes: Any) -> CuratedRow:
 
 def written(folder: Path, *rows: CuratedRow, edit: Callable[[str], str] = str) -> Path:
     (folder / "pairs").mkdir(parents=True, exist_ok=True)
-    (folder / "pairs" / "economics.yaml").write_text(edit(rows_yaml(rows)))
+    (folder / "pairs" / "economics.yaml").write_text(edit(curated_yaml(rows)))
     return folder
 
 
@@ -87,7 +87,7 @@ def test_any_label_survives_writing_and_reading(outcomes: list[str], evidence: s
     side = msgspec.structs.replace(curated.polymarket, outcomes=tuple(outcomes))
     curated = msgspec.structs.replace(curated, polymarket=side, status="candidate")
     try:
-        text = rows_yaml([curated]).encode()
+        text = curated_yaml([curated]).encode()
     except UnicodeEncodeError:
         return
     assert convert(parse("f", text), PairsFile).pairs == (curated,)

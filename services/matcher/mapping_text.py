@@ -1,7 +1,7 @@
 """Writes curated rows as the text that ``mapping_files`` reads, every value quoted so that it stays text."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,39 +19,9 @@ from services.matcher.mapping_rows import (
 )
 from shared.domain.pair import Orientation
 
-_NOT_REVIEWED = datetime(2026, 1, 1, tzinfo=UTC)
 
-
-class PairFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a simulator knows about one true pair; unknown fields are ignored."""
-
-    kalshi_ticker: str
-    event_ticker: str
-    series_ticker: str
-    kalshi_yes_sub_title: str
-    kalshi_rules_primary: str
-    kalshi_rules_secondary: str
-    kalshi_close_ts_ms: int
-    condition_id: str
-    polymarket_slug: str
-    polymarket_event_slug: str
-    polymarket_description: str
-    polymarket_end_ts_ms: int
-    token_ids: tuple[str, str]
-    outcomes: tuple[str, str]
-    orientation: Orientation
-
-
-def curated_yaml(facts: Iterable[Mapping[str, Any]]) -> str:
-    """Return a file of ``mappings/pairs/`` from a simulator's facts, so that its pairs take the real way in.
-
-    Raises ValueError (msgspec.ValidationError among them) when facts are missing or contradict each other.
-    """
-    return rows_yaml(_row_of(msgspec.convert(fact, PairFacts)) for fact in facts)
-
-
-def rows_yaml(rows: Iterable[CuratedRow]) -> str:
-    """Return a file of ``mappings/pairs/`` with these rows, every value quoted."""
+def curated_yaml(rows: Iterable[CuratedRow]) -> str:
+    """Return a file of ``mappings/pairs/`` with these rows, checked as they were built and every value quoted."""
     listed = [msgspec.to_builtins(row) for row in rows]
     body = "".join(_lines(row) for row in listed)
     return f"schema_version: 1\npairs:{'' if listed else ' []'}\n{body}"
@@ -111,33 +81,6 @@ def curated_row(
         not_after=not_after.astimezone(UTC),
         max_notional_usd=None if max_notional_dollars is None else f"{max_notional_dollars:f}",
     )
-
-
-def _row_of(facts: PairFacts) -> CuratedRow:
-    ends_ms = min(facts.kalshi_close_ts_ms, facts.polymarket_end_ts_ms)
-    row = curated_row(
-        pair_id=facts.kalshi_ticker.lower(),
-        category="simulated",
-        orientation=facts.orientation,
-        ticker=facts.kalshi_ticker,
-        event_ticker=facts.event_ticker,
-        series_ticker=facts.series_ticker,
-        yes_label=facts.kalshi_yes_sub_title,
-        condition_id=facts.condition_id,
-        event_slug=facts.polymarket_event_slug,
-        market_slug=facts.polymarket_slug,
-        outcomes=facts.outcomes,
-        token_ids=facts.token_ids,
-        verified_by="the simulator",
-        verified_at=_NOT_REVIEWED,
-        not_after=datetime.fromtimestamp(ends_ms // 1_000, UTC),
-        evidence="the simulated world made both markets from one question",
-    )
-    rules = f"{facts.kalshi_rules_primary} {facts.kalshi_rules_secondary}"
-    kalshi = msgspec.structs.replace(row.kalshi, rules_sha256=text_sha256(rules))
-    description = text_sha256(facts.polymarket_description)
-    polymarket = msgspec.structs.replace(row.polymarket, description_sha256=description)
-    return msgspec.structs.replace(row, kalshi=kalshi, polymarket=polymarket)
 
 
 def _lines(row: dict[str, Any]) -> str:
