@@ -15,7 +15,6 @@ from services.matcher.mapping_rows import (
     PolymarketSide,
     Resolution,
     Review,
-    text_sha256,
 )
 from shared.domain.pair import Orientation
 

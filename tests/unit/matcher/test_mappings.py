@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matcher.mapping_text import curated_row, curated_yaml
 from services.matcher.mapping_files import MappingsRefused, lint, load
 from services.matcher.mapping_rows import CuratedRow, PairsFile
+from services.matcher.mapping_text import curated_row, curated_yaml
 from services.matcher.yaml_strict import convert, parse
 from shared.domain.pair import Orientation, PairId
 from tests.unit.matcher.listings import CONDITION, OTHER_CONDITION, TOKENS
