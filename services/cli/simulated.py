@@ -17,7 +17,7 @@ Facts = dict[str, Any]
 
 
 def write_mappings(folder: Path, facts: Iterable[Facts]) -> Path:
-    """Copy the shipped mappings below ``folder``, add curated rows for the simulated pairs, and return where they are."""
+    """Copy the shipped mappings below ``folder``, add rows for the simulated pairs, and return where they are."""
     mappings = folder / "mappings"
     shutil.copytree(SHIPPED_MAPPINGS, mappings)
     (mappings / "pairs" / "simulated.yaml").write_text(curated_yaml(row_of(pair) for pair in facts))

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from services.venue_sim.faults import Faults, UnknownFault
 from services.venue_sim.kalshi_rest import json_answer
+from services.venue_sim.stats import Stats
 from services.venue_sim.truth import Truth, mapping_facts, truth_json
 from services.venue_sim.world import World
 
@@ -30,8 +31,8 @@ class Observed:
 
     world: World | None
     truth: Truth | None
-    venue_stats: Mapping[str, Callable[[], Json]]
-    """A venue's counters by its name."""
+    stats: Mapping[str, Stats]
+    """By venue."""
     faults: Mapping[str, Faults]
 
 
@@ -48,7 +49,7 @@ def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.App
         return json_answer(truth_json(observed.truth, now_ms=now_ms(), since_ms=int(since)))
 
     async def stats(_request: web.Request) -> web.Response:
-        venues = {name: read() for name, read in observed.venue_stats.items()}
+        venues = {name: counted.as_json() for name, counted in observed.stats.items()}
         operations = observed.world.operation_count if observed.world else 0
         return json_answer({"now_ms": now_ms(), "operations": operations, **venues})
 

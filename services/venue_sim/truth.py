@@ -50,6 +50,10 @@ class Truth:
         """Return every true pair, mapped or not."""
         return [question for question in self._world.questions if question.is_pair]
 
+    def mapped_pairs(self) -> list[SimQuestion]:
+        """Return the true pairs that a curated row or a series template is expected to know."""
+        return [question for question in self.pairs() if question.kind != "review"]
+
     def look_alikes(self) -> list[SimQuestion]:
         """Return what must not be paired."""
         return [question for question in self._world.questions if not question.is_pair]
@@ -85,11 +89,15 @@ class Truth:
 
 
 def truth_json(truth: Truth, *, now_ms: int, since_ms: int = 0) -> Json:
-    """Return the truth for other programs; intervals that ended before ``since_ms`` are left out."""
+    """Return the truth for other programs; intervals that ended before ``since_ms`` are left out.
+
+    ``pairs`` are those that somebody is expected to have mapped; crossings are planted on these only.
+    """
     recent = [i for i in truth.intervals() if i.closed_ms is None or i.closed_ms >= since_ms]
     return {
         "now_ms": now_ms,
-        "pairs": [pair_json(question) for question in truth.pairs()],
+        "pairs": [pair_json(question) for question in truth.mapped_pairs()],
+        "unmapped": [pair_json(question) for question in truth.pairs() if question.kind == "review"],
         "look_alikes": [pair_json(q) | {"why_different": q.why_different} for q in truth.look_alikes()],
         "intervals": [_interval_json(interval) for interval in recent],
     }
