@@ -39,6 +39,14 @@ OUR_RATES = (8_000, 12_000, 18_000, 27_000, 40_000, 60_000, 90_000)
 _READY_TIMEOUT_S = 90.0
 _OUR_SERVICES = ("kalshi_feed", "polymarket_feed", "matcher", "arb_detector", "kalshi_executor")
 
+_NO_RISK_LIMITS = {
+    "KALSHI_EXECUTOR_MAX_DAY_DOLLARS": "100000000",
+    "KALSHI_EXECUTOR_MAX_MARKET_DOLLARS": "100000000",
+    "KALSHI_EXECUTOR_MAX_ORDERS_PER_MINUTE": "1000000",
+    "KALSHI_EXECUTOR_REARM_MS": "0",
+}
+"""Nothing is bought here, and dozens of edges open each second."""
+
 Reads = Callable[[], Awaitable[list[Moment]]]
 
 
@@ -166,6 +174,7 @@ async def _ours(folder: Path, url: str, player: dict[str, Any]) -> AsyncIterator
             "MATCHER_MAPPINGS_DIR": str(mappings),
             "ARB_DETECTOR_DEBOUNCE_MS": "0",
             "KALSHI_EXECUTOR_LEDGER_FILE": str(folder / "ledger.sqlite3"),
+            **_NO_RISK_LIMITS,
         },
     )
     watch = PipelineWatch(url, account=ACCOUNT)
