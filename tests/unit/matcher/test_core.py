@@ -136,6 +136,23 @@ def test_without_the_row_the_same_markets_are_a_candidate_once() -> None:
     assert settled(matcher) == []
 
 
+def test_no_more_candidates_are_proposed_than_may_wait_for_review() -> None:
+    def film(number: int) -> tuple[Market, Market]:
+        title = f"Will the film Glass{number} win Best Picture in 2027?"
+        there = polymarket(title, market_id=MarketId(f"0x{number:064x}"))
+        return kalshi(f"KXOSCARPIC-27-{number}", title), there
+
+    matcher = Matcher(Mappings(), {}, most_candidates=2)
+    for number in range(4):
+        for market in film(number):
+            matcher.put(market)
+    assert len(settled(matcher)) == 2
+    matcher.remove(Venue.KALSHI, next(iter(matcher.published.values())).kalshi_ticker)  # type: ignore[union-attr]
+    only(settled(matcher), PairRetired)
+    matcher.put(msgspec.structs.replace(film(3)[0], rules_text="listed again"))
+    only(settled(matcher), CandidateFound)
+
+
 def test_a_candidate_is_withdrawn_when_a_row_decides_or_a_market_is_over() -> None:
     matcher, _ = started(Mappings(), fed(), fed_there())
     matcher.use(with_rows(msgspec.structs.replace(row(), status="rejected")))
