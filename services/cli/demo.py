@@ -78,13 +78,12 @@ async def demo(*, seed: int, duration_s: float | None, show: bool) -> Summary:
     for wanted in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(wanted, interrupted.set)
     folder = Path(tempfile.mkdtemp(prefix="dutchbook-demo-"))
-    try:
-        with start_private_redis() as redis:
-            async with SlackSink() as sink:
-                running = _Demo(folder, redis.url, sink, seed=seed, show=show, interrupted=interrupted)
-                return await running.run(duration_s)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with start_private_redis() as redis:
+        async with SlackSink() as sink:
+            running = _Demo(folder, redis.url, sink, seed=seed, show=show, interrupted=interrupted)
+            summary = await running.run(duration_s)
+    shutil.rmtree(folder, ignore_errors=True)  # kept when a part failed: the message names its log
+    return summary
 
 
 class _Demo:

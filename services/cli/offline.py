@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import msgspec
 import typer
@@ -16,7 +16,7 @@ from services.matcher.mapping_files import load
 from services.matcher.offline import RowRefused, match_files
 from shared.domain.evaluation import EvaluationRefused, EvaluationReport, evaluate_file
 from shared.domain.fee_math import FeeReport, fee_report
-from shared.domain.fees import KALSHI_RATES, FeeSchedule, FeesRefused, KalshiFees, PolymarketFees
+from shared.domain.fees import KALSHI_RATES, FeeSchedule, FeesRefused, KalshiFees, KalshiFeeType, PolymarketFees
 from shared.domain.market import Venue
 from shared.domain.numbers import NumberRefused, decimal_from_text
 from shared.runtime.errors import SettingsRefused, StartRefused
@@ -24,6 +24,7 @@ from shared.venues.kalshi import replay as kalshi
 from shared.venues.polymarket import replay as polymarket
 
 _JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SMALLEST = Decimal("0.000001")
 _PRECISIONS = {"direct": Decimal("0.0001"), "fcm": Decimal("0.01")}
 
 
@@ -111,11 +112,11 @@ def fee_command(
         )
         report = fee_report(
             schedule,
-            price_dollars=decimal_from_text(price),
-            size_contracts=decimal_from_text(contracts),
+            price_dollars=_number("--price", price, below=1),
+            size_contracts=_number("--contracts", contracts),
             role=role.value,
         )
-    except (FeesRefused, NumberRefused, msgspec.ValidationError, ValueError) as error:
+    except FeesRefused as error:
         raise SettingsRefused(str(error)) from None
     if as_json:
         write_json(report)
@@ -145,11 +146,14 @@ def match_command(
 
 
 def _kalshi_schedule(fee_type: str, multiplier: str, member: Member) -> FeeSchedule:
+    known = get_args(KalshiFeeType)
+    if fee_type not in known:
+        raise SettingsRefused(f"--fee-type {fee_type!r}: expected one of {', '.join(known)}")
     return msgspec.convert(
         {
             "type": "kalshi",
             "fee_type": fee_type,
-            "multiplier": decimal_from_text(multiplier),
+            "multiplier": _number("--multiplier", multiplier, least=Decimal(0)),
             "precision_dollars": _PRECISIONS[member],
             "effective_from": KALSHI_RATES.effective_from,
             "source": KALSHI_RATES.source,
@@ -162,11 +166,22 @@ def _poly_schedule(rate: str, exponent: int) -> FeeSchedule:
     if not rate:
         raise SettingsRefused("--rate is needed for polymarket: each market has its own (feeSchedule.rate)")
     return PolymarketFees(
-        rate=decimal_from_text(rate),
+        rate=_number("--rate", rate, least=Decimal(0)),
         exponent=exponent,
         effective_from=datetime.now(UTC).date(),
         source="the command line",
     )
+
+
+def _number(option: str, text: str, *, below: int | None = None, least: Decimal = SMALLEST) -> Decimal:
+    try:
+        number = decimal_from_text(text)
+    except NumberRefused as error:
+        raise SettingsRefused(f"{option} {error}") from None
+    if number < least or (below is not None and number >= below):
+        upper = "" if below is None else f" and below {below}"
+        raise SettingsRefused(f"{option} {text}: expected at least {least}{upper}")
+    return number
 
 
 def _print_fee(report: FeeReport) -> None:
