@@ -26,7 +26,7 @@ from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityMessage, OpportunityOpened, OpportunityUpdated
 from shared.contracts.quotes import QuotesStale, QuoteText
 from shared.domain.depth_walk import Walk
-from shared.domain.market import Market, MarketId, Venue
+from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.numbers import money_dollars
 from shared.domain.pair import Direction, Pair, PairId
 from shared.runtime.clock import Clock
@@ -128,8 +128,10 @@ class Detector:
 
     def close_market(self, venue: Venue, market_id: MarketId) -> list[Emission]:
         """A market trades no more: its pairs are closed."""
-        self._markets.pop((venue, market_id), None)
-        return self._market_changed(venue, market_id)
+        known = self._markets.get((venue, market_id))
+        if known is None:
+            return []
+        return self.set_market(msgspec.structs.replace(known, status=MarketStatus.CLOSED))
 
     def take_quotes(self, entries: Iterable[QuoteInPart]) -> list[Emission]:
         """Take a batch in stream order and evaluate the pairs that it touched, each once with the newest quotes.

@@ -8,7 +8,8 @@ from services.arb_detector.pair_state import Unusable
 from services.arb_detector.trust import Distrust
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
 from shared.contracts.quotes import levels_checksum
-from shared.domain.market import MarketStatus, Venue
+from shared.domain.market import MarketId, MarketStatus, Venue
+from shared.domain.pair import PairId
 from tests.unit.arb_detector.scene import LONG_AGO, Scene, closed, market, pair
 
 K, P = Venue.KALSHI, Venue.POLYMARKET
@@ -47,7 +48,7 @@ FAULTS: dict[str, tuple[Callable[[Scene], object], str]] = {
     ),
     "market closed": (
         lambda s: s.said.extend(s.detector.close_market(P, s.pair.polymarket_id)),
-        Unusable.MARKET_UNKNOWN,
+        Unusable.MARKET_NOT_OPEN,
     ),
 }
 
@@ -159,3 +160,15 @@ def test_the_checksum_tells_sides_prices_sizes_and_order_apart() -> None:
         levels_checksum([], [("0.41", "10"), ("0.43", "7")]),
     ]
     assert len({one, *others}) == 5
+
+
+def test_a_pair_whose_market_is_not_listed_yet_waits_for_the_catalog() -> None:
+    scene = Scene()
+    other = pair(pair_id=PairId("another"), kalshi_ticker=MarketId("KXOTHER"))
+    scene.detector.set_pairs({other.pair_id: other})
+    scene.pair = other
+    scene.offer()
+    assert scene.outcome == Unusable.MARKET_UNKNOWN
+    assert scene.detector.wanted_markets() == {(K, MarketId("KXOTHER"))}
+    scene.detector.set_market(market(K, market_id=MarketId("KXOTHER")))
+    assert scene.tick(after_ms=60)
