@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.venue_sim import recorded
+from services.venue_sim.control import Observed, create_control_app
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.recorded_files import UnreadableRecording
 from tests.shared_folder import shared_folder
@@ -387,3 +388,24 @@ async def test_at_a_given_speed_the_recorded_pauses_are_kept_and_a_snapshot_show
         [snapshot] = await until(ws, lambda found: len(found) == 1)
     assert [frame["type"] for frame in frames] == ["subscribed", "orderbook_snapshot", "orderbook_delta"]
     assert (snapshot["seq"], snapshot["msg"]["yes_dollars_fp"]) == (3, [["0.4000", "6.00"]])
+
+
+async def test_the_control_door_lists_what_is_recorded(tmp_path: Path) -> None:
+    write_lines(
+        tmp_path / "ws_one.jsonl",
+        {"type": "orderbook_snapshot", "sid": 1, "seq": 1, "msg": {"market_ticker": "KXS-1-A", "market_id": ""}},
+    )
+    manifest = recorded.load(tmp_path).manifest()
+    observed = Observed(world=None, truth=None, stats={}, faults={}, manifest=manifest)
+    async with serving(create_control_app(observed, lambda: NOW_MS)) as client:
+        body = await get(client, "/recorded")
+    assert body["kalshi"] == [
+        {
+            "ticker": "KXS-1-A",
+            "event_ticker": "KXS-1",
+            "recordings": ["ws_one.jsonl"],
+            "book_frames": 1,
+            "rest_book": True,
+        }
+    ]
+    assert body["polymarket"] == []
