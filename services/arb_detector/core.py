@@ -38,6 +38,19 @@ QuoteInPart = tuple[int, QuoteText | QuotesStale]
 _PAIR_GONE = "pair is no longer live"
 _RESUME_GRACE_S = 5.0
 _NOT_HEARD_YET = frozenset({Distrust.NO_QUOTE, Distrust.NO_BEAT, Unusable.MARKET_UNKNOWN})
+_PASSES_BY_ITSELF = frozenset(
+    {
+        Distrust.FROM_THE_FUTURE,
+        Distrust.NO_BEAT,
+        Distrust.BEAT_OLD,
+        Distrust.FEED_NOT_LIVE,
+        Distrust.EPOCH,
+        Distrust.LINK_QUIET,
+        Distrust.LAGGING,
+        Distrust.SKEW,
+    }
+)
+"""Reasons that a beat, or time alone, can lift: a quiet book would bring no quote to look again."""
 _STEPS = tuple(Step)
 
 _LegKey = tuple[int, str, MarketId]
@@ -180,19 +193,22 @@ class Detector:
         self.evaluations += 1
         self.funnel[outcome] += 1
         state.outcome = outcome
-        if state.is_idle:
+        if state.is_idle and not state.is_held_back:
             self._active.pop(state.pair.pair_id, None)
         else:
             self._active[state.pair.pair_id] = state
 
     def _outcome(self, state: PairState, wire_ts_ns: int | None) -> str:
-        kalshi, polymarket, opening = state.kalshi.ladders, state.polymarket.ladders, state.opening
+        kalshi, polymarket, opening = state.kalshi.top, state.polymarket.top, state.opening
+        directions: tuple[Direction, ...] = ()
+        state.is_held_back = False
         if kalshi is not None and polymarket is not None and opening is not None:
             directions = opening.promising(kalshi, polymarket)
             if not directions and state.is_idle:
                 return Step.NO_EDGE
         reason = self._reason_against(state)
         if reason is not None:
+            state.is_held_back = bool(directions) and reason in _PASSES_BY_ITSELF
             return self._give_up(state, reason)
         steps = [self._step(state, direction, watch, wire_ts_ns) for direction, watch in state.watches.items()]
         return max(steps, key=_STEPS.index)

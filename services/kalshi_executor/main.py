@@ -29,6 +29,7 @@ from shared.runtime.settings import Secret, read_secret_file
 
 SERVICE = "kalshi_executor"
 _TRIM_EVERY_S = 10.0
+_KEPT_MS = 600_000
 _LAST_WORDS_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ async def _serve(settings: Settings, stopping: asyncio.Event, key: Secret, ledge
         await executor.recover()
         publishing = tasks.create_task(publisher.run())
         following = tasks.create_task(pairs.run(stopping))
-        trimming = tasks.create_task(_trim_now_and_then(settings.redis_url, stream))
+        trimming = tasks.create_task(_trim_now_and_then(settings.redis_url, stream, clock))
         if await _either(pairs.loaded, stopping):
             await _execute(settings.redis_url, stream, executor, crashes, stopping)
         else:
@@ -119,13 +120,13 @@ async def _execute(
             await reader.ack(delivery)
 
 
-async def _trim_now_and_then(url: str, stream: Stream[HedgedIntent]) -> None:
+async def _trim_now_and_then(url: str, stream: Stream[HedgedIntent], clock: Clock) -> None:
     redis = connect(url, Profile.WRITER)
     try:
         while True:
             await asyncio.sleep(_TRIM_EVERY_S)
             try:
-                await trim_behind_groups(redis, stream)
+                await trim_behind_groups(redis, stream, before_ms=clock.now_ms() - _KEPT_MS)
             except TRANSIENT as error:
                 log.warning("trim.waiting", extra={"error": str(error)})
     finally:

@@ -300,6 +300,7 @@ class GroupReader(Generic[M]):
         self._group = group
         self._consumer = consumer
         self._had_group = False
+        self._ack_lost = False
         self.recreated = 0
         self.dead_letters = 0
 
@@ -318,6 +319,9 @@ class GroupReader(Generic[M]):
         try:
             while not stopping.is_set():
                 await anext(attempts)
+                if self._ack_lost:
+                    self._ack_lost = False
+                    owed_after = "0"
                 try:
                     if group_missing:
                         await self._make_group()
@@ -349,6 +353,15 @@ class GroupReader(Generic[M]):
         try:
             await self._redis.xack(self._stream.name, self._group, delivery.entry_id)
         except TRANSIENT as error:
+            self._ack_lost = True
+            log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
+
+    async def give_up(self, delivery: Delivery[M], reason: str) -> None:
+        """Put a delivery among the dead letters, for good; it is delivered again when this is lost."""
+        try:
+            await self._bury(delivery.entry_id, msgspec.json.encode(delivery.message), reason)
+        except TRANSIENT as error:
+            self._ack_lost = True
             log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
 
     async def _read(self, owed_after: str | None) -> tuple[bytes, bytes] | None:
@@ -397,19 +410,22 @@ class GroupReader(Generic[M]):
         self._had_group = True
 
 
-async def trim_behind_groups(redis: Client, stream: Stream[Any]) -> int:
-    """Drop the entries that every group has acknowledged and return how many; nothing unread is ever dropped."""
-    oldest: list[tuple[int, int]] = []
+async def trim_behind_groups(redis: Client, stream: Stream[Any], *, before_ms: int | None = None) -> int:
+    """Drop the entries that every group has acknowledged and return how many; nothing unread is ever dropped.
+
+    ``before_ms`` keeps everything that was written at that Unix millisecond or later, for those who look back.
+    """
+    oldest: list[tuple[int, int]] = [] if before_ms is None else [(before_ms, 0)]
     try:
         groups = await redis.xinfo_groups(stream.name)
     except ResponseError:
+        return 0
+    if not groups:
         return 0
     for group in groups:
         pending = await redis.xpending(stream.name, group["name"])
         first = pending["min"] or group["last-delivered-id"]
         oldest.append(_id_order(first.decode()))
-    if not oldest:
-        return 0
     ms, seq = min(oldest)
     trimmed: int = await redis.xtrim(stream.name, minid=f"{ms}-{seq}", approximate=False)
     return trimmed

@@ -7,6 +7,7 @@ import pytest
 from services.arb_detector.pair_state import Unusable
 from services.arb_detector.trust import Distrust
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
+from shared.contracts.quotes import levels_checksum
 from shared.domain.market import MarketStatus, Venue
 from tests.unit.arb_detector.scene import LONG_AGO, Scene, closed, market, pair
 
@@ -100,6 +101,15 @@ def test_a_degraded_connection_still_vouches_for_the_books_it_quotes() -> None:
     assert scene.detector.tick()
 
 
+def test_an_edge_in_quiet_books_opens_when_the_feed_is_trusted_again() -> None:
+    scene = Scene()
+    scene.beat(K, lag_ms=2_000)
+    scene.offer()
+    assert scene.outcome == Distrust.LAGGING
+    assert scene.tick(after_ms=250) == []
+    assert scene.tick(after_ms=60)
+
+
 def test_a_leg_that_was_never_quoted_is_named() -> None:
     scene = Scene()
     scene.take(scene.kalshi())
@@ -138,3 +148,14 @@ def test_a_stepped_wall_clock_neither_opens_nor_mutes(hours: int) -> None:
     scene.offer()
     again = scene.tick(after_ms=600)
     assert len([message for message in again if isinstance(message, OpportunityOpened)]) == (1 if hours < 0 else 0)
+
+
+def test_the_checksum_tells_sides_prices_sizes_and_order_apart() -> None:
+    one = levels_checksum([("0.41", "10")], [("0.43", "7")])
+    others = [
+        levels_checksum([("0.43", "7")], [("0.41", "10")]),
+        levels_checksum([("0.41", "11")], [("0.43", "7")]),
+        levels_checksum([("0.41", "10"), ("0.43", "7")], []),
+        levels_checksum([], [("0.41", "10"), ("0.43", "7")]),
+    ]
+    assert len({one, *others}) == 5
