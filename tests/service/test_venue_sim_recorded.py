@@ -293,3 +293,21 @@ async def test_the_control_door_lists_what_is_recorded(tmp_path: Path) -> None:
         }
     ]
     assert body["polymarket"] == []
+
+
+async def test_a_market_with_frames_is_listed_as_trading_whatever_was_recorded_later(tmp_path: Path) -> None:
+    condition, yes, no = "0x" + "cd" * 32, "7" * 70, "8" * 70
+    market = {
+        **{"id": "5", "conditionId": condition, "question": "Q?", "slug": "q", "outcomes": '["Yes", "No"]'},
+        **{"clobTokenIds": json.dumps([yes, no]), "closed": True, "acceptingOrders": False},
+    }
+    event = {"id": "6", "slug": "e", "title": "E", "enableOrderBook": True, "closed": True, "markets": [market]}
+    write_lines(tmp_path / "rest_event.jsonl", event)
+    change = {"price": "0.4", "size": "5", "hash": "", "best_bid": "0.4", "best_ask": "1"}
+    entries = [{**change, "asset_id": yes, "side": "BUY"}, {**change, "asset_id": no, "price": "0.6", "side": "SELL"}]
+    frame = {"market": condition, "price_changes": entries, "timestamp": "1790000000000", "event_type": "price_change"}
+    write_lines(tmp_path / "ws_one.jsonl", frame)
+    async with serving(polymarket_app(recorded.load(tmp_path))) as client:
+        [listed] = (await get(client, "/gamma/events/keyset", closed="false"))["events"]
+    assert (listed["id"], listed["closed"]) == ("6", False)
+    assert [listed["markets"][0][key] for key in ("closed", "acceptingOrders", "active")] == [False, True, True]
