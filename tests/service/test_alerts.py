@@ -210,6 +210,27 @@ async def test_a_cut_link_to_redis_neither_repeats_nor_loses_a_message(
     assert [text.split()[-1] for text in slack.texts] == [f"opp-{number}" for number in range(1, 7)]
 
 
+async def test_a_full_redis_does_not_make_it_say_the_same_again(
+    bus: Bus, slack: SlackDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.answering.clear()
+    await bus.say(OPPORTUNITIES, opened(1))
+    async with alerting(bus, slack):
+        await slack.wait_posts(1)
+        before = (await bus.redis.config_get("maxmemory"))["maxmemory"]
+        await bus.redis.config_set("maxmemory", 1)
+        try:
+            slack.answering.set()
+            async with asyncio.timeout(20):
+                while "alerts.waiting" not in [record.getMessage() for record in caplog.records]:
+                    assert len(slack.posts) == 1
+                    await asyncio.sleep(0.01)
+        finally:
+            await bus.redis.config_set("maxmemory", before)
+        await bus.wait_acknowledged(OPPORTUNITIES)
+    assert len(slack.posts) == 1
+
+
 async def test_a_stop_does_not_wait_for_slack_and_the_message_is_still_owed(bus: Bus, slack: SlackDouble) -> None:
     slack.answers.append(lambda: web.Response(status=429, headers={"Retry-After": "3000"}))
     await bus.say(OPPORTUNITIES, opened(1))
