@@ -23,6 +23,7 @@ from shared.runtime.errors import SettingsRefused
 _PROPOSALS_AT_ONCE = 5
 _IDLE_S = 1.0
 _FLUSH_S = 2.0
+_REPAIR_EVERY_S = 2.0
 
 M = TypeVar("M", bound=Message)
 
@@ -74,6 +75,7 @@ class MatcherService:
             writer = tasks.create_task(self._outbox.run())
             followers = [tasks.create_task(self._follow(venue, cursors[venue], stopping)) for venue in Venue]
             followers.append(tasks.create_task(self._watch_mappings(stopping)))
+            followers.append(tasks.create_task(self._repair(stopping)))
             await self._decide_until(stopping)
             await asyncio.gather(*followers)
             with suppress(TimeoutError):
@@ -137,6 +139,29 @@ class MatcherService:
         self._matcher.use(mappings)
         self._work.set()
         log.info("mappings.loaded", extra={"rows": len(mappings.rows), "templates": len(mappings.templates)})
+
+    async def _repair(self, stopping: asyncio.Event) -> None:
+        """Write the state again when Redis has lost it: a server that came back empty knows no pairs."""
+        redis = connect(self._settings.redis_url, Profile.WRITER)
+        published = self._matcher.published
+        try:
+            while not stopping.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), _REPAIR_EVERY_S)
+                    return
+                try:
+                    await self._outbox.flushed()
+                    wanted = len(published)
+                    held = await redis.hlen(PAIRS.hash_name)
+                except TRANSIENT as error:
+                    log.warning("repair.waiting", extra={"error": str(error)})
+                    continue
+                if held < wanted == len(published):
+                    log.error("pairs.lost", extra={"held": held, "wanted": wanted})
+                    for pair_id, message in published.items():
+                        self._outbox.put(PAIRS, message, key=pair_id)
+        finally:
+            await redis.aclose()
 
     def _publish(self, changes: Iterable[Change]) -> None:
         for change in changes:

@@ -350,6 +350,23 @@ def test_a_rejected_row_overrules_a_template() -> None:
 
 
 @pytest.mark.parametrize(
+    ("label", "teams"),
+    [
+        ("Rockets", {"hou"}),
+        ("Houston Rockets", {"hou"}),
+        ("HOU", {"hou"}),
+        ("Los Angeles", {"lac", "lal"}),
+        ("Los Angeles L", {"lal"}),
+        ("trailblazers", {"por"}),
+        ("Rocket", set()),
+        ("", set()),
+    ],
+)
+def test_a_label_means_a_team_exactly_or_not_at_all(label: str, teams: set[str]) -> None:
+    assert load(SHIPPED).leagues["nba"].by_label(label) == teams
+
+
+@pytest.mark.parametrize(
     ("joined", "teams"),
     [("HOUPOR", ("hou", "por")), ("LALLAC", ("lal", "lac")), ("HOUHOUX", None), ("HOU", None), ("", None)],
 )
