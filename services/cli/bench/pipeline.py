@@ -25,7 +25,8 @@ from services.cli.simulated import write_mappings
 from services.cli.stack import Stack
 from services.cli.waiting import wait_until
 from services.cli.watch import PipelineWatch
-from shared.contracts.streams import FIELD, executions, intents
+from shared.contracts.opportunities import OpportunityOpened
+from shared.contracts.streams import FIELD, OPPORTUNITIES, executions
 from shared.io.bus import Profile, connect
 from shared.runtime.errors import StartRefused
 from shared.runtime.redis_server import start_private_redis
@@ -198,23 +199,21 @@ async def _ours(folder: Path, url: str, player: dict[str, Any]) -> AsyncIterator
 async def _our_reads(url: str) -> list[Moment]:
     redis = connect(url, Profile.READER)
     try:
-        read_ns: dict[str, int] = {}
-        done = executions(ACCOUNT)
-        for _, fields in await redis.xrange(done.name):
-            execution = done.decoder.decode(fields[FIELD])
-            if execution.intent_read_ts_ns:
-                read_ns[execution.intent_id] = execution.intent_read_ts_ns
-        emitted = intents(ACCOUNT)
-        found = []
-        for _, fields in await redis.xrange(emitted.name):
-            intent = emitted.decoder.decode(fields[FIELD])
-            if intent.intent_id in read_ns:
-                kalshi, polymarket = intent.legs
-                moment_ns = read_ns[intent.intent_id]
-                found.append(Moment(kalshi.market_id, polymarket.market_id, intent.direction.value, moment_ns))
-        return found
+        emitted = await redis.xrange(OPPORTUNITIES.name)
+        executed = await redis.xrange(executions(ACCOUNT).name)
     finally:
         await redis.aclose()
+    opportunities = [OPPORTUNITIES.decoder.decode(fields[FIELD]) for _, fields in emitted]
+    opened = {found.opportunity_id: found for found in opportunities if isinstance(found, OpportunityOpened)}
+    reads = {}
+    for _, fields in executed:
+        execution = executions(ACCOUNT).decoder.decode(fields[FIELD])
+        reads[execution.opportunity_id] = execution.intent_read_ts_ns
+    return [
+        Moment(opened[of].legs[0].market_id, opened[of].legs[1].market_id, opened[of].direction.value, read_ns)
+        for of, read_ns in reads.items()
+        if of in opened
+    ]
 
 
 @asynccontextmanager

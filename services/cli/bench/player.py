@@ -58,6 +58,7 @@ class Player:
         self.renderer = Renderer(world, mirrors_of(world.polymarket_markets))
         self.kalshi: set[KalshiClient] = set()
         self.polymarket: dict[ServerConnection, set[str]] = {}
+        self._rendered_to_ms = 0
         self._render_us = _FIRST_RENDER_US
         """Time that one message's rendering is guessed to take."""
 
@@ -101,9 +102,11 @@ class Player:
         for _ in range(_ATTEMPTS):
             begun_ms = _now_ms()
             start_ms = begun_ms + _SETTLE_MS + int(rate * seconds * self._render_us / 1_000)
+            start_ms = max(start_ms, self._rendered_to_ms)
+            self._rendered_to_ms = start_ms + int(seconds * 1_000)
             self.world.step(start_ms)  # what fell due while nothing was played belongs to the tape's beginning
             cues = self.renderer.take()
-            for rendered in self.renderer.render(start_ms, start_ms + int(seconds * 1_000)):
+            for rendered in self.renderer.render(start_ms, self._rendered_to_ms):
                 cues += rendered
                 await asyncio.sleep(0)
             took_us = (_now_ms() - begun_ms) * 1_000 / (rate * seconds)
