@@ -67,6 +67,7 @@ class MatcherService:
         self._read_mappings = read_mappings
         self._work = asyncio.Event()
         self._seen = seen
+        self._problems: list[str] = []
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load both catalogs, judge everything, then follow every change until ``stopping`` is set."""
@@ -105,6 +106,7 @@ class MatcherService:
         """Judge after each change, gathered for a moment, and at least once a second, because pairs expire."""
         while not stopping.is_set():
             self._publish(self._matcher.decide(self._now()))
+            self._report_problems()
             if self._matcher.proposals_waiting:
                 self._publish(self._matcher.propose(_PROPOSALS_AT_ONCE))
                 await asyncio.sleep(0)
@@ -172,6 +174,12 @@ class MatcherService:
                 log.info("pair.changed", extra=facts)
             if change.was_live and isinstance(change.message, PairSuspended):
                 self._alert("matcher.pair_suspended", "warning", f"Pair {change.pair_id} is suspended", reason)
+
+    def _report_problems(self) -> None:
+        problems = self._matcher.problems()
+        for problem in sorted(set(problems) - set(self._problems)):
+            log.warning("listing.not_paired", extra={"problem": problem})
+        self._problems = problems
 
     def _alert(self, code: str, severity: str, title: str, detail: str) -> None:
         now_ns = self._clock.now_ns()
