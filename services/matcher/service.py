@@ -21,6 +21,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.errors import SettingsRefused
 
 _PROPOSALS_AT_ONCE = 5
+_PROPOSING_S = 0.05
 _IDLE_S = 1.0
 _FLUSH_S = 2.0
 _REPAIR_EVERY_S = 2.0
@@ -106,15 +107,21 @@ class MatcherService:
         """Judge after each change, gathered for a moment, and at least once a second, because pairs expire."""
         while not stopping.is_set():
             self._publish(self._matcher.decide(self._now()))
-            self._report_problems()
             if self._matcher.proposals_waiting:
-                self._publish(self._matcher.propose(_PROPOSALS_AT_ONCE))
+                self._propose_for_a_moment()
                 await asyncio.sleep(0)
                 continue
+            self._report_problems()
             self._work.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), _IDLE_S)
                 await asyncio.sleep(self._settings.debounce_ms / 1_000)
+
+    def _propose_for_a_moment(self) -> None:
+        """Look for candidates until the loop's other tasks should have their turn."""
+        until_s = self._clock.monotonic_s() + _PROPOSING_S
+        while self._matcher.proposals_waiting and self._clock.monotonic_s() < until_s:
+            self._publish(self._matcher.propose(_PROPOSALS_AT_ONCE))
 
     async def _watch_mappings(self, stopping: asyncio.Event) -> None:
         """Read the folder again once a change of it has stayed the same for one look, so half a save is not read."""
