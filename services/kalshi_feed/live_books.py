@@ -72,6 +72,7 @@ class LiveBooks:
         self._given_up = ""
         self._settling = False
         self._frames_seen = 0
+        self._frames_heard = 0
         self._quiet_turns = 0
         self._yielded_ns = 0
         self.frames = 0
@@ -111,6 +112,7 @@ class LiveBooks:
         self.lag = LagGauge()
         self.heard_s = self._clock.monotonic_s()
         self.data_s = None
+        self._frames_heard = self.frames
         self.session.connected(self._monotonic_ns())
         self.is_connected = True
         log.info("link.up", extra={"connection": self.connection})
@@ -199,14 +201,13 @@ class LiveBooks:
 
     async def _attend(self, link: ClientConnection) -> None:
         """Send what the session wants to say, let its time pass, and notice silence."""
-        frames = self.frames
         while True:
             self._act(self.session.tick(self._monotonic_ns()))
             for text in self.session.data_to_send():
                 await link.send(text)
             now_s = self._clock.monotonic_s()
-            if self.frames != frames:
-                frames = self.frames
+            if self.frames != self._frames_heard:
+                self._frames_heard = self.frames
                 self.heard_s = self.data_s = now_s
                 self._sample_lag()
             if self.heard_s is not None and now_s - self.heard_s > self._silent_s:

@@ -70,7 +70,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         )
 
     session = KalshiSession(use_yes_price=settings.use_yes_price, chunk=settings.chunk)
-    books = LiveBooks(session, publisher, clock, alert=alert, epoch=identity.epoch, silent_s=float(settings.silent_s))
+    books = LiveBooks(session, publisher, clock, alert=alert, epoch=identity.epoch, silent_s=settings.silent_s)
 
     async with HttpClient(settings.rest_base) as client:
         discovery = Discovery(

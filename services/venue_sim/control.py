@@ -34,6 +34,8 @@ class Observed:
     stats: Mapping[str, Stats]
     """By venue."""
     faults: Mapping[str, Faults]
+    manifest: Json | None = None
+    """What is recorded, by venue and market, in a replay of recorded data."""
 
 
 def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.Application:
@@ -57,6 +59,11 @@ def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.App
         pairs = observed.truth.pairs() if observed.truth else []
         return json_answer({"pairs": [mapping_facts(pair) for pair in pairs if pair.kind == "curated"]})
 
+    async def manifest(_request: web.Request) -> web.Response:
+        if observed.manifest is None:
+            return json_answer({"error": "this is a simulated world, nothing is recorded"}, status=404)
+        return json_answer(observed.manifest)
+
     async def list_faults(_request: web.Request) -> web.Response:
         return json_answer({"faults": _known_faults(observed.faults)})
 
@@ -74,6 +81,7 @@ def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.App
     app.router.add_get("/truth", truth)
     app.router.add_get("/stats", stats)
     app.router.add_get("/mappings", mappings)
+    app.router.add_get("/recorded", manifest)
     app.router.add_get("/_fault", list_faults)
     app.router.add_post("/_fault", arm_fault)
     return app

@@ -7,7 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -41,6 +43,8 @@ class Venues:
     truth: Truth | None
     stats: dict[str, Stats]
     faults: dict[str, Faults]
+    manifest: dict[str, Any] | None = None
+    """What a folder of recordings holds, when one is served."""
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
@@ -51,8 +55,10 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     if settings.recorded is None:
         venues = live_venues(settings, authenticator, clock)
     else:
-        venues = recorded_venues(settings.recorded, authenticator, clock)
-    observed = Observed(world=venues.world, truth=venues.truth, stats=venues.stats, faults=venues.faults)
+        venues = recorded_venues(settings.recorded, settings.recorded_speed, authenticator, clock)
+    observed = Observed(
+        world=venues.world, truth=venues.truth, stats=venues.stats, faults=venues.faults, manifest=venues.manifest
+    )
     control = create_control_app(observed, clock.now_ms)
     host = settings.host
     doors = (
@@ -100,8 +106,8 @@ def live_venues(settings: Settings, authenticator: Authenticator, clock: Clock) 
     )
 
 
-def recorded_venues(folder: Path, authenticator: Authenticator, clock: Clock) -> Venues:
-    """Return both venues over a folder of recordings.
+def recorded_venues(folder: Path, times_speed: int, authenticator: Authenticator, clock: Clock) -> Venues:
+    """Return both venues over a folder of recordings, replayed at ``times_speed`` (0: as fast as clients read).
 
     Raises SettingsRefused when the folder or a file in it cannot be read.
     """
@@ -111,15 +117,17 @@ def recorded_venues(folder: Path, authenticator: Authenticator, clock: Clock) ->
         raise SettingsRefused(f"VENUE_SIM_RECORDED={folder}: {error}") from None
     stats = {"kalshi": Stats(), "polymarket": Stats()}
     faults = {"kalshi": Faults(), "polymarket": Faults()}
+    speed = Fraction(times_speed) if times_speed else None
     return Venues(
         kalshi=recorded.create_kalshi_app(
-            found, authenticator=authenticator, stats=stats["kalshi"], faults=faults["kalshi"]
+            found, authenticator=authenticator, stats=stats["kalshi"], faults=faults["kalshi"], speed=speed
         ),
-        polymarket=recorded.create_polymarket_app(found, now_ms=clock.now_ms, stats=stats["polymarket"]),
+        polymarket=recorded.create_polymarket_app(found, now_ms=clock.now_ms, stats=stats["polymarket"], speed=speed),
         world=None,
         truth=None,
         stats=stats,
         faults=faults,
+        manifest=found.manifest(),
     )
 
 

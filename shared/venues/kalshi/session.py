@@ -22,6 +22,7 @@ from shared.venues.kalshi.schema import Delta, Envelope, Snapshot
 from shared.venues.kalshi.subscriptions import CROSSED_FOR_NS, Subscriptions
 
 _STASH_FRAMES = 4_096
+_decode = schema.BOOK_FRAME.decode  # looked up once: it is called for every frame
 
 _Held = tuple[Subscription, LiveBook, Ladder, int, int, str | int | None, int, int, int]
 """A delta kept back: where it goes, price, change, group, the exchange's time, our time, its number."""
@@ -125,7 +126,7 @@ class KalshiSession:
         if self._held is not None:
             self._apply_held()
         try:
-            message = schema.BOOK_FRAME.decode(frame)
+            message = _decode(frame)
         except schema.UNREADABLE:
             self._other(frame)
             return self._drain()
@@ -160,10 +161,16 @@ class KalshiSession:
                 price_e4 = ONE_DOLLAR_E4 - price_e4
         group = body.ts or body.ts_ms
         if book.open and group != book.group:
+            if book.yes_bids.best_e4 + book.no_bids.best_e4 >= ONE_DOLLAR_E4:
+                return self._refuse_book(sub, book, "crossed", _crossing(book))
+            book.open = False
+            book.crossed_since_ns = 0
             self._held = (
                 sub, book, ladder, price_e4, change_e6, group, body.ts_ms or 0, received_ts_ns, message.seq
             )  # fmt: skip
-            return self._end_operation(sub, book)
+            if self._events or not book.wanted:
+                return self._announce(book)
+            return book.changed
         try:
             ladder.add(price_e4, change_e6)
         except BelowZero as error:
@@ -198,6 +205,7 @@ class KalshiSession:
             book.queued = False
             if book.open and book.live:
                 book.open = False
+                book.crossed_since_ns = 0
                 if book.wanted:
                     self._events.extend(book.changed)
         self._queue = still_open
@@ -231,15 +239,7 @@ class KalshiSession:
         self._events.clear()
         return events
 
-    def _end_operation(self, sub: Subscription, book: LiveBook) -> Sequence[Event]:
-        """Announce the book at the end of its operation, or lose it when that left it crossed."""
-        book.open = False
-        book.crossed_since_ns = 0
-        if book.is_crossed:
-            self._held = None
-            return self._refuse_book(sub, book, "crossed", _crossing(book))
-        if not self._events and book.wanted:
-            return book.changed
+    def _announce(self, book: LiveBook) -> Sequence[Event]:
         if book.wanted:
             self._events.extend(book.changed)
         return self._drain()

@@ -235,8 +235,11 @@ class Subscriptions:
             self.control_number(subscription, seq)
 
     def _subscribed(self, message: Subscribed) -> None:
-        subscription = self.adopt(message.msg.sid, message.msg.channel)
         command = self._pending.pop(message.id or 0, None)
+        if command is None and self._connected:
+            self._counts.refused["unasked subscription"] += 1
+            return
+        subscription = self.adopt(message.msg.sid, message.msg.channel)
         if command is not None:
             self._carry(subscription, command.tickers)
             self._reconcile()

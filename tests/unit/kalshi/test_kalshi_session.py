@@ -345,7 +345,7 @@ def test_a_new_connection_starts_over_with_sids_and_numbers() -> None:
 def test_other_channels_are_counted_and_their_numbers_are_their_own() -> None:
     session = streaming()
     trade = b'{"type":"trade","sid":2,"seq":%d,"msg":{"trade_id":"x"}}'
-    feed(session, subscribed(2, channel="trade"), trade % 1, snapshot(1), trade % 2)
+    feed(session, trade % 1, snapshot(1), trade % 2)
     assert session.counts.frames["trade"] == 2
     assert session.counts.gaps == 0
     feed(session, trade % 4)

@@ -247,3 +247,10 @@ def test_the_answer_to_a_list_of_subscriptions_is_harmless() -> None:
     session = streaming(A)
     feed(session, b'{"id":5,"type":"ok","msg":[{"channel":"orderbook_delta","sid":1}]}', snapshot(1))
     assert session.live_markets == 1
+
+
+def test_an_acknowledgement_that_comes_twice_changes_nothing() -> None:
+    session = streaming(A)
+    feed(session, snapshot(1), subscribed())
+    assert session.live_markets == 1
+    assert session.counts.refused == {"unasked subscription": 1}
