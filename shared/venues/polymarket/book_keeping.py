@@ -199,9 +199,15 @@ class BookKeeper:
             self._count_miss(asset)
         missing = _overdue(self._awaited, now_s, SNAPSHOT_S)
         if missing:
-            self.events.append(BooksLost(_market_ids(missing), "no book within 10 s"))
+            self._say_missing([asset for asset in missing if not asset.is_said_missing])
             self.want_resync(missing, "no book within 10 s")
             self._awaited.update(dict.fromkeys(missing))
+
+    def _say_missing(self, assets: list[AssetBook]) -> None:
+        for asset in assets:
+            asset.is_said_missing = True
+        if assets:
+            self.events.append(BooksLost(_market_ids(assets), "no book within 10 s"))
 
     # Trust
 
