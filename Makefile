@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt lock bench clean
+.PHONY: help setup demo test check fmt bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -26,7 +26,7 @@ from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityMessage, OpportunityOpened, OpportunityUpdated
 from shared.contracts.quotes import QuotesStale, QuoteText
 from shared.domain.depth_walk import Walk
-from shared.domain.market import Market, MarketId, Venue
+from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.numbers import money_dollars
 from shared.domain.pair import Direction, Pair, PairId
 from shared.runtime.clock import Clock
@@ -38,6 +38,19 @@ QuoteInPart = tuple[int, QuoteText | QuotesStale]
 _PAIR_GONE = "pair is no longer live"
 _RESUME_GRACE_S = 5.0
 _NOT_HEARD_YET = frozenset({Distrust.NO_QUOTE, Distrust.NO_BEAT, Unusable.MARKET_UNKNOWN})
+_PASSES_BY_ITSELF = frozenset(
+    {
+        Distrust.FROM_THE_FUTURE,
+        Distrust.NO_BEAT,
+        Distrust.BEAT_OLD,
+        Distrust.FEED_NOT_LIVE,
+        Distrust.EPOCH,
+        Distrust.LINK_QUIET,
+        Distrust.LAGGING,
+        Distrust.SKEW,
+    }
+)
+"""Reasons that a beat, or time alone, can lift: a quiet book would bring no quote to look again."""
 _STEPS = tuple(Step)
 
 _LegKey = tuple[int, str, MarketId]
@@ -115,8 +128,10 @@ class Detector:
 
     def close_market(self, venue: Venue, market_id: MarketId) -> list[Emission]:
         """A market trades no more: its pairs are closed."""
-        self._markets.pop((venue, market_id), None)
-        return self._market_changed(venue, market_id)
+        known = self._markets.get((venue, market_id))
+        if known is None:
+            return []
+        return self.set_market(msgspec.structs.replace(known, status=MarketStatus.CLOSED))
 
     def take_quotes(self, entries: Iterable[QuoteInPart]) -> list[Emission]:
         """Take a batch in stream order and evaluate the pairs that it touched, each once with the newest quotes.
@@ -180,19 +195,22 @@ class Detector:
         self.evaluations += 1
         self.funnel[outcome] += 1
         state.outcome = outcome
-        if state.is_idle:
+        if state.is_idle and not state.is_held_back:
             self._active.pop(state.pair.pair_id, None)
         else:
             self._active[state.pair.pair_id] = state
 
     def _outcome(self, state: PairState, wire_ts_ns: int | None) -> str:
-        kalshi, polymarket, opening = state.kalshi.ladders, state.polymarket.ladders, state.opening
+        kalshi, polymarket, opening = state.kalshi.top, state.polymarket.top, state.opening
+        directions: tuple[Direction, ...] = ()
+        state.is_held_back = False
         if kalshi is not None and polymarket is not None and opening is not None:
             directions = opening.promising(kalshi, polymarket)
             if not directions and state.is_idle:
                 return Step.NO_EDGE
         reason = self._reason_against(state)
         if reason is not None:
+            state.is_held_back = bool(directions) and reason in _PASSES_BY_ITSELF
             return self._give_up(state, reason)
         steps = [self._step(state, direction, watch, wire_ts_ns) for direction, watch in state.watches.items()]
         return max(steps, key=_STEPS.index)

@@ -48,17 +48,20 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
 
 
 def intent_key(settings: Settings) -> Secret | None:
-    """Return the key that signs intents, None when no file is named. Raises SettingsRefused."""
+    """Return the key that signs intents, None when no file is named. Raises SettingsRefused.
+
+    Every byte of the file counts, a line's end too: the executor reads the same file the same way.
+    """
     if settings.intent_key_file is None:
         return None
-    secret = read_secret_file(settings.intent_key_file, "DUTCHBOOK_INTENT_KEY_FILE")
-    key = secret.reveal().strip()
-    if len(key) < _SHORTEST_KEY_BYTES:
+    key = read_secret_file(settings.intent_key_file, "DUTCHBOOK_INTENT_KEY_FILE")
+    length = len(key.reveal())
+    if length < _SHORTEST_KEY_BYTES:
         raise SettingsRefused(
-            f"DUTCHBOOK_INTENT_KEY_FILE: the key in {settings.intent_key_file} has {len(key)} bytes; "
+            f"DUTCHBOOK_INTENT_KEY_FILE: the key in {settings.intent_key_file} has {length} bytes; "
             f"at least {_SHORTEST_KEY_BYTES} are needed, such as the output of: openssl rand -hex 32"
         )
-    return Secret(key)
+    return key
 
 
 def cli() -> None:

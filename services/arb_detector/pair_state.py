@@ -50,6 +50,7 @@ class PairState:
     __slots__ = (
         "_not_after",
         "alert_only",
+        "is_held_back",
         "kalshi",
         "markets",
         "opening",
@@ -71,6 +72,8 @@ class PairState:
         self.staying: PairPricing | None = None
         self.alert_only = pair.alert_only
         self.unusable: Unusable | None = Unusable.MARKET_UNKNOWN
+        self.is_held_back = False
+        """Whether there is an edge, and only the trust in a connection is missing."""
         self.outcome = ""
         """What the last evaluation came to."""
         self._not_after = pair.not_after

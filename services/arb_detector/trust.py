@@ -14,7 +14,7 @@ from shared.contracts.quotes import QuoteText, levels_checksum
 from shared.domain.arbitrage import Ladders
 from shared.domain.book import LevelE
 from shared.domain.market import MarketId, Venue
-from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, SIZE_E6
+from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, NumberFault, NumberMemo, NumberRefused, size_e6
 
 VERIFIED = frozenset({"sequence", "hash", "top", "rest"})
 _CARRIES_BOOKS = frozenset({"live", "degraded"})
@@ -65,14 +65,16 @@ class Beat(msgspec.Struct, frozen=True):
 class LegState:
     """The latest word about one market in one partition: a quote, or why there is none."""
 
-    __slots__ = ("_fault", "_is_checked", "ladders", "market_id", "quote", "venue", "why_not", "word_ts_ns")
+    __slots__ = ("_fault", "_is_checked", "ladders", "market_id", "quote", "top", "venue", "why_not", "word_ts_ns")
 
     def __init__(self, venue: Venue, market_id: MarketId) -> None:
         self.venue = venue
         self.market_id = market_id
         self.quote: QuoteText | None = None
+        self.top: Ladders | None = None
+        """The best level of each side as integers; None when ``why_not`` says why. Most quotes need no more."""
         self.ladders: Ladders | None = None
-        """The quote's levels as integers; None when ``why_not`` says why."""
+        """All levels; there once ``fault`` has looked at the quote and found nothing wrong."""
         self.why_not = Distrust.NO_QUOTE
         self.word_ts_ns = 0
         """When the feed published its last word about this market."""
@@ -84,24 +86,36 @@ class LegState:
         self.quote = quote
         self.word_ts_ns = quote.published_ts_ns
         self._is_checked = False
+        self.ladders = None
         try:
-            self.ladders = Ladders(yes_bids=_levels(quote.yes_bids), yes_asks=_levels(quote.yes_asks))
+            self.top = Ladders(yes_bids=_levels(quote.yes_bids[:1]), yes_asks=_levels(quote.yes_asks[:1]))
         except ValueError:
-            self.ladders, self.why_not = None, Distrust.MALFORMED
+            self.top, self.why_not = None, Distrust.MALFORMED
 
     def withdraw(self, published_ts_ns: int) -> None:
         """Stop believing the last quote."""
         self.word_ts_ns = published_ts_ns
-        self.ladders, self.why_not = None, Distrust.STALE
+        self.top = self.ladders = None
+        self.why_not = Distrust.STALE
 
     def fault(self) -> Distrust | None:
         """Return what is wrong with the quote itself, or None; worked out once per quote, when first asked."""
-        if self.quote is None or self.ladders is None:
+        if self.quote is None or self.top is None:
             return self.why_not
         if not self._is_checked:
-            self._fault = _fault_of(self.venue, self.quote, self.ladders)
+            self._fault = self._look_at(self.quote)
             self._is_checked = True
         return self._fault
+
+    def _look_at(self, quote: QuoteText) -> Distrust | None:
+        try:
+            ladders = Ladders(yes_bids=_levels(quote.yes_bids), yes_asks=_levels(quote.yes_asks))
+        except ValueError:
+            return Distrust.MALFORMED
+        fault = _fault_of(self.venue, quote, ladders)
+        if fault is None:
+            self.ladders = ladders
+        return fault
 
 
 def distrust(leg: LegState, beat: Beat | None, *, now_s: float, now_ns: int, limits: TrustLimits) -> Distrust | None:
@@ -158,7 +172,14 @@ def _is_ordered(levels: Sequence[LevelE]) -> bool:
 
 
 def _levels(texts: Sequence[tuple[str, str]]) -> tuple[LevelE, ...]:
-    levels = tuple([(LEVEL_PRICE_E4[price], SIZE_E6[size]) for price, size in texts])
-    if any(not size_e6 for _, size_e6 in levels):
-        raise ValueError("a level holds nothing")
-    return levels
+    return tuple([(LEVEL_PRICE_E4[price], _HELD_SIZE_E6[size]) for price, size in texts])
+
+
+def _held_size_e6(text: str) -> int:
+    held_e6 = size_e6(text)
+    if not held_e6:
+        raise NumberRefused(NumberFault.OUT_OF_RANGE, text)
+    return held_e6
+
+
+_HELD_SIZE_E6 = NumberMemo(_held_size_e6)

@@ -21,14 +21,16 @@ from shared.domain.market import MarketId, Venue
 from shared.io.bus import TRANSIENT, GroupReader, Identity, Outbox, Profile, connect, trim_behind_groups
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.crash import Crashes
-from shared.runtime.errors import Halted
+from shared.runtime.errors import Halted, SettingsRefused
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
 from shared.runtime.settings import Secret, read_secret_file
 
 SERVICE = "kalshi_executor"
+_SHORTEST_KEY_BYTES = 16
 _TRIM_EVERY_S = 10.0
+_KEPT_MS = 600_000
 _LAST_WORDS_S = 1.0
 
 log = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         raise Halted(
             "KALSHI_EXECUTOR_MODE=live: sending orders comes with a later release; this one only simulates them (dry)"
         )
-    key = read_secret_file(settings.intent_key_file, "DUTCHBOOK_INTENT_KEY_FILE")
+    key = _intent_key(settings)
     await check_redis(settings.redis_url)
     ledger = Ledger(
         settings.ledger_file, account=settings.account, environment=settings.environment, mode=settings.mode
@@ -51,6 +53,17 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             await _serve(settings, stopping, key, thread)
         finally:
             thread.close()
+
+
+def _intent_key(settings: Settings) -> Secret:
+    """Return the key that intents are signed with: every byte of the file, as whoever signs reads it."""
+    key = read_secret_file(settings.intent_key_file, "DUTCHBOOK_INTENT_KEY_FILE")
+    if len(key.reveal()) < _SHORTEST_KEY_BYTES:
+        raise SettingsRefused(
+            f"DUTCHBOOK_INTENT_KEY_FILE: the key in {settings.intent_key_file} has {len(key.reveal())} bytes; "
+            f"at least {_SHORTEST_KEY_BYTES} are needed, such as the output of: openssl rand -hex 32"
+        )
+    return key
 
 
 async def _serve(settings: Settings, stopping: asyncio.Event, key: Secret, ledger: LedgerThread) -> None:
@@ -92,7 +105,7 @@ async def _serve(settings: Settings, stopping: asyncio.Event, key: Secret, ledge
         await executor.recover()
         publishing = tasks.create_task(publisher.run())
         following = tasks.create_task(pairs.run(stopping))
-        trimming = tasks.create_task(_trim_now_and_then(settings.redis_url, stream))
+        trimming = tasks.create_task(_trim_now_and_then(settings.redis_url, stream, clock))
         if await _either(pairs.loaded, stopping):
             await _execute(settings.redis_url, stream, executor, crashes, stopping)
         else:
@@ -119,13 +132,13 @@ async def _execute(
             await reader.ack(delivery)
 
 
-async def _trim_now_and_then(url: str, stream: Stream[HedgedIntent]) -> None:
+async def _trim_now_and_then(url: str, stream: Stream[HedgedIntent], clock: Clock) -> None:
     redis = connect(url, Profile.WRITER)
     try:
         while True:
             await asyncio.sleep(_TRIM_EVERY_S)
             try:
-                await trim_behind_groups(redis, stream)
+                await trim_behind_groups(redis, stream, before_ms=clock.now_ms() - _KEPT_MS)
             except TRANSIENT as error:
                 log.warning("trim.waiting", extra={"error": str(error)})
     finally:

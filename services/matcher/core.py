@@ -38,13 +38,15 @@ class Change:
 class Matcher:
     """Judges pairs as listings and mappings change. ``known`` is what the pairs hash holds at start."""
 
-    def __init__(self, mappings: Mappings, known: Mapping[str, PairMessage]) -> None:
+    def __init__(self, mappings: Mappings, known: Mapping[str, PairMessage], *, most_candidates: int = 2_000) -> None:
+        self._most_candidates = most_candidates
         self.markets: dict[Venue, dict[MarketId, Market]] = {venue: {} for venue in Venue}
         self.published: dict[PairId, Published] = {
             PairId(key): message
             for key, message in known.items()
             if isinstance(message, PairActivated | PairSuspended | CandidateFound)
         }
+        self._candidate_count = sum(isinstance(message, CandidateFound) for message in self.published.values())
         self._by_ticker: defaultdict[MarketId, set[PairId]] = defaultdict(set)
         for pair_id, message in self.published.items():
             self._by_ticker[_ticker(message)].add(pair_id)
@@ -197,8 +199,9 @@ class Matcher:
         if before is not None and _says_the_same(before, message):
             return
         if before is not None:
-            self._by_ticker[_ticker(before)].discard(pair_id)
+            self._forget(pair_id, before)
         self._by_ticker[_ticker(message)].add(pair_id)
+        self._candidate_count += isinstance(message, CandidateFound)
         self.published[pair_id] = message
         yield Change(pair_id, message, retires=False, was_live=isinstance(before, PairActivated))
 
@@ -206,9 +209,13 @@ class Matcher:
         for pair_id in pair_ids:
             before = self.published.pop(pair_id, None)
             if before is not None:
-                self._by_ticker[_ticker(before)].discard(pair_id)
+                self._forget(pair_id, before)
                 message = PairRetired(pair_id=pair_id, reason=reason)
                 yield Change(pair_id, message, retires=True, was_live=isinstance(before, PairActivated))
+
+    def _forget(self, pair_id: PairId, before: Published) -> None:
+        self._by_ticker[_ticker(before)].discard(pair_id)
+        self._candidate_count -= isinstance(before, CandidateFound)
 
     def _candidate_items(self) -> Iterator[tuple[PairId, CandidateFound]]:
         for pair_id, message in self.published.items():
@@ -259,6 +266,8 @@ class Matcher:
     def _is_taken(self, ticker: MarketId, condition_id: MarketId) -> bool:
         """Whether a pair of markets needs no proposal: decided about, or its ticker is in a pair or proposed enough."""
         if (ticker, condition_id) in self._decided or ticker in self._claimed:
+            return True
+        if self._candidate_count >= self._most_candidates:
             return True
         held = [self.published[pair_id] for pair_id in self._by_ticker[ticker]]
         return len(held) >= MOST_PER_MARKET or not all(isinstance(message, CandidateFound) for message in held)

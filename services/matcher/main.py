@@ -5,11 +5,11 @@ import sys
 from uuid import uuid4
 
 from services.matcher.core import Matcher
-from services.matcher.mapping_files import Mappings, load
-from services.matcher.service import MatcherService
+from services.matcher.mapping_files import Mappings, fingerprint, load
+from services.matcher.service import MatcherService, load_patiently
 from services.matcher.settings import Settings
 from shared.contracts.streams import PAIRS
-from shared.io.bus import Identity, Outbox, Profile, connect, load_latest
+from shared.io.bus import Identity, Outbox
 from shared.runtime.clock import SystemClock
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
@@ -21,16 +21,13 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     def read(previous: Mappings | None) -> Mappings:
         return load(settings.mappings_dir, previous=previous).switched_on(settings.series_on)
 
+    seen = fingerprint(settings.mappings_dir)
     mappings = read(None)
     await check_redis(settings.redis_url)
-    redis = connect(settings.redis_url, Profile.READER)
-    try:
-        known, _ = await load_latest(redis, PAIRS)
-    finally:
-        await redis.aclose()
+    known, _ = await load_patiently(settings.redis_url, PAIRS)
+    matcher = Matcher(mappings, known, most_candidates=settings.most_candidates)
     outbox = Outbox(settings.redis_url, Identity("matcher", uuid4().hex))
-    service = MatcherService(settings, Matcher(mappings, known), outbox, SystemClock(), read)
-    await service.run(stopping)
+    await MatcherService(settings, matcher, outbox, SystemClock(), read, seen=seen).run(stopping)
 
 
 def cli() -> None:

@@ -24,6 +24,9 @@ from shared.runtime.errors import SettingsRefused
 
 T = TypeVar("T")
 
+Fingerprint = tuple[tuple[str, int, int], ...]
+"""Names, sizes and times of change of the files of a folder."""
+
 
 class FeeRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a venue charges from one day on, for markets whose own terms are missing."""
@@ -133,8 +136,8 @@ def lint(folder: Path) -> list[Problem]:
     return _read_folder(folder, None)[1]
 
 
-def fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Return what changes when a mapping file is added, edited or removed: names, sizes and times of change."""
+def fingerprint(folder: Path) -> Fingerprint:
+    """Return what changes when a mapping file is added, edited or removed."""
     found = []
     for path in _yaml_files(folder):
         try:

@@ -8,12 +8,19 @@ from typing import Any
 
 import msgspec
 
-from services.matcher.mapping_rows import CuratedRow, KalshiSide, Origin, PolymarketSide, Resolution, Review
+from services.matcher.mapping_rows import (
+    CuratedRow,
+    KalshiSide,
+    Origin,
+    PolymarketSide,
+    Resolution,
+    Review,
+)
 from shared.domain.pair import Orientation
 
 
 def curated_yaml(rows: Iterable[CuratedRow]) -> str:
-    """Return a file of ``mappings/pairs/`` with these rows, each checked as it will be when read."""
+    """Return a file of ``mappings/pairs/`` with these rows, checked as they were built and every value quoted."""
     listed = [msgspec.to_builtins(row) for row in rows]
     body = "".join(_lines(row) for row in listed)
     return f"schema_version: 1\npairs:{'' if listed else ' []'}\n{body}"

@@ -8,20 +8,21 @@ from typing import Any
 
 import msgspec
 
-from services.matcher.candidates import CandidateIndex
+from services.matcher.candidates import LEAST_SCORE, CandidateIndex
 from services.matcher.mapping_files import Mappings, Problem, lint
 from services.matcher.offline_rows import kalshi_market, polymarket_market
-from services.matcher.slots import Slots
+from services.matcher.templates import KalshiGame
 from services.matcher.verdict import Verdict
 from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
 from shared.contracts.streams import PAIRS
-from shared.domain.market import Market, Venue
+from shared.domain.market import Market, MarketId, Venue
 from shared.io.bus import Profile, connect, load_latest
+from shared.runtime.errors import StartRefused
 
 __all__ = ["MatchRow", "PairLine", "Problem", "RowRefused", "lint", "match_files", "read_pairs"]
 
 
-class RowRefused(ValueError):
+class RowRefused(StartRefused):
     """A line of an input file is not one venue object; the message is ``file:line: what``."""
 
 
@@ -57,12 +58,18 @@ class PairLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def match_files(
-    kalshi: Path, polymarket: Path, mappings: Mappings, *, most: int = 1, least: Decimal = Decimal("0.6")
+    kalshi: Path,
+    polymarket: Path,
+    mappings: Mappings,
+    *,
+    most: int = 1,
+    least: Decimal = LEAST_SCORE,
 ) -> Iterator[MatchRow]:
-    """Yield the best partners of every Kalshi market of a JSONL file, at most ``most`` for each.
+    """Yield the best partners of every Kalshi market, at most ``most`` for each; the inputs are files of JSONL.
 
     Rows of different ``pool`` are never paired. A game that a template pairs one to one is ``approved``, whether or not
-    the template is switched on; here nothing is traded. Raises RowRefused for a line that is no venue object.
+    the template is switched on; nothing is traded from here. Raises RowRefused for a line that is no venue object, and
+    OSError for a file that cannot be read.
     """
     indexes: defaultdict[str, CandidateIndex] = defaultdict(lambda: CandidateIndex(mappings))
     for pool, market in _markets(polymarket, Venue.POLYMARKET):
@@ -74,8 +81,7 @@ def match_files(
     for pool, market in wanted:
         index = indexes[pool]
         for poly_id, verdict in index.best(market, most=most, least=least):
-            ours, theirs = index.slots(Venue.KALSHI, market.market_id), index.slots(Venue.POLYMARKET, poly_id)
-            yield _row(pool, market, poly_id, verdict, approved=_is_one_to_one(index, ours, theirs))
+            yield _row(pool, market, poly_id, verdict, approved=_is_one_to_one(index, market, poly_id))
 
 
 async def read_pairs(redis_url: str) -> list[PairLine]:
@@ -90,10 +96,18 @@ async def read_pairs(redis_url: str) -> list[PairLine]:
     return sorted(lines, key=lambda line: (order[line.state], line.pair_id))
 
 
-def _is_one_to_one(index: CandidateIndex, ours: Slots | None, theirs: Slots | None) -> bool:
+def _is_one_to_one(index: CandidateIndex, market: Market, poly_id: MarketId) -> bool:
+    """Whether a game's listings are exactly one Polymarket market and one Kalshi event with one market per team."""
+    ours, theirs = index.slots(Venue.KALSHI, market.market_id), index.slots(Venue.POLYMARKET, poly_id)
     if ours is None or theirs is None or ours.game is None or theirs.game is None:
         return False
-    return len(index.blocked(ours)) == 1
+    sides = [index.slots(Venue.KALSHI, ticker) for ticker in index.blocked(theirs)]
+    games = [side.game for side in sides if side is not None and isinstance(side.game, KalshiGame)]
+    return (
+        len(index.blocked(ours)) == 1
+        and len({game.event_ticker for game in games}) == 1
+        and len({game.yes_team for game in games}) == len(games)
+    )
 
 
 def _row(pool: str, market: Market, poly_id: str, verdict: Verdict, *, approved: bool) -> MatchRow:
@@ -121,7 +135,7 @@ def _markets(path: Path, venue: Venue) -> Iterator[tuple[str, Market]]:
                 row = msgspec.json.decode(line, type=dict[str, Any])
                 yield str(row.get("pool", "")), build(row)
             except (msgspec.MsgspecError, ValueError) as error:
-                raise RowRefused(f"{path}:{number}: {error}") from None
+                raise RowRefused(f"{path}:{number}: {error}, correct or remove the line") from None
 
 
 def _line(message: PairMessage) -> PairLine | None:

@@ -5,28 +5,49 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from services.matcher.core import Change, Matcher
-from services.matcher.mapping_files import Mappings, MappingsRefused, fingerprint
+from services.matcher.mapping_files import Fingerprint, Mappings, MappingsRefused, fingerprint
 from services.matcher.settings import Settings
 from shared.contracts.alerts import OperationalAlert
 from shared.contracts.catalog import CatalogMessage, MarketClosed
+from shared.contracts.envelope import Message
 from shared.contracts.pairs import CandidateFound, PairSuspended
-from shared.contracts.streams import ALERTS, CATALOG, PAIRS
+from shared.contracts.streams import ALERTS, CATALOG, PAIRS, Stream
 from shared.domain.market import Venue
-from shared.io.bus import Outbox, Profile, StreamTail, connect, load_latest
+from shared.io.bus import TRANSIENT, Outbox, Profile, StreamTail, connect, load_latest, waits_s
 from shared.runtime.clock import Clock
 from shared.runtime.errors import SettingsRefused
 
-_PROPOSALS_AT_ONCE = 20
+_PROPOSALS_AT_ONCE = 5
 _IDLE_S = 1.0
 _FLUSH_S = 2.0
+
+M = TypeVar("M", bound=Message)
 
 log = logging.getLogger(__name__)
 
 
+async def load_patiently(url: str, stream: Stream[M]) -> tuple[dict[str, M], str]:
+    """Return a compacted stream's state as ``load_latest`` does, waiting for as long as Redis is away."""
+    async for _ in waits_s():
+        redis = connect(url, Profile.READER)
+        try:
+            return await load_latest(redis, stream)
+        except TRANSIENT as error:
+            log.warning("state.waiting", extra={"stream": stream.name, "error": str(error)})
+        finally:
+            await redis.aclose()
+    raise AssertionError("waits_s never ends")
+
+
 class MatcherService:
-    """Owns the tasks; every decision is the core's. ``read_mappings`` reads the folder, given what is in force."""
+    """Owns the tasks; every decision is the core's.
+
+    ``read_mappings`` reads the folder, given what is in force; ``seen`` is the folder's fingerprint from before the
+    mappings in force were read, so that no edit falls between the two.
+    """
 
     def __init__(
         self,
@@ -35,6 +56,8 @@ class MatcherService:
         outbox: Outbox,
         clock: Clock,
         read_mappings: Callable[[Mappings | None], Mappings],
+        *,
+        seen: Fingerprint,
     ) -> None:
         self._settings = settings
         self._matcher = matcher
@@ -42,7 +65,7 @@ class MatcherService:
         self._clock = clock
         self._read_mappings = read_mappings
         self._work = asyncio.Event()
-        self._seen = fingerprint(settings.mappings_dir)
+        self._seen = seen
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load both catalogs, judge everything, then follow every change until ``stopping`` is set."""
@@ -58,11 +81,7 @@ class MatcherService:
             writer.cancel()
 
     async def _load(self, venue: Venue) -> str:
-        redis = connect(self._settings.redis_url, Profile.READER)
-        try:
-            latest, cursor = await load_latest(redis, CATALOG[venue])
-        finally:
-            await redis.aclose()
+        latest, cursor = await load_patiently(self._settings.redis_url, CATALOG[venue])
         self._take(latest.values())
         log.info("catalog.loaded", extra={"venue": venue.value, "markets": len(self._matcher.markets[venue])})
         return cursor

@@ -16,6 +16,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Kalshi series whose templates are switched on beside those that say so themselves: ``KXNBAGAME,KXNFLGAME``."""
     debounce_ms: int = 100
     """How long changes are gathered before pairs are judged."""
+    most_candidates: int = 2_000
+    """How many candidates may wait for review at once; more are not proposed until some are decided."""
     mappings_poll_ms: int = 500
     """How often the mapping files are looked at."""
 

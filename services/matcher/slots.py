@@ -28,7 +28,7 @@ _NUMBER = re.compile(
     r"(?P<before>above|over|more than|greater than|at least|exceeds?|reach(?:es)?|hits?|below|under|less than|"
     r"fewer than|at most|dips? to|>=|>|≥|<=|<|≤)?\s*(?:\((?:low|high)\)\s*)?(?P<sign>-)?\$?"
     r"(?P<value>[0-9][0-9,]*(?:\.[0-9]+)?)\s?(?P<unit>%|bps|k|m|b|t|thousand|million|billion|trillion)?(?P<plus>\+)?"
-    r"(?:\s*(?P<after>or (?:more|higher|above|greater|less|fewer|lower|below)|points?\b))?\b|(?<=[0-9])\+"
+    r"(?:\s*(?P<after>or (?:more|higher|above|greater|less|fewer|lower|below)))?(?!\w)"
 )
 _ORDINAL = re.compile(r"\b([0-9]+)(?:st|nd|rd|th)\b")
 _TOP = re.compile(r"\btop[ -]([0-9]+)\b")
@@ -172,15 +172,14 @@ def _real_day(year: int, month: int, day: int) -> date | None:
 
 
 def _thresholds(text: str) -> frozenset[Threshold]:
-    found = (_threshold(match) for match in _NUMBER.finditer(text) if match["value"])
-    return frozenset(found)
+    return frozenset(map(_threshold, _NUMBER.finditer(text)))
 
 
 def _threshold(match: "re.Match[str]") -> Threshold:
     value = Decimal(match["value"].replace(",", "")).scaleb(_SCALE.get(match["unit"] or "", 0))
     value = -value if match["sign"] and match["before"] else value
     before, after = match["before"] or "", match["after"] or ""
-    said = after if after.startswith("or ") else before
+    said = after or before
     if match["plus"]:
         return Threshold("above", value, True)
     if not said:

@@ -62,6 +62,10 @@ class League:
         """Return the team of a code in a Kalshi ticker."""
         return self._kalshi.get(code)
 
+    def kalshi_codes(self) -> tuple[str, ...]:
+        """Return every code that Kalshi uses in this league."""
+        return tuple(self._kalshi)
+
     def by_polymarket_code(self, code: str) -> str | None:
         """Return the team of a code in a Polymarket slug."""
         return self._polymarket.get(code)

@@ -17,7 +17,7 @@ from shared.venues.polymarket.rest import RestBook, RestRefused, books_request, 
 from shared.venues.polymarket.rest_check import RestVerdict
 from shared.venues.polymarket.urls import BOOKS_PATH, BOOKS_PER_CALL
 
-_GRACE_S = 2.0
+GRACE_S = 2.0
 """How long a connection may take to bring what REST already shows."""
 _FIRST_AUDIT_S = 0.5
 _REST_ONLY_S = 3.0
@@ -96,14 +96,15 @@ class Auditor:
             books.give_up(alone, f"REST has not answered for {_REST_SILENT_S:.0f} s")
 
     async def _audit(self) -> None:
-        """Compare every live book; replace what is wrong, and drop connections that have fallen silent."""
+        """Compare every live book; replace what is wrong, and drop connections that have fallen silent.
+
+        Books that live on REST alone are not compared: they are what it said a moment ago.
+        """
         connections = [books for books in self._connections() if books.is_connected]
         ahead: list[tuple[LiveBooks, RestBook]] = []
         for books in connections:
             asked_s = self._clock.monotonic_s()
-            tokens = [
-                token for market in books.session.market_ids(Phase.LIVE) if (token := books.session.token_of(market))
-            ]
+            tokens = books.session.streamed_tokens()
             for rest in (await self._ask(tokens) or []) if tokens else []:
                 self.audits += 1
                 match books.session.audit_rest_book(rest):
@@ -119,16 +120,17 @@ class Auditor:
 
     async def _wait_for_the_stream(self, ahead: list[tuple[LiveBooks, RestBook]]) -> None:
         since_s = self._clock.monotonic_s()
-        await asyncio.sleep(_GRACE_S)
+        await asyncio.sleep(GRACE_S)
         behind = [(books, rest) for books, rest in ahead if _is_behind(books, rest)]
-        now_ns = self._clock.now_ns()
-        for books, rest in behind:
-            self.disagreed += 1
-            books.take_rest_book(rest, now_ns)
+        self.disagreed += len(behind)
         for books in {id(books): books for books, _ in behind}.values():
             if books.is_connected and (books.data_s is None or books.data_s < since_s):
                 self.frozen += 1
                 books.reconnect("REST shows newer books and the connection says nothing")
+        now_ns = self._clock.now_ns()
+        for books, rest in behind:
+            if not books.is_given_up:
+                books.take_rest_book(rest, now_ns)
 
     async def _ask(self, tokens: Sequence[str]) -> list[RestBook] | None:
         """Return the books of these tokens, None when REST gave no usable answer."""

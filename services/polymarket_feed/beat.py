@@ -22,6 +22,7 @@ def beat(books: LiveBooks, clock: Clock, *, quotes: int) -> FeedBeat:
         books_live=live,
         frame_age_ms=_age_ms(now_s, books.heard_s),
         data_age_ms=_age_ms(now_s, books.data_s),
+        lag_ms=books.lag_ms,
         frames=books.frames,
         quotes=quotes,
         refused=session.refused.total(),

@@ -6,14 +6,14 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Decimal
 
 import msgspec
 
 from services.polymarket_feed.core import catalog_changes, closing
 from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
 from shared.contracts.streams import CATALOG
-from shared.domain.market import Market, MarketId, Venue
+from shared.domain.market import Market, MarketId, PriceStep, Venue
+from shared.domain.numbers import NumberRefused, decimal_from_text
 from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_latest, waits_s
 from shared.io.http import HttpClient, HttpUnavailable, Query
 from shared.runtime.clock import Clock
@@ -60,6 +60,8 @@ class Discovery:
         self._jitter = jitter
         self._on_change = on_change
         self._clob_fees: dict[MarketId, ClobFee | None] = {}
+        self._ended: set[MarketId] = set()
+        self._steps: dict[MarketId, tuple[PriceStep, ...]] = {}
         self.known: dict[MarketId, Market] = {}
         self.not_listed: Counter[str] = Counter()
         """Why objects of the latest listing are not in the catalog."""
@@ -81,7 +83,7 @@ class Discovery:
         Raises ListingFailed.
         """
         self.not_listed.clear()
-        listed = await self._fees_filled_in(await self._all_markets())
+        listed = await self._fees_filled_in(self._ahead_of_gamma(await self._all_markets()))
         changes = catalog_changes(self.known, listed)
         for message in changes:
             self._publish(message)
@@ -94,6 +96,7 @@ class Discovery:
     def ended(self, market_id: MarketId) -> None:
         """The stream said that a market has its result, which Gamma will say later."""
         if market_id in self.known:
+            self._ended.add(market_id)
             self._publish(closing(market_id, "resolved"))
             asyncio.get_running_loop().call_soon(self._on_change)
 
@@ -101,15 +104,32 @@ class Discovery:
         """The stream said that a market's price grid changed, which Gamma will say later."""
         market = self.known.get(market_id)
         try:
-            tick_dollars = Decimal(tick_size)
-        except ArithmeticError:
+            tick_dollars = decimal_from_text(tick_size)
+        except NumberRefused as error:
+            log.warning("tick.refused", extra={"market": market_id, "error": str(error)})
             return
-        if market is None or not tick_dollars.is_finite() or not 0 < tick_dollars < 1:
+        if market is None or not 0 < tick_dollars < 1:
             return
         steps = price_steps(tick_dollars)
+        self._steps[market_id] = steps
         if steps != market.price_steps:
             changed = msgspec.structs.replace(market, price_steps=steps)
             self._publish(MarketChanged(market=changed, changed=("price_steps",)))
+
+    def _ahead_of_gamma(self, listed: list[Market]) -> list[Market]:
+        """Return the listing with what the stream has said already, until Gamma says so too: it lags by minutes."""
+        by_id = {market.market_id: market for market in listed}
+        self._ended &= by_id.keys()
+        self._steps = {
+            market_id: steps
+            for market_id, steps in self._steps.items()
+            if market_id in by_id and by_id[market_id].price_steps != steps
+        }
+        return [
+            msgspec.structs.replace(market, price_steps=self._steps.get(market.market_id, market.price_steps))
+            for market in listed
+            if market.market_id not in self._ended
+        ]
 
     def _publish(self, message: CatalogMessage) -> None:
         if isinstance(message, MarketClosed):

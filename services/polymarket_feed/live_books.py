@@ -30,6 +30,8 @@ from shared.venues.polymarket.session import PolymarketSession
 
 _TICK_S = 0.05
 _PING_S = 10.0
+_REST_ONLY_LIMIT_S = 60.0
+"""A connection that brings nothing while REST keeps its books is tried anew after this long."""
 _BEHIND_NS = 5_000_000
 _LOST = (OSError, WebSocketException)
 _DATA_FRAMES = ("book", "price_change", "last_trade_price", "tick_size_change")
@@ -91,6 +93,8 @@ class LiveBooks:
         self._given_up = ""
         self._settling = False
         self._yielded_ns = 0
+        self._connected_s = 0.0
+        self._least_delay_ms: int | None = None
         self.resync_wanted: set[MarketId] = set()
         """Markets whose books REST should bring."""
         self.frames = 0
@@ -101,6 +105,8 @@ class LiveBooks:
         """Monotonic time of the last frame, None before the first of this connection."""
         self.data_s: float | None = None
         """The same for frames that say something about a book."""
+        self.lag_ms = 0
+        """How much later than usual changes arrive after the venue's timestamp, whatever the clocks' difference."""
         self.verified_s = clock.monotonic_s()
         """Monotonic time of the last data or of the last REST answer that agreed."""
 
@@ -108,6 +114,11 @@ class LiveBooks:
     def is_first_dial(self) -> bool:
         """Whether no link has been up yet."""
         return self._dials == 0
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the link is about to be dropped."""
+        return bool(self._given_up)
 
     def quote_state(self, market_id: MarketId) -> QuoteState | None:
         """Return the book when it may be quoted now."""
@@ -133,8 +144,9 @@ class LiveBooks:
         self._dials += 1
         self.connection = f"{self._name}-{self._dials}"
         self._given_up = ""
-        self.heard_s = self.verified_s = self._clock.monotonic_s()
-        self.data_s = None
+        self.heard_s = self.verified_s = self._connected_s = self._clock.monotonic_s()
+        self.data_s = self._least_delay_ms = None
+        self.lag_ms = 0
         self.session.connected()
         self.is_connected = True
         log.info("link.up", extra={"connection": self.connection})
@@ -157,6 +169,8 @@ class LiveBooks:
     def take_rest_book(self, rest: RestBook, received_ts_ns: int) -> RestVerdict:
         """Put a REST book in place where it is the better knowledge."""
         verdict, events = self.session.apply_rest_book(rest, received_ts_ns)
+        if verdict in (RestVerdict.AGREES, RestVerdict.REPLACED):
+            self.verified_s = self._clock.monotonic_s()
         self._act(events)
         return verdict
 
@@ -216,6 +230,7 @@ class LiveBooks:
             self._act(self.session.due(now_s))
             if self.frames != frames:
                 frames, self.heard_s = self.frames, now_s
+                self._sample_lag()
             if (count := sum(self.session.frames[name] for name in _DATA_FRAMES)) != data:
                 data = count
                 self.data_s = self.verified_s = now_s
@@ -229,11 +244,22 @@ class LiveBooks:
             except TimeoutError:
                 continue
 
+    def _sample_lag(self) -> None:
+        newest = self.session.newest_times
+        if newest is not None:
+            venue_ts_ms, received_ts_ns = newest
+            delay_ms = received_ts_ns // 1_000_000 - venue_ts_ms
+            self._least_delay_ms = delay_ms if self._least_delay_ms is None else min(self._least_delay_ms, delay_ms)
+            self.lag_ms = delay_ms - self._least_delay_ms
+
     def _check_silence(self, now_s: float, pongs_s: float) -> None:
         if now_s - pongs_s > self._pong_s:
             self._given_up = self._given_up or f"no PONG for {self._pong_s:.0f} s"
         if now_s - self.verified_s > self._unverified_s and self.session.market_ids(Phase.LIVE):
             self._given_up = self._given_up or f"nothing verified for {self._unverified_s:.0f} s"
+        spoke_s = self._connected_s if self.data_s is None else self.data_s
+        if now_s - spoke_s > _REST_ONLY_LIMIT_S and self.session.rest_only_tokens():
+            self._given_up = self._given_up or f"only REST has spoken for {_REST_ONLY_LIMIT_S:.0f} s"
         if self._given_up:
             raise ConnectionError(self._given_up)
 

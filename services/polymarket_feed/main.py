@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection
 
-from services.polymarket_feed.audit import Auditor
+from services.polymarket_feed.audit import GRACE_S, Auditor
 from services.polymarket_feed.beat import beat
 from services.polymarket_feed.discovery import Discovery
 from services.polymarket_feed.fleet import Fleet
@@ -49,7 +49,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             clock,
             name=f"{identity.epoch}-{name}",
             pong_s=float(settings.pong_s),
-            unverified_s=2.0 * settings.audit_s,
+            unverified_s=max(2.0 * settings.audit_s, settings.audit_s + GRACE_S + 1.0),
             resync=auditor.resync,
         )
 

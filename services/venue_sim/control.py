@@ -9,6 +9,7 @@ from aiohttp import web
 
 from services.venue_sim.faults import Faults, UnknownFault
 from services.venue_sim.kalshi_rest import json_answer
+from services.venue_sim.stats import Stats
 from services.venue_sim.truth import Truth, mapping_facts, truth_json
 from services.venue_sim.world import World
 
@@ -30,9 +31,11 @@ class Observed:
 
     world: World | None
     truth: Truth | None
-    venue_stats: Mapping[str, Callable[[], Json]]
-    """A venue's counters by its name."""
+    stats: Mapping[str, Stats]
+    """By venue."""
     faults: Mapping[str, Faults]
+    manifest: Json | None = None
+    """What is recorded, by venue and market, in a replay of recorded data."""
 
 
 def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.Application:
@@ -48,13 +51,18 @@ def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.App
         return json_answer(truth_json(observed.truth, now_ms=now_ms(), since_ms=int(since)))
 
     async def stats(_request: web.Request) -> web.Response:
-        venues = {name: read() for name, read in observed.venue_stats.items()}
+        venues = {name: counted.as_json() for name, counted in observed.stats.items()}
         operations = observed.world.operation_count if observed.world else 0
         return json_answer({"now_ms": now_ms(), "operations": operations, **venues})
 
     async def mappings(_request: web.Request) -> web.Response:
         pairs = observed.truth.pairs() if observed.truth else []
         return json_answer({"pairs": [mapping_facts(pair) for pair in pairs if pair.kind == "curated"]})
+
+    async def manifest(_request: web.Request) -> web.Response:
+        if observed.manifest is None:
+            return json_answer({"error": "this is a simulated world, nothing is recorded"}, status=404)
+        return json_answer(observed.manifest)
 
     async def list_faults(_request: web.Request) -> web.Response:
         return json_answer({"faults": _known_faults(observed.faults)})
@@ -73,6 +81,7 @@ def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.App
     app.router.add_get("/truth", truth)
     app.router.add_get("/stats", stats)
     app.router.add_get("/mappings", mappings)
+    app.router.add_get("/recorded", manifest)
     app.router.add_get("/_fault", list_faults)
     app.router.add_post("/_fault", arm_fault)
     return app

@@ -42,7 +42,7 @@ class Receiver(Protocol):
 class Subscription:
     """One sid of one connection."""
 
-    __slots__ = ("channel", "receiver", "seq", "sid", "tickers", "yes_scale")
+    __slots__ = ("channel", "ended", "receiver", "seq", "sid", "tickers", "yes_scale")
 
     def __init__(self, receiver: Receiver, sid: int, channel: str, *, yes_scale: bool) -> None:
         self.receiver = receiver
@@ -50,6 +50,8 @@ class Subscription:
         self.channel = channel
         self.yes_scale = yes_scale
         self.seq = 0
+        self.ended = False
+        """Once it has ended it sends nothing more."""
         self.tickers: dict[str, None] = {}
         """In the order they were added; empty means every market, where the channel allows that."""
 
@@ -61,7 +63,9 @@ class Subscription:
         return self.seq
 
     def send(self, kind: str, body: bytes, *, command_id: int | None = None) -> None:
-        """Send a data frame with the next number."""
+        """Send a data frame with the next number, nothing when the subscription has ended."""
+        if self.ended:
+            return
         seq = self.take_seq()
         if seq is None:
             self.receiver.push(self, frames.unsequenced(kind, self.sid, body))
@@ -100,6 +104,7 @@ class Broadcast:
 
     def end(self, subscription: Subscription) -> None:
         """Let a subscription hear nothing any more."""
+        subscription.ended = True
         self.remove(subscription, list(subscription.tickers))
         hears_all = self._of_all[subscription.channel]
         if subscription in hears_all:

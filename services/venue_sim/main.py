@@ -4,26 +4,28 @@ import asyncio
 import logging
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from services.venue_sim import kalshi_server, polymarket_live
+from services.venue_sim import kalshi_server, polymarket_live, recorded
 from services.venue_sim.control import Observed, create_control_app
 from services.venue_sim.faults import Faults
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.ready import Addresses, ThrowAwayKey, key_path, ready_json, write_ready_file
+from services.venue_sim.recorded_files import UnreadableRecording
 from services.venue_sim.servers import Door, listening
 from services.venue_sim.settings import Settings
-from services.venue_sim.stats import Stats, counting
+from services.venue_sim.stats import Stats
 from services.venue_sim.truth import Truth
 from services.venue_sim.world import World
 from shared.runtime.clock import Clock, SystemClock
-from shared.runtime.errors import StartRefused
+from shared.runtime.errors import SettingsRefused, StartRefused
 from shared.runtime.run import run
 
 log = logging.getLogger(__name__)
@@ -39,16 +41,24 @@ class Venues:
     polymarket: web.Application
     world: World | None
     truth: Truth | None
-    stats: dict[str, Callable[[], dict[str, Any]]]
+    stats: dict[str, Stats]
     faults: dict[str, Faults]
+    manifest: dict[str, Any] | None = None
+    """What a folder of recordings holds, when one is served."""
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Run the simulator until ``stopping`` is set; the ready file appears when every port listens."""
     clock = SystemClock()
     key = ThrowAwayKey.make()
-    venues = live_venues(settings, Authenticator(key.public_keys, clock.now_ms), clock)
-    observed = Observed(world=venues.world, truth=venues.truth, venue_stats=venues.stats, faults=venues.faults)
+    authenticator = Authenticator(key.public_keys, clock.now_ms)
+    if settings.recorded is None:
+        venues = live_venues(settings, authenticator, clock)
+    else:
+        venues = recorded_venues(settings.recorded, settings.recorded_speed, authenticator, clock)
+    observed = Observed(
+        world=venues.world, truth=venues.truth, stats=venues.stats, faults=venues.faults, manifest=venues.manifest
+    )
     control = create_control_app(observed, clock.now_ms)
     host = settings.host
     doors = (
@@ -80,33 +90,45 @@ def live_venues(settings: Settings, authenticator: Authenticator, clock: Clock) 
         plant_interval_ms=settings.plant_interval_ms,
     )
     truth = Truth(world)
-    kalshi_stats, polymarket_stats = Stats(), Stats()
+    stats = {"kalshi": Stats(), "polymarket": Stats()}
     faults = {"kalshi": Faults(), "polymarket": Faults()}
-    polymarket = polymarket_live.create_app(world, now_ms=clock.now_ms, faults=faults["polymarket"])
-    polymarket.middlewares.append(counting(polymarket_stats, _is_polymarket_order))
-    venue = polymarket[polymarket_live.VENUE]
     return Venues(
         kalshi=kalshi_server.create_app(
-            world, authenticator=authenticator, stats=kalshi_stats, faults=faults["kalshi"]
+            world, authenticator=authenticator, stats=stats["kalshi"], faults=faults["kalshi"]
         ),
-        polymarket=polymarket,
+        polymarket=polymarket_live.create_app(
+            world, now_ms=clock.now_ms, stats=stats["polymarket"], faults=faults["polymarket"]
+        ),
         world=world,
         truth=truth,
-        stats={
-            "kalshi": kalshi_stats.as_json,
-            "polymarket": lambda: polymarket_stats.as_json() | polymarket_counts(venue),
-        },
+        stats=stats,
         faults=faults,
     )
 
 
-def polymarket_counts(venue: polymarket_live.LiveVenue) -> dict[str, Any]:
-    """Return what the market channel itself counts."""
-    return {
-        "frames": venue.frames_made,
-        "open_connections": len(venue.channel.clients),
-        "slow_clients_dropped": venue.channel.slow_clients_dropped,
-    }
+def recorded_venues(folder: Path, times_speed: int, authenticator: Authenticator, clock: Clock) -> Venues:
+    """Return both venues over a folder of recordings, replayed at ``times_speed`` (0: as fast as clients read).
+
+    Raises SettingsRefused when the folder or a file in it cannot be read.
+    """
+    try:
+        found = recorded.load(folder)
+    except (OSError, UnreadableRecording) as error:
+        raise SettingsRefused(f"VENUE_SIM_RECORDED={folder}: {error}") from None
+    stats = {"kalshi": Stats(), "polymarket": Stats()}
+    faults = {"kalshi": Faults(), "polymarket": Faults()}
+    speed = Fraction(times_speed) if times_speed else None
+    return Venues(
+        kalshi=recorded.create_kalshi_app(
+            found, authenticator=authenticator, stats=stats["kalshi"], faults=faults["kalshi"], speed=speed
+        ),
+        polymarket=recorded.create_polymarket_app(found, now_ms=clock.now_ms, stats=stats["polymarket"], speed=speed),
+        world=None,
+        truth=None,
+        stats=stats,
+        faults=faults,
+        manifest=found.manifest(),
+    )
 
 
 @contextmanager
@@ -134,17 +156,6 @@ async def keep_moving(world: World, clock: Clock, stopping: asyncio.Event) -> No
     while not stopping.is_set():
         world.step(clock.now_ms())
         await asyncio.sleep(_TICK_S)
-
-
-def _is_polymarket_order(method: str, path: str) -> bool:
-    """Tell whether a request would create or cancel an order (CLOB reference, 2026-11-21)."""
-    parts = path.split("/")
-    return method in ("POST", "DELETE") and parts[1] in (
-        "order",
-        "orders",
-        "cancel-all",
-        "cancel-market-orders",
-    )
 
 
 def cli() -> None:

@@ -100,7 +100,7 @@ def _least_marketable_e6(polymarket: Sequence[LevelE]) -> int:
     missing = POLYMARKET_MIN_MARKETABLE_DOLLARS
     size_e6 = 0
     for price_e4, held_e6 in polymarket:
-        needed = ceil(missing * _ONE_E4 / price_e4 * _ONE_E6)
+        needed = ceil(Fraction(missing) * _ONE_E4 / price_e4 * _ONE_E6)
         if needed <= held_e6:
             return ceil(Fraction(size_e6 + needed, _SIZE_STEP_E6)) * _SIZE_STEP_E6
         size_e6 += held_e6

@@ -24,6 +24,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The mean time between planted crossings; 0 plants none."""
     recorded: Path | None = None
     """A folder of recorded venue objects and frames to serve instead of a world."""
+    recorded_speed: int = 0
+    """Recorded seconds per second of a replay; 0 is as fast as the client reads."""
 
     def __post_init__(self) -> None:
         for name, lowest, highest in (
@@ -33,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ("questions", 2, 1_000),
             ("rate", 1, 100_000),
             ("plant_interval_ms", 0, 3_600_000),
+            ("recorded_speed", 0, 1_000_000),
         ):
             value = getattr(self, name)
             if not lowest <= value <= highest:

@@ -9,7 +9,7 @@ for people and streams. Whether the quotes may be believed is the caller's busin
 from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 from math import lcm
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -24,13 +24,24 @@ Side = Literal["yes", "no"]
 
 _RETURN_STEP = Decimal("0.000001")
 _DAYS_PER_YEAR = 365
+_YES_NO = (Direction.YES_KALSHI_NO_POLYMARKET,)
+_NO_YES = (Direction.NO_KALSHI_YES_POLYMARKET,)
+_BOTH = _YES_NO + _NO_YES
 
 
-class Ladders(NamedTuple):
-    """One market's levels, best first, in its own terms. Sizes are above zero."""
+class Ladders:
+    """One market's levels, best first, in its own terms. Sizes are above zero.
 
-    yes_bids: Sequence[LevelE] = ()
-    yes_asks: Sequence[LevelE] = ()
+    ``yes_e4`` and ``no_e4`` are what one contract of either outcome costs at the top, a dollar when nobody offers.
+    """
+
+    __slots__ = ("no_e4", "yes_asks", "yes_bids", "yes_e4")
+
+    def __init__(self, yes_bids: Sequence[LevelE] = (), yes_asks: Sequence[LevelE] = ()) -> None:
+        self.yes_bids = yes_bids
+        self.yes_asks = yes_asks
+        self.yes_e4 = yes_asks[0][0] if yes_asks else ONE_DOLLAR_E4
+        self.no_e4 = ONE_DOLLAR_E4 - yes_bids[0][0] if yes_bids else ONE_DOLLAR_E4
 
 
 class MarketTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,9 +140,11 @@ class PairPricing:
         "_budget_e18",
         "_inverted",
         "_kalshi",
+        "_kalshi_costs",
         "_max_size_e6",
         "_min_edge_e18",
         "_polymarket",
+        "_polymarket_costs",
         "_step_e6",
         "orientation",
     )
@@ -143,6 +156,8 @@ class PairPricing:
         self._inverted = orientation is Orientation.INVERTED
         self._kalshi = _leg(kalshi)
         self._polymarket = _leg(polymarket)
+        self._kalshi_costs = self._kalshi.fees.all_in_e18
+        self._polymarket_costs = self._polymarket.fees.all_in_e18
         self._step_e6 = lcm(_size_e6(kalshi.size_step_contracts), _size_e6(polymarket.size_step_contracts))
         self._min_edge_e18 = _whole(limits.min_edge_dollars_per_contract.scaleb(18))
         self._budget_e18 = ONE_DOLLAR_E18 - self._min_edge_e18
@@ -154,19 +169,16 @@ class PairPricing:
 
         The exact walk accepts nothing that this leaves out: prices only get worse with depth.
         """
-        kalshi_costs, polymarket_costs = self._kalshi.fees.all_in_e18, self._polymarket.fees.all_in_e18
-        polymarket_yes_e4 = polymarket.yes_asks[0][0] if polymarket.yes_asks else ONE_DOLLAR_E4
-        polymarket_no_e4 = ONE_DOLLAR_E4 - polymarket.yes_bids[0][0] if polymarket.yes_bids else ONE_DOLLAR_E4
+        kalshi_costs, polymarket_costs, budget_e18 = self._kalshi_costs, self._polymarket_costs, self._budget_e18
         if self._inverted:
-            polymarket_yes_e4, polymarket_no_e4 = polymarket_no_e4, polymarket_yes_e4
-        found: tuple[Direction, ...] = ()
-        kalshi_yes_e4 = kalshi.yes_asks[0][0] if kalshi.yes_asks else ONE_DOLLAR_E4
-        if kalshi_costs[kalshi_yes_e4] + polymarket_costs[polymarket_no_e4] <= self._budget_e18:
-            found = (Direction.YES_KALSHI_NO_POLYMARKET,)
-        kalshi_no_e4 = ONE_DOLLAR_E4 - kalshi.yes_bids[0][0] if kalshi.yes_bids else ONE_DOLLAR_E4
-        if kalshi_costs[kalshi_no_e4] + polymarket_costs[polymarket_yes_e4] <= self._budget_e18:
-            found = (*found, Direction.NO_KALSHI_YES_POLYMARKET)
-        return found
+            against_e4, along_e4 = polymarket.yes_e4, polymarket.no_e4
+        else:
+            against_e4, along_e4 = polymarket.no_e4, polymarket.yes_e4
+        if kalshi_costs[kalshi.yes_e4] + polymarket_costs[against_e4] <= budget_e18:
+            if kalshi_costs[kalshi.no_e4] + polymarket_costs[along_e4] <= budget_e18:
+                return _BOTH
+            return _YES_NO
+        return _NO_YES if kalshi_costs[kalshi.no_e4] + polymarket_costs[along_e4] <= budget_e18 else ()
 
     def walk(self, direction: Direction, kalshi: Ladders, polymarket: Ladders) -> Walk | None:
         """Return the best size of one direction in integers (Kalshi's leg first), or None."""

@@ -45,8 +45,14 @@ class Walk(NamedTuple):
     """The best size and what it costs on each leg."""
 
     size_e6: int
-    fills: tuple[tuple[Fill, ...], tuple[Fill, ...]]
     outlays_e10: tuple[int, int]
+    legs: tuple[Leg, Leg]
+
+    @property
+    def fills(self) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
+        """What each level of each leg gives, cheapest first."""
+        first, second = (tuple(_fills(leg, self.size_e6)) for leg in self.legs)
+        return first, second
 
     @property
     def edge_e10(self) -> int:
@@ -87,8 +93,7 @@ def best_walk(
     edge_e10, size_e6 = _best_size(segments, purses, most_e6=most_e6, least_e6=least_e6, step_e6=step_e6)
     if edge_e10 <= 0 or edge_e10 * 10**14 < min_edge_e18 * size_e6:
         return None
-    fills = (purses[0].fills(size_e6), purses[1].fills(size_e6))
-    return Walk(size_e6, fills, (purses[0].outlay_e10(size_e6), purses[1].outlay_e10(size_e6)))
+    return Walk(size_e6, (purses[0].outlay_e10(size_e6), purses[1].outlay_e10(size_e6)), (first, second))
 
 
 def _segments(first: Leg, second: Leg, min_edge_e18: int) -> Iterator[_Segment]:
@@ -162,6 +167,15 @@ def _edge_e10(purses: _Purses, size_e6: int) -> int:
     return size_e6 * _CONTRACTS_TO_MONEY - purses[0].outlay_e10(size_e6) - purses[1].outlay_e10(size_e6)
 
 
+def _fills(leg: Leg, size_e6: int) -> Iterator[Fill]:
+    for price_e4, held_e6 in leg.levels:
+        if not size_e6:
+            return
+        take_e6 = min(held_e6, size_e6)
+        size_e6 -= take_e6
+        yield Fill(price_e4, take_e6, leg.fees.fee_e10(price_e4, take_e6))
+
+
 def _depth_e6(leg: Leg) -> int:
     return sum(size_e6 for _, size_e6 in leg.levels)
 
@@ -192,17 +206,6 @@ class _Purse:
             return self._outlays_e10[full]
         price_e4 = self.leg.levels[full][0]
         return self._outlays_e10[full] + price_e4 * part_e6 + self.leg.fees.fee_e10(price_e4, part_e6)
-
-    def fills(self, size_e6: int) -> tuple[Fill, ...]:
-        """Return what each level gives, cheapest first."""
-        fills = []
-        for price_e4, held_e6 in self.leg.levels:
-            if not size_e6:
-                break
-            take_e6 = min(held_e6, size_e6)
-            size_e6 -= take_e6
-            fills.append(Fill(price_e4, take_e6, self.leg.fees.fee_e10(price_e4, take_e6)))
-        return tuple(fills)
 
     def affordable_e6(self, step_e6: int) -> int:
         """Return the greatest size on the grid that the capital limit allows and the levels hold."""

@@ -300,6 +300,7 @@ class GroupReader(Generic[M]):
         self._group = group
         self._consumer = consumer
         self._had_group = False
+        self._ack_lost = False
         self.recreated = 0
         self.dead_letters = 0
 
@@ -318,12 +319,15 @@ class GroupReader(Generic[M]):
         try:
             while not stopping.is_set():
                 await anext(attempts)
+                if self._ack_lost:
+                    self._ack_lost = False
+                    owed_after = "0"
                 try:
                     if group_missing:
                         await self._make_group()
                         group_missing = False
                     entry = await self._read(owed_after)
-                    delivery = None if entry is None else await self._delivery(*entry)
+                    delivery = None if entry is None else await self._delivery(*entry, is_owed=owed_after is not None)
                 except TRANSIENT as error:
                     log.warning("group.waiting", extra={"stream": self._stream.name, "error": str(error)})
                     owed_after = "0"
@@ -349,6 +353,15 @@ class GroupReader(Generic[M]):
         try:
             await self._redis.xack(self._stream.name, self._group, delivery.entry_id)
         except TRANSIENT as error:
+            self._ack_lost = True
+            log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
+
+    async def give_up(self, delivery: Delivery[M], reason: str) -> None:
+        """Put a delivery among the dead letters, for good; it is delivered again when this is lost."""
+        try:
+            await self._bury(delivery.entry_id, msgspec.json.encode(delivery.message), reason)
+        except TRANSIENT as error:
+            self._ack_lost = True
             log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
 
     async def _read(self, owed_after: str | None) -> tuple[bytes, bytes] | None:
@@ -363,16 +376,17 @@ class GroupReader(Generic[M]):
         items = found[0][1] if found else []
         return (items[0][0], (items[0][1] or {}).get(FIELD, b"")) if items else None
 
-    async def _delivery(self, entry_id: bytes, payload: bytes) -> Delivery[M] | None:
+    async def _delivery(self, entry_id: bytes, payload: bytes, *, is_owed: bool) -> Delivery[M] | None:
         try:
             message = self._stream.decoder.decode(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             await self._bury(entry_id, payload, str(error))
             return None
-        pending = await self._redis.xpending_range(self._stream.name, self._group, entry_id, entry_id, 1)
-        if pending and pending[0]["times_delivered"] > _POISON_DELIVERIES:
-            await self._bury(entry_id, payload, f"delivered {pending[0]['times_delivered']} times")
-            return None
+        if is_owed:
+            pending = await self._redis.xpending_range(self._stream.name, self._group, entry_id, entry_id, 1)
+            if pending and pending[0]["times_delivered"] > _POISON_DELIVERIES:
+                await self._bury(entry_id, payload, f"delivered {pending[0]['times_delivered']} times")
+                return None
         return Delivery(message, entry_id)
 
     async def _bury(self, entry_id: bytes, payload: bytes, reason: str) -> None:
@@ -397,19 +411,22 @@ class GroupReader(Generic[M]):
         self._had_group = True
 
 
-async def trim_behind_groups(redis: Client, stream: Stream[Any]) -> int:
-    """Drop the entries that every group has acknowledged and return how many; nothing unread is ever dropped."""
-    oldest: list[tuple[int, int]] = []
+async def trim_behind_groups(redis: Client, stream: Stream[Any], *, before_ms: int | None = None) -> int:
+    """Drop the entries that every group has acknowledged and return how many; nothing unread is ever dropped.
+
+    ``before_ms`` keeps everything that was written at that Unix millisecond or later, for those who look back.
+    """
+    oldest: list[tuple[int, int]] = [] if before_ms is None else [(before_ms, 0)]
     try:
         groups = await redis.xinfo_groups(stream.name)
     except ResponseError:
+        return 0
+    if not groups:
         return 0
     for group in groups:
         pending = await redis.xpending(stream.name, group["name"])
         first = pending["min"] or group["last-delivered-id"]
         oldest.append(_id_order(first.decode()))
-    if not oldest:
-        return 0
     ms, seq = min(oldest)
     trimmed: int = await redis.xtrim(stream.name, minid=f"{ms}-{seq}", approximate=False)
     return trimmed

@@ -19,6 +19,8 @@ from shared.io.bus import Profile, connect
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S = 1.0
+_SILENT_S = 3.0
+_WATCH_EVERY_S = 0.5
 _pack_command: Callable[[tuple[str | int | bytes, ...]], bytes] = cast("Any", hiredis.pack_command)
 
 
@@ -38,6 +40,7 @@ class QuotePipe:
         self._on_ready = on_ready
         self._on_room = on_room
         self._transport: asyncio.Transport | None = None
+        self._answered_s = 0.0
         self.in_flight = 0
         self.refused = 0
         """Commands that Redis answered with an error since the start."""
@@ -50,6 +53,8 @@ class QuotePipe:
     def write(self, packed: bytes, commands: int) -> None:
         """Send packed commands; call only when ready."""
         assert self._transport is not None
+        if not self.in_flight:
+            self._answered_s = asyncio.get_running_loop().time()
         self.in_flight += commands
         self._transport.write(packed)
 
@@ -66,10 +71,22 @@ class QuotePipe:
                 continue
             longest_s = 0.02
             try:
-                await lost
+                await self._watched(lost)
             finally:
                 self._close()
             log.warning("quotes.link_lost")
+
+    async def _watched(self, lost: "asyncio.Future[None]") -> None:
+        """Wait until the link is lost, or until what was written has gone unanswered for three seconds.
+
+        A link that died without a word would otherwise hold the window full until the kernel gives up, minutes later.
+        """
+        loop = asyncio.get_running_loop()
+        while not lost.done():
+            await asyncio.wait({lost}, timeout=_WATCH_EVERY_S)
+            if self.in_flight and loop.time() - self._answered_s > _SILENT_S:
+                log.warning("quotes.unanswered", extra={"commands": self.in_flight})
+                return
 
     async def _connect(self) -> "asyncio.Future[None]":
         protocol = _Replies(self)
@@ -110,6 +127,7 @@ class QuotePipe:
     def replied(self, count: int, first_error: Exception | None, errors: int) -> None:
         """Note confirmed commands; called by the protocol for each read from the socket."""
         self.in_flight -= count
+        self._answered_s = asyncio.get_running_loop().time()
         if first_error is not None:
             self.refused += errors
             log.error("quotes.refused", extra={"error": str(first_error), "commands": errors})

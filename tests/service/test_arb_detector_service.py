@@ -34,7 +34,7 @@ from shared.runtime.clock import SystemClock
 from shared.runtime.errors import SettingsRefused
 from tests.unit.arb_detector.scene import FEED_EPOCH, Scene, market
 
-KEY = b"a key of more than sixteen bytes"
+KEY = b"a key of more than sixteen bytes\n"
 WITHIN_S = 10.0
 
 
@@ -123,7 +123,7 @@ async def detector_at(settings: Settings) -> AsyncIterator[None]:
 @pytest.fixture
 def settings(redis_url: str, tmp_path: Path) -> Settings:
     key_file = tmp_path / "intent.key"
-    key_file.write_bytes(KEY + b"\n")
+    key_file.write_bytes(KEY)
     key_file.chmod(0o600)
     return Settings(redis_url=redis_url, account="test", intent_key_file=key_file)
 
@@ -221,7 +221,7 @@ async def test_a_key_that_is_too_short_is_refused_in_one_line(redis_url: str, tm
     key_file = tmp_path / "intent.key"
     key_file.write_text("short\n")
     key_file.chmod(0o600)
-    with pytest.raises(SettingsRefused, match="has 5 bytes; at least 16 are needed"):
+    with pytest.raises(SettingsRefused, match="has 6 bytes; at least 16 are needed"):
         await main(Settings(redis_url=redis_url, intent_key_file=key_file), asyncio.Event())
 
 

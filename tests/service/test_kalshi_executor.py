@@ -190,6 +190,14 @@ async def test_wrong_settings_are_one_line_that_names_them(
     assert names in said
 
 
+async def test_a_key_that_is_too_short_to_trust_is_refused(world: World) -> None:
+    world.key_file.write_bytes(b"short")
+    status, said = await world.refused_start()
+    assert (status, said.count("\n")) == (2, 1)
+    assert "DUTCHBOOK_INTENT_KEY_FILE" in said
+    assert "short\n" not in said
+
+
 async def test_a_second_executor_on_the_ledger_ends_with_status_3(running: World) -> None:
     await running.send(fresh_intent())
     await running.wait_said(2)

@@ -19,6 +19,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from tests.shared_folder import shared_folder
+
 Json = dict[str, Any]
 
 GRACE_S = 30
@@ -152,6 +154,27 @@ def test_a_wrong_setting_is_one_clear_line_and_status_2(variable: str, value: st
     status, line = refused(**{variable: value})
     assert status == 2
     assert f"{variable}=" in line
+
+
+def test_a_folder_of_recordings_that_is_not_there_is_one_clear_line_and_status_2(tmp_path: Path) -> None:
+    status, line = refused(VENUE_SIM_RECORDED=str(tmp_path / "nothing"))
+    assert status == 2
+    assert "VENUE_SIM_RECORDED=" in line
+
+
+def test_a_broken_recording_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ws_broken.jsonl").write_text('{"type":"orderbook_snapshot"\n')
+    status, line = refused(VENUE_SIM_RECORDED=str(tmp_path))
+    assert status == 2
+    assert "ws_broken.jsonl" in line
+
+
+def test_recordings_can_be_served_instead_of_a_world(tmp_path: Path) -> None:
+    with running(tmp_path / "ready.json", VENUE_SIM_RECORDED=str(shared_folder("captures"))) as ready:
+        assert get(ready["kalshi"]["rest_url"] + "/markets?limit=5")["markets"]
+        assert get(ready["polymarket"]["gamma_url"] + "/events/keyset?limit=5")["events"]
+        assert get(ready["control_url"] + "/truth")["pairs"] == []
+        assert get(ready["control_url"] + "/stats")["operations"] == 0
 
 
 def test_a_ready_file_that_cannot_be_written_is_one_clear_line_and_status_1(tmp_path: Path) -> None:

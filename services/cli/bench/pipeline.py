@@ -25,7 +25,8 @@ from services.cli.simulated import write_mappings
 from services.cli.stack import Stack
 from services.cli.waiting import wait_until
 from services.cli.watch import PipelineWatch
-from shared.contracts.streams import FIELD, executions, intents
+from shared.contracts.opportunities import OpportunityOpened
+from shared.contracts.streams import FIELD, OPPORTUNITIES, executions
 from shared.io.bus import Profile, connect
 from shared.runtime.errors import StartRefused
 from shared.runtime.redis_server import start_private_redis
@@ -38,6 +39,14 @@ NAIVE_RATES = (1_000, 1_500, 2_000, 3_000, 4_500, 6_500, 9_500)
 OUR_RATES = (8_000, 12_000, 18_000, 27_000, 40_000, 60_000, 90_000)
 _READY_TIMEOUT_S = 90.0
 _OUR_SERVICES = ("kalshi_feed", "polymarket_feed", "matcher", "arb_detector", "kalshi_executor")
+
+_NO_RISK_LIMITS = {
+    "KALSHI_EXECUTOR_MAX_DAY_DOLLARS": "100000000",
+    "KALSHI_EXECUTOR_MAX_MARKET_DOLLARS": "100000000",
+    "KALSHI_EXECUTOR_MAX_ORDERS_PER_MINUTE": "1000000",
+    "KALSHI_EXECUTOR_REARM_MS": "0",
+}
+"""Nothing is bought here, and dozens of edges open each second."""
 
 Reads = Callable[[], Awaitable[list[Moment]]]
 
@@ -166,6 +175,7 @@ async def _ours(folder: Path, url: str, player: dict[str, Any]) -> AsyncIterator
             "MATCHER_MAPPINGS_DIR": str(mappings),
             "ARB_DETECTOR_DEBOUNCE_MS": "0",
             "KALSHI_EXECUTOR_LEDGER_FILE": str(folder / "ledger.sqlite3"),
+            **_NO_RISK_LIMITS,
         },
     )
     watch = PipelineWatch(url, account=ACCOUNT)
@@ -189,23 +199,21 @@ async def _ours(folder: Path, url: str, player: dict[str, Any]) -> AsyncIterator
 async def _our_reads(url: str) -> list[Moment]:
     redis = connect(url, Profile.READER)
     try:
-        read_ns: dict[str, int] = {}
-        done = executions(ACCOUNT)
-        for _, fields in await redis.xrange(done.name):
-            execution = done.decoder.decode(fields[FIELD])
-            if execution.intent_read_ts_ns:
-                read_ns[execution.intent_id] = execution.intent_read_ts_ns
-        emitted = intents(ACCOUNT)
-        found = []
-        for _, fields in await redis.xrange(emitted.name):
-            intent = emitted.decoder.decode(fields[FIELD])
-            if intent.intent_id in read_ns:
-                kalshi, polymarket = intent.legs
-                moment_ns = read_ns[intent.intent_id]
-                found.append(Moment(kalshi.market_id, polymarket.market_id, intent.direction.value, moment_ns))
-        return found
+        emitted = await redis.xrange(OPPORTUNITIES.name)
+        executed = await redis.xrange(executions(ACCOUNT).name)
     finally:
         await redis.aclose()
+    opportunities = [OPPORTUNITIES.decoder.decode(fields[FIELD]) for _, fields in emitted]
+    opened = {found.opportunity_id: found for found in opportunities if isinstance(found, OpportunityOpened)}
+    reads = {}
+    for _, fields in executed:
+        execution = executions(ACCOUNT).decoder.decode(fields[FIELD])
+        reads[execution.opportunity_id] = execution.intent_read_ts_ns
+    return [
+        Moment(opened[of].legs[0].market_id, opened[of].legs[1].market_id, opened[of].direction.value, read_ns)
+        for of, read_ns in reads.items()
+        if of in opened
+    ]
 
 
 @asynccontextmanager

@@ -32,8 +32,9 @@ Json = dict[str, Any]
 
 _SETTLE_MS = 300
 _MESSAGES_PER_OPERATION = 1.15
-_RENDER_BUDGET_US = 140
-"""Generous time to render one message, so that a tape is ready before its first frame is due."""
+_FIRST_RENDER_US = 150.0
+_LEAST_RENDER_US = 40.0
+_ATTEMPTS = 4
 
 
 class KalshiClient:
@@ -57,6 +58,9 @@ class Player:
         self.renderer = Renderer(world, mirrors_of(world.polymarket_markets))
         self.kalshi: set[KalshiClient] = set()
         self.polymarket: dict[ServerConnection, set[str]] = {}
+        self._rendered_to_ms = 0
+        self._render_us = _FIRST_RENDER_US
+        """Time that one message's rendering is guessed to take."""
 
     async def talk_kalshi(self, connection: ServerConnection) -> None:
         """Serve one Kalshi client until it leaves."""
@@ -89,20 +93,28 @@ class Player:
             del self.polymarket[connection]
 
     async def play(self, rate: int, seconds: float) -> Json:
-        """Render and play one tape and say what was sent and when each edge opened."""
-        operations = round(rate / _MESSAGES_PER_OPERATION)
-        self.world.set_rate(operations)
-        start_ms = _now_ms() + _SETTLE_MS + int(rate * seconds * _RENDER_BUDGET_US / 1_000)
-        cues: list[Cue] = []
-        self.world.step(start_ms)  # what fell due while nothing was played goes out first, at once
-        self._write(self.renderer.take())
-        for rendered in self.renderer.render(start_ms, start_ms + int(seconds * 1_000)):
-            cues += rendered
-            await asyncio.sleep(0)
-        rendered_ms = _now_ms()
-        if rendered_ms > start_ms:
-            return {"error": f"the tape was rendered {rendered_ms - start_ms} ms too late"}
-        return await self._play(cues)
+        """Play one tape and say what was sent and when each edge opened.
+
+        The frames carry the moments at which they will be sent, so the start is fixed before they are rendered; when
+        rendering takes longer than was guessed, the tape is thrown away and the next guess is more generous.
+        """
+        self.world.set_rate(round(rate / _MESSAGES_PER_OPERATION))
+        for _ in range(_ATTEMPTS):
+            begun_ms = _now_ms()
+            start_ms = begun_ms + _SETTLE_MS + int(rate * seconds * self._render_us / 1_000)
+            start_ms = max(start_ms, self._rendered_to_ms)
+            self._rendered_to_ms = start_ms + int(seconds * 1_000)
+            self.world.step(start_ms)  # what fell due while nothing was played belongs to the tape's beginning
+            cues = self.renderer.take()
+            for rendered in self.renderer.render(start_ms, self._rendered_to_ms):
+                cues += rendered
+                await asyncio.sleep(0)
+            took_us = (_now_ms() - begun_ms) * 1_000 / (rate * seconds)
+            self._render_us = max(_LEAST_RENDER_US, took_us * 1.5)
+            if _now_ms() <= start_ms:
+                return await self._play(cues)
+            self._write(cues)  # late, but every book must stay what its frames say
+        return {"error": f"rendering a tape of {rate} messages/s took longer than expected {_ATTEMPTS} times"}
 
     async def _play(self, cues: list[Cue]) -> Json:
         openings: list[Json] = []

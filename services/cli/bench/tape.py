@@ -45,6 +45,7 @@ class Renderer:
     mirrors: dict[str, MirroredBook]
     _cues: list[Cue] = field(default_factory=list)
     _paying: set[Opening] = field(default_factory=set)
+    _tops: dict[str, tuple[int | None, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.world.subscribe(self._on_operation)
@@ -80,13 +81,19 @@ class Renderer:
         self._cues.append(Cue(operation.at_us, market.market_id, isinstance(market, KalshiMarket), frames, opens))
 
     def _opened(self, question: SimQuestion) -> list[Opening]:
+        """Return the directions that pay since now; priced only when one of the four best prices has moved."""
+        ours, theirs = question.kalshi.book, question.polymarket.book
+        tops = (ours.best_bid_e4(), ours.best_ask_e4(), theirs.best_bid_e4(), theirs.best_ask_e4())
+        if self._tops.get(question.label) == tops:
+            return []
+        self._tops[question.label] = tops
         opened = []
-        kalshi, polymarket = BookView.of(question.kalshi.book), BookView.of(question.polymarket.book)
-        for direction, (ours, theirs) in offers(kalshi, polymarket, question.orientation).items():
+        both = offers(BookView.of(ours), BookView.of(theirs), question.orientation)
+        for direction, (kalshi, polymarket) in both.items():
             opening = Opening(question.kalshi.market_id, question.polymarket.market_id, direction)
             pays = False
-            if ours and theirs and ours[0][0] + theirs[0][0] < 10_000:
-                edge = best_edge(ours, theirs, terms_of(question))
+            if kalshi and polymarket and kalshi[0][0] + polymarket[0][0] < 10_000:
+                edge = best_edge(kalshi, polymarket, terms_of(question))
                 pays = edge is not None and edge.dollars > 0
             if pays and opening not in self._paying:
                 opened.append(opening)

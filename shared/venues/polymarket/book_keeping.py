@@ -51,6 +51,8 @@ class BookKeeper:
         self.hash_early = 0
         self.hash_mismatches = 0
         self.resyncs = 0
+        self.newest_ts_ms = 0
+        self.newest_received_ts_ns = 0
         self._by_condition: dict[str, AssetBook] = {}
         self._to_prove: list[AssetBook] = []
         self._undecided: dict[AssetBook, float | None] = {}
@@ -113,6 +115,8 @@ class BookKeeper:
             changed, last = asset, change
         if changed is not None:
             self._judge(changed, last, message.timestamp, ts_ms)
+            self.newest_ts_ms = ts_ms
+            self.newest_received_ts_ns = received_ts_ns
 
     def on_book(self, message: BookFrame, received_ts_ns: int) -> None:
         """Replace a token's book."""

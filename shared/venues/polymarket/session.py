@@ -192,10 +192,21 @@ class PolymarketSession:
         assets = self._keeper.assets.values()
         return [asset.terms.market_id for asset in assets if not phases or asset.phase in phases]
 
+    def streamed_tokens(self) -> list[str]:
+        """Return the tokens whose live books this connection keeps."""
+        assets = self._keeper.assets.values()
+        return [asset.token_id for asset in assets if asset.phase is Phase.LIVE and asset.is_streamed]
+
     def rest_only_tokens(self) -> list[str]:
         """Return the tokens whose books live on REST alone, because this connection brought nothing for them."""
         assets = self._keeper.assets.values()
         return [asset.token_id for asset in assets if asset.phase is Phase.LIVE and not asset.is_streamed]
+
+    @property
+    def newest_times(self) -> tuple[int, int] | None:
+        """The venue's milliseconds and our nanoseconds of the newest change, None before the first."""
+        keeper = self._keeper
+        return (keeper.newest_ts_ms, keeper.newest_received_ts_ns) if keeper.newest_ts_ms else None
 
     @property
     def refused(self) -> Counter[str]:

@@ -7,7 +7,9 @@ import pytest
 from services.arb_detector.pair_state import Unusable
 from services.arb_detector.trust import Distrust
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
-from shared.domain.market import MarketStatus, Venue
+from shared.contracts.quotes import levels_checksum
+from shared.domain.market import MarketId, MarketStatus, Venue
+from shared.domain.pair import PairId
 from tests.unit.arb_detector.scene import LONG_AGO, Scene, closed, market, pair
 
 K, P = Venue.KALSHI, Venue.POLYMARKET
@@ -46,7 +48,7 @@ FAULTS: dict[str, tuple[Callable[[Scene], object], str]] = {
     ),
     "market closed": (
         lambda s: s.said.extend(s.detector.close_market(P, s.pair.polymarket_id)),
-        Unusable.MARKET_UNKNOWN,
+        Unusable.MARKET_NOT_OPEN,
     ),
 }
 
@@ -100,6 +102,15 @@ def test_a_degraded_connection_still_vouches_for_the_books_it_quotes() -> None:
     assert scene.detector.tick()
 
 
+def test_an_edge_in_quiet_books_opens_when_the_feed_is_trusted_again() -> None:
+    scene = Scene()
+    scene.beat(K, lag_ms=2_000)
+    scene.offer()
+    assert scene.outcome == Distrust.LAGGING
+    assert scene.tick(after_ms=250) == []
+    assert scene.tick(after_ms=60)
+
+
 def test_a_leg_that_was_never_quoted_is_named() -> None:
     scene = Scene()
     scene.take(scene.kalshi())
@@ -138,3 +149,26 @@ def test_a_stepped_wall_clock_neither_opens_nor_mutes(hours: int) -> None:
     scene.offer()
     again = scene.tick(after_ms=600)
     assert len([message for message in again if isinstance(message, OpportunityOpened)]) == (1 if hours < 0 else 0)
+
+
+def test_the_checksum_tells_sides_prices_sizes_and_order_apart() -> None:
+    one = levels_checksum([("0.41", "10")], [("0.43", "7")])
+    others = [
+        levels_checksum([("0.43", "7")], [("0.41", "10")]),
+        levels_checksum([("0.41", "11")], [("0.43", "7")]),
+        levels_checksum([("0.41", "10"), ("0.43", "7")], []),
+        levels_checksum([], [("0.41", "10"), ("0.43", "7")]),
+    ]
+    assert len({one, *others}) == 5
+
+
+def test_a_pair_whose_market_is_not_listed_yet_waits_for_the_catalog() -> None:
+    scene = Scene()
+    other = pair(pair_id=PairId("another"), kalshi_ticker=MarketId("KXOTHER"))
+    scene.detector.set_pairs({other.pair_id: other})
+    scene.pair = other
+    scene.offer()
+    assert scene.outcome == Unusable.MARKET_UNKNOWN
+    assert scene.detector.wanted_markets() == {(K, MarketId("KXOTHER"))}
+    scene.detector.set_market(market(K, market_id=MarketId("KXOTHER")))
+    assert scene.tick(after_ms=60)

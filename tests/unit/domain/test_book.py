@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.domain.book import BelowZero, Book, Ladder, checksum, mirrored
+from shared.domain.book import BelowZero, Book, Ladder, mirrored
 
 
 def book(yes_bids: list[tuple[int, int]], no_bids: list[tuple[int, int]]) -> Book:
@@ -59,15 +59,3 @@ def test_the_best_price_is_found_again_when_its_level_goes() -> None:
 
 def test_the_mirror_of_a_ladder_keeps_sizes_and_order() -> None:
     assert mirrored(((4_100, 10), (4_000, 20))) == ((5_900, 10), (6_000, 20))
-
-
-def test_the_checksum_tells_sides_prices_sizes_and_order_apart() -> None:
-    one = checksum([(4_100, 10)], [(4_300, 7)])
-    assert one == checksum(((4_100, 10),), iter([(4_300, 7)]))
-    others = [
-        checksum([(4_300, 7)], [(4_100, 10)]),
-        checksum([(4_100, 11)], [(4_300, 7)]),
-        checksum([(4_100, 10), (4_300, 7)], []),
-        checksum([], [(4_100, 10), (4_300, 7)]),
-    ]
-    assert len({one, *others}) == 5

@@ -434,3 +434,21 @@ def test_a_pong_is_counted_and_never_parsed(pong: bytes | str) -> None:
     session = connected()
     assert session.receive(pong, 1) == ()
     assert session.frames == {"PONG": 1}
+
+
+@pytest.mark.parametrize(("price", "bid"), [("0.44", "0.44"), ("0.45", "0.45")])
+def test_a_top_that_is_crossed_or_locked_is_not_quoted_even_when_the_venue_tells_it_so(price: str, bid: str) -> None:
+    session = started()
+    assert session.receive(frame(change(entry("BUY", price, "1", bid=bid, ask="0.44"), ts=T0 + 1)), 2) == []
+    assert session.book_state(MARKET) is None
+
+
+def test_a_tokens_book_can_be_asked_for_by_its_market() -> None:
+    session = started()
+    assert session.token_of(MARKET) == YES
+    assert session.token_of(MarketId("other")) is None
+    assert session.market_ids() == session.market_ids(Phase.LIVE) == [MARKET]
+    assert session.book_state(MarketId("other")) is None
+    assert session.newest_times is None
+    session.receive(frame(change(entry("BUY", "0.41", "1", bid="0.42", ask="0.44"), ts=T0 + 1)), 77)
+    assert session.newest_times == (T0 + 1, 77)

@@ -1,0 +1,1 @@
+"""Tells people about opportunities and about trouble, each thing once."""

@@ -1,0 +1,223 @@
+"""Quotes on the bus: the newest state always comes out, losses of trust go first, ids never fall."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from shared.contracts.quotes import Quote, QuoteMessage, QuotesStale, levels_checksum
+from shared.contracts.streams import FIELD, QUOTES, book_key
+from shared.domain.book import Book
+from shared.domain.market import MarketId, Venue
+from shared.io.bus import Client, Identity, Profile, connect
+from shared.io.quote_pipe import newest_ids_ms
+from shared.runtime.feed import QuotePublisher, QuoteState
+from shared.testing.clock import FakeClock
+from tests.service.redis_proxy import RedisProxy
+
+STREAM = QUOTES[Venue.KALSHI][3]
+A, B = MarketId("A"), MarketId("B")
+
+
+class Source:
+    """Books that a test sets; a market without one has nothing to publish."""
+
+    def __init__(self) -> None:
+        self.books: dict[MarketId, Book] = {}
+        self.sequence = 0
+
+    def set_ask(self, market_id: MarketId, size_e6: int) -> None:
+        book = self.books.setdefault(market_id, Book())
+        book.no_bids.set(5_800, size_e6)
+        self.sequence += 1
+
+    def quote_state(self, market_id: MarketId) -> QuoteState | None:
+        book = self.books.get(market_id)
+        if book is None:
+            return None
+        return QuoteState(book, 0, 1, "sequence", self.sequence, "c")
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Client]:
+    client = connect(redis_url, Profile.WRITER)
+    yield client
+    await client.aclose()
+
+
+@asynccontextmanager
+async def publishing(
+    url: str, *, clock: FakeClock | None = None, epoch: str = "e1", parts: tuple[int, ...] = (3,)
+) -> AsyncIterator[QuotePublisher]:
+    publisher = QuotePublisher(
+        url,
+        venue=Venue.KALSHI,
+        identity=Identity("feed", epoch),
+        clock=clock or FakeClock(),
+        depth=5,
+        partitions_of=lambda _: parts,
+    )
+    task = asyncio.create_task(publisher.run())
+    await until(lambda: publisher._pipe.is_ready)
+    yield publisher
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if holds():
+                return
+            await asyncio.sleep(0.005)
+
+
+async def written(redis: Client) -> list[QuoteMessage]:
+    return [STREAM.decoder.decode(fields[FIELD]) for _, fields in await redis.xrange(STREAM.name)]
+
+
+async def settled(publisher: QuotePublisher) -> None:
+    """Wait until everything marked is written and answered."""
+    await until(lambda: not publisher._dirty and not publisher._stale and publisher._pipe.in_flight == 0)
+
+
+async def test_a_quote_is_on_the_stream_and_is_the_latest_book(redis: Client, redis_url: str) -> None:
+    source = Source()
+    source.set_ask(A, 60_500_000)
+    async with publishing(redis_url) as publisher:
+        publisher.mark(source, A)
+        await settled(publisher)
+    [quote] = await written(redis)
+    assert isinstance(quote, Quote)
+    assert quote.yes_asks == ((Decimal("0.42"), Decimal("60.5")),)
+    assert quote.checksum == levels_checksum((), (("0.42", "60.5"),))
+    assert (quote.src, quote.epoch, quote.pseq) == ("feed", "e1", 1)
+    assert STREAM.decoder.decode(await redis.get(book_key("kalshi", A, 3))) == quote
+
+
+async def test_marks_of_one_turn_are_one_quote_of_the_newest_state(redis: Client, redis_url: str) -> None:
+    source = Source()
+    async with publishing(redis_url) as publisher:
+        for size in range(1, 101):
+            source.set_ask(A, size * 1_000_000)
+            publisher.mark(source, A)
+        await settled(publisher)
+        assert (publisher.quotes, publisher.conflated) == (1, 99)
+    [quote] = await written(redis)
+    assert isinstance(quote, Quote)
+    assert quote.yes_asks[0][1] == 100
+
+
+async def test_while_redis_hangs_quotes_conflate_and_the_newest_comes_out(redis: Client, redis_url: str) -> None:
+    source = Source()
+    async with publishing(redis_url) as publisher:
+        await redis.client_pause(300, all=False)
+        for size in range(1, 2_001):
+            source.set_ask(A, size * 1_000_000)
+            publisher.mark(source, A)
+            await asyncio.sleep(0)
+        await settled(publisher)
+        assert publisher.quotes < 300
+        assert publisher.conflated > 1_600
+    newest = (await written(redis))[-1]
+    assert isinstance(newest, Quote)
+    assert newest.yes_asks[0][1] == 2_000
+
+
+async def test_lost_trust_goes_first_and_takes_the_marks_with_it(redis: Client, redis_url: str) -> None:
+    source = Source()
+    for market_id in (A, B):
+        source.set_ask(market_id, 1_000_000)
+    async with publishing(redis_url) as publisher:
+        publisher.mark(source, A)
+        publisher.mark(source, B)
+        publisher.stale([A], "gap")
+        await settled(publisher)
+    stale, quote = await written(redis)
+    assert isinstance(stale, QuotesStale)
+    assert (stale.market_ids, stale.reason) == ((A,), "gap")
+    assert isinstance(quote, Quote)
+    assert quote.market_id == B
+    assert isinstance(STREAM.decoder.decode(await redis.get(book_key("kalshi", A, 3))), QuotesStale)
+
+
+async def test_after_a_lost_link_everything_is_said_again(redis: Client, redis_url: str, tmp_path: Path) -> None:
+    source = Source()
+    source.set_ask(A, 1_000_000)
+    async with RedisProxy(redis_url, tmp_path).up() as proxy, publishing(proxy.url) as publisher:
+        publisher.mark(source, A)
+        publisher.stale([B], "silence")
+        await settled(publisher)
+        await redis.flushall()
+        connections = proxy.connections
+        proxy.cut()
+        await until(lambda: proxy.connections > connections)
+        await until(lambda: publisher._pipe.is_ready)
+        await settled(publisher)
+        stale, quote = await written(redis)
+    assert isinstance(stale, QuotesStale)
+    assert isinstance(quote, Quote)
+
+
+async def test_a_link_that_dies_without_a_word_is_replaced(redis: Client, redis_url: str, tmp_path: Path) -> None:
+    source = Source()
+    source.set_ask(A, 1_000_000)
+    async with RedisProxy(redis_url, tmp_path).up() as proxy, publishing(proxy.url) as publisher:
+        proxy.stall()
+        publisher.mark(source, A)
+        await until(lambda: publisher._pipe.in_flight > 0)
+        await until(lambda: publisher._pipe.in_flight == 0)
+        proxy.flow()
+        await until(lambda: publisher._pipe.is_ready)
+        await settled(publisher)
+    assert (await written(redis))[-1].pseq == publisher.quotes
+
+
+async def test_ids_go_on_after_a_restart_with_the_clock_set_back(redis: Client, redis_url: str) -> None:
+    source = Source()
+    source.set_ask(A, 1_000_000)
+    now_ms = FakeClock().now_ms()
+    for epoch, at_ms in (("e1", now_ms), ("e2", now_ms - 3_600_000)):
+        async with publishing(redis_url, clock=FakeClock(now_ms=at_ms), epoch=epoch) as publisher:
+            publisher.mark(source, A)
+            await settled(publisher)
+            assert publisher.refused == 0
+    assert [message.epoch for message in await written(redis)] == ["e1", "e2"]
+    assert (await newest_ids_ms(redis_url, [STREAM.name]))[STREAM.name] > now_ms
+
+
+async def test_a_clock_set_back_in_the_middle_refuses_no_quote(redis: Client, redis_url: str) -> None:
+    source, clock = Source(), FakeClock()
+    async with publishing(redis_url, clock=clock) as publisher:
+        for size in range(1, 6):
+            source.set_ask(A, size * 1_000_000)
+            publisher.mark(source, A)
+            await settled(publisher)
+            clock.set_wall(now_ms=clock.now_ms() - 60_000)
+        assert publisher.refused == 0
+    assert [message.pseq for message in await written(redis)] == [1, 2, 3, 4, 5]
+
+
+async def test_a_market_nobody_wants_is_not_written(redis: Client, redis_url: str) -> None:
+    source = Source()
+    source.set_ask(A, 1_000_000)
+    async with publishing(redis_url, parts=()) as publisher:
+        publisher.mark(source, A)
+        publisher.stale([B], "gap")
+        await settled(publisher)
+        assert publisher.quotes == 0
+    assert await redis.dbsize() == 0
+
+
+async def test_what_redis_refuses_is_counted_and_the_link_stays(redis: Client, redis_url: str) -> None:
+    source = Source()
+    source.set_ask(A, 1_000_000)
+    async with publishing(redis_url) as publisher:
+        await redis.set(STREAM.name, b"not a stream")
+        publisher.mark(source, A)
+        await settled(publisher)
+        assert publisher.refused == 1
+        assert publisher._pipe.is_ready

@@ -1,0 +1,258 @@
+"""The matcher as a process runs it, against a real Redis: catalogs and mapping files in, pairs out."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.matcher.main import main
+from services.matcher.mapping_text import curated_yaml
+from services.matcher.offline import read_pairs
+from services.matcher.settings import Settings
+from shared.contracts.alerts import OperationalAlert
+from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
+from shared.contracts.pairs import CandidateFound, PairActivated, PairRetired, PairSuspended
+from shared.contracts.streams import ALERTS, CATALOG, FIELD, PAIRS, Stream
+from shared.domain.market import Market, MarketId
+from shared.domain.pair import Orientation
+from shared.io.bus import Identity, Outbox, Profile, connect, load_latest
+from shared.runtime.errors import SettingsRefused
+from tests.unit.matcher.listings import CONDITION, OTHER_CONDITION, kalshi, kalshi_game_side, moneyline, polymarket
+from tests.unit.matcher.test_mappings import SHIPPED, row
+
+WITHIN_S = 20.0
+FAR = datetime(2099, 1, 1, tzinfo=UTC)
+
+
+class Feeds:
+    """Writes what the feeds would write and reads what the matcher says."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.redis = connect(url, Profile.WRITER)
+        self.outbox = Outbox(url, Identity("test", "test-1"))
+
+    async def put(self, *markets: Market) -> None:
+        for market in markets:
+            self.outbox.put(CATALOG[market.venue], MarketListed(market=market), key=market.market_id)
+        await self.outbox.flushed()
+
+    async def change(self, market: Market, *fields: str) -> None:
+        self.outbox.put(CATALOG[market.venue], MarketChanged(market=market, changed=fields), key=market.market_id)
+        await self.outbox.flushed()
+
+    async def close(self, market: Market) -> None:
+        message = MarketClosed(venue=market.venue, market_id=market.market_id, reason="determined")
+        self.outbox.put(CATALOG[market.venue], message, key=market.market_id, drop_key=True)
+        await self.outbox.flushed()
+
+    async def said(self, stream: Stream[Any] = PAIRS) -> list[Any]:
+        return [stream.decoder.decode(fields[FIELD]) for _, fields in await self.redis.xrange(stream.name)]
+
+    async def held(self) -> dict[str, Any]:
+        return (await load_latest(self.redis, PAIRS))[0]
+
+    async def until(self, holds: Callable[[list[Any]], bool], stream: Stream[Any] = PAIRS) -> list[Any]:
+        """Wait until what a stream holds fits, and return it."""
+        async with asyncio.timeout(WITHIN_S):
+            while True:
+                said = await self.said(stream)
+                if holds(said):
+                    return said
+                await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def feeds(redis_url: str) -> AsyncIterator[Feeds]:
+    feeds = Feeds(redis_url)
+    writer = asyncio.create_task(feeds.outbox.run())
+    yield feeds
+    writer.cancel()
+    await asyncio.gather(writer, return_exceptions=True)
+    await feeds.redis.aclose()
+
+
+@pytest.fixture
+def mappings(tmp_path: Path) -> Path:
+    """The shipped folder with one curated row in it."""
+    folder = tmp_path / "mappings"
+    shutil.copytree(SHIPPED, folder)
+    write_rows(folder, row(not_after=FAR))
+    return folder
+
+
+def write_rows(folder: Path, *rows: Any) -> None:
+    (folder / "pairs" / "economics.yaml").write_text(curated_yaml(rows))
+
+
+@asynccontextmanager
+async def running(url: str, mappings: Path, templates_on: str = "KXNBAGAME") -> AsyncIterator[None]:
+    settings = Settings(
+        redis_url=url, mappings_dir=mappings, templates_on=templates_on, debounce_ms=5, mappings_poll_ms=20
+    )
+    stopping = asyncio.Event()
+    service = asyncio.create_task(main(settings, stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        async with asyncio.timeout(WITHIN_S):
+            await service
+
+
+FED = kalshi("KXFEDDECISION-26DEC-C25", "Will the Fed cut rates by 25bps in December 2026?", "Cut 25bps")
+FED_THERE = polymarket(
+    "Will the Fed cut rates by 25 bps in December 2026?", "fed-cut-25-december", event_slug="fed-decision-in-december"
+)
+HOUSTON, PORTLAND = kalshi_game_side("HOU", "Houston"), kalshi_game_side("POR", "Portland")
+GAME = moneyline(market_id=MarketId(OTHER_CONDITION))
+FILM = kalshi("KXOSCARPIC-27-GLA", "Will Glass Harbor win Best Picture in 2027?", "Glass Harbor")
+FILM_THERE = polymarket("Will Glass Harbor win Best Picture in 2027?", market_id=MarketId("0x" + "ef" * 32))
+
+
+def kinds(said: list[Any]) -> list[type]:
+    return [type(message) for message in said]
+
+
+async def test_catalogs_become_pairs_and_candidates_as_markets_arrive(feeds: Feeds, mappings: Path) -> None:
+    await feeds.put(FED, HOUSTON)
+    async with running(feeds.url, mappings):
+        await feeds.put(FED_THERE)
+        [curated] = await feeds.until(lambda said: len(said) == 1)
+        await feeds.put(PORTLAND, GAME)
+        games = (await feeds.until(lambda said: len(said) == 3))[1:]
+        await feeds.put(FILM, FILM_THERE)
+        candidate = (await feeds.until(lambda said: len(said) == 4))[3]
+    assert isinstance(curated, PairActivated)
+    assert (curated.src, curated.pair.origin, curated.pair.polymarket_id) == ("matcher", "curated", CONDITION)
+    orientations = {message.pair.kalshi_ticker: message.pair.orientation for message in games}
+    assert orientations == {HOUSTON.market_id: Orientation.SAME, PORTLAND.market_id: Orientation.INVERTED}
+    assert isinstance(candidate, CandidateFound)
+    states = [line.state for line in await read_pairs(feeds.url)]
+    assert states == ["live", "live", "live", "candidate"]
+
+
+async def test_a_changed_rule_text_suspends_its_pair_and_alerts_and_a_closed_market_retires_it(
+    feeds: Feeds, mappings: Path
+) -> None:
+    await feeds.put(FED, FED_THERE)
+    async with running(feeds.url, mappings):
+        await feeds.until(lambda said: kinds(said) == [PairActivated])
+        edited = polymarket(FED_THERE.title, FED_THERE.slug, event_slug=FED_THERE.event_slug, rules_text="Another text")
+        await feeds.change(edited, "rules_text")
+        [_, suspended] = await feeds.until(lambda said: kinds(said) == [PairActivated, PairSuspended])
+        [alert] = await feeds.until(bool, ALERTS)
+        assert [line.state for line in await read_pairs(feeds.url)] == ["suspended"]
+        await feeds.close(FED)
+        await feeds.until(lambda said: kinds(said)[2:] == [PairRetired])
+        assert await feeds.held() == {}
+    assert "polymarket have changed since review" in suspended.reason
+    assert isinstance(alert, OperationalAlert)
+    assert alert.code == "matcher.pair_suspended"
+
+
+async def test_a_restart_is_silent_when_nothing_changed(feeds: Feeds, mappings: Path) -> None:
+    await feeds.put(FED, FED_THERE, HOUSTON, GAME, FILM, FILM_THERE)
+    async with running(feeds.url, mappings):
+        before = await feeds.until(lambda said: len(said) == 3)
+    async with running(feeds.url, mappings):
+        await feeds.put(PORTLAND)
+        after = await feeds.until(lambda said: len(said) > 3)
+    assert after[:3] == before
+    [new] = after[3:]
+    assert new.pair.kalshi_ticker == PORTLAND.market_id
+
+
+async def test_what_happened_while_the_matcher_was_down_is_made_up_for(feeds: Feeds, mappings: Path) -> None:
+    await feeds.put(FED, FED_THERE, HOUSTON, GAME)
+    async with running(feeds.url, mappings):
+        await feeds.until(lambda said: len(said) == 2)
+    await feeds.close(GAME)
+    write_rows(mappings)
+    async with running(feeds.url, mappings):
+        said = await feeds.until(lambda said: len(of_kind(said, PairRetired)) == 2)
+    assert {message.pair_id for message in of_kind(said, PairRetired)} == {
+        "fed-2026-12-cut-25",
+        "nba-game-2026-11-22-hou-por-hou",
+    }
+
+
+def of_kind(said: list[Any], kind: type) -> list[Any]:
+    return [message for message in said if isinstance(message, kind)]
+
+
+async def test_a_mapping_edit_takes_effect_and_a_bad_one_keeps_the_last_good(feeds: Feeds, mappings: Path) -> None:
+    await feeds.put(FED, FED_THERE)
+    write_rows(mappings)
+    async with running(feeds.url, mappings):
+        await feeds.until(lambda said: kinds(said) == [CandidateFound])
+        write_rows(mappings, row(not_after=FAR))
+        await feeds.until(lambda said: PairActivated in kinds(said))
+        good = await feeds.held()
+        assert list(good) == ["fed-2026-12-cut-25"], "the candidate is decided and gone"
+
+        path = mappings / "pairs" / "economics.yaml"
+        path.write_text(path.read_text()[:-40])
+        [alert] = await feeds.until(bool, ALERTS)
+        assert (alert.code, alert.severity) == ("matcher.mappings_refused", "page")
+        assert f"{path}:" in alert.detail
+        assert await feeds.held() == good
+
+        write_rows(mappings)
+        await feeds.until(lambda said: PairRetired in kinds(said)[-2:])
+
+
+async def test_m02_a_flip_without_a_new_review_is_refused_while_running(feeds: Feeds, mappings: Path) -> None:
+    await feeds.put(FED, FED_THERE)
+    async with running(feeds.url, mappings):
+        await feeds.until(lambda said: kinds(said) == [PairActivated])
+        write_rows(mappings, row(not_after=FAR, orientation=Orientation.INVERTED))
+        [alert] = await feeds.until(bool, ALERTS)
+        assert "changed without a newer review.verified_at" in alert.detail
+        [pair] = (await feeds.held()).values()
+        assert pair.pair.orientation is Orientation.SAME
+
+
+async def test_a_mapping_error_at_start_is_refused_before_redis_is_asked(tmp_path: Path) -> None:
+    settings = Settings(redis_url="redis://127.0.0.1:1/0", mappings_dir=tmp_path / "nowhere")
+    with pytest.raises(SettingsRefused, match="no such folder"):
+        await main(settings, asyncio.Event())
+
+
+@pytest.mark.parametrize(
+    ("edit", "environ", "status", "said"),
+    [
+        ("pairs:\n  - pair: x\n", {}, 2, "pairs/bad.yaml:3: unknown key `pair`, correct or remove it"),
+        ("pairs: *all\n", {}, 2, "pairs/bad.yaml:2: alias *all, write the value out instead"),
+        ("pairs: []\n", {"MATCHER_TEMPLATES_ON": "KXNOPE"}, 2, "MATCHER_TEMPLATES_ON: no template for series KXNOPE"),
+        ("pairs: []\n", {"MATCHER_DEBOUNCE_MS": "soon"}, 2, "MATCHER_DEBOUNCE_MS='soon'"),
+        ("pairs: []\n", {}, 1, "Redis at redis://127.0.0.1:1/0 cannot be used"),
+    ],
+)
+def test_a_process_that_cannot_start_says_why_in_one_line(
+    mappings: Path, edit: str, environ: dict[str, str], status: int, said: str
+) -> None:
+    (mappings / "pairs" / "bad.yaml").write_text(f"schema_version: 1\n{edit}")
+    ended = subprocess.run(
+        [sys.executable, "-m", "services.matcher"],
+        env={"PATH": os.environ["PATH"], "DUTCHBOOK_REDIS_URL": "redis://127.0.0.1:1/0"}
+        | {"MATCHER_MAPPINGS_DIR": str(mappings)}
+        | environ,
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == status, ended.stderr
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1

@@ -1,0 +1,186 @@
+"""Pairs priced by hand."""
+
+from decimal import Decimal
+
+import pytest
+
+from shared.domain.arbitrage import (
+    DirectionResult,
+    Ladders,
+    Limits,
+    MarketTerms,
+    PairPricing,
+    best_of,
+    evaluate_direction,
+    evaluate_pair,
+    sides,
+)
+from shared.domain.fees import FeesRefused
+from shared.domain.pair import Direction, Orientation
+from tests.unit.domain.fee_examples import kalshi, polymarket
+
+YES_NO, NO_YES = Direction.YES_KALSHI_NO_POLYMARKET, Direction.NO_KALSHI_YES_POLYMARKET
+UNIT_E6 = 1_000_000
+
+
+def pricing(orientation: Orientation = Orientation.SAME, **changes: str) -> PairPricing:
+    """Polymarket asks for five contracts and a dollar; ``changes`` set a limit by name."""
+    cap = {venue: Decimal(changes[venue]) if venue in changes else None for venue in ("kalshi", "polymarket")}
+    return PairPricing(
+        orientation,
+        kalshi=MarketTerms(
+            fees=kalshi(),
+            size_step_contracts=Decimal(changes.get("step", "0.01")),
+            min_contracts=Decimal("0.01"),
+            max_capital_dollars=cap["kalshi"],
+        ),
+        polymarket=MarketTerms(
+            fees=polymarket(),
+            size_step_contracts=Decimal("0.01"),
+            min_contracts=Decimal(changes.get("min_contracts", "5")),
+            min_notional_dollars=Decimal(changes.get("min_notional", "1")),
+            max_capital_dollars=cap["polymarket"],
+        ),
+        limits=Limits(
+            min_edge_dollars_per_contract=Decimal(changes.get("min_edge", "0")),
+            max_contracts=Decimal(changes["most"]) if "most" in changes else None,
+        ),
+    )
+
+
+def levels(*pairs: tuple[str, str]) -> tuple[tuple[int, int], ...]:
+    return tuple((int(Decimal(price) * 10_000), int(Decimal(size) * UNIT_E6)) for price, size in pairs)
+
+
+KALSHI = Ladders(yes_bids=levels(("0.38", "100")), yes_asks=levels(("0.41", "100"), ("0.42", "50")))
+POLYMARKET = Ladders(yes_bids=levels(("0.47", "80"), ("0.46", "200")), yes_asks=levels(("0.49", "10")))
+
+
+def evaluated(priced: PairPricing, polymarket_book: Ladders = POLYMARKET) -> DirectionResult:
+    return evaluate_direction(priced, YES_NO, KALSHI, polymarket_book, days_to_payout=Decimal(30))
+
+
+def test_the_worked_example_of_both_ladders() -> None:
+    """Kalshi: 100 @ 0.41 fee 1.6933, 50 @ 0.42 fee 0.8526. Polymarket NO: 80 @ 0.53 fee 0.9964, 70 @ 0.54 fee 0.8694.
+
+    Outlays 64.5459 and 82.0658 for a payout of 150 leave 3.3883, which is 28.118 % a year over 30 days.
+    """
+    result = evaluated(pricing())
+    assert result.contracts == 150
+    assert [(f.price_dollars, f.size_contracts, f.fee_dollars) for f in result.kalshi.fills] == [
+        (Decimal("0.41"), 100, Decimal("1.6933")),
+        (Decimal("0.42"), 50, Decimal("0.8526")),
+    ]
+    assert [(f.price_dollars, f.size_contracts, f.fee_dollars) for f in result.polymarket.fills] == [
+        (Decimal("0.53"), 80, Decimal("0.9964")),
+        (Decimal("0.54"), 70, Decimal("0.8694")),
+    ]
+    assert (result.kalshi.capital_dollars, result.polymarket.capital_dollars) == (
+        Decimal("64.5459"),
+        Decimal("82.0658"),
+    )
+    assert (result.payout_dollars, result.edge_dollars) == (150, Decimal("3.3883"))
+    assert result.annualised_return == Decimal("0.281180")
+    limits = (result.kalshi.limit_price_dollars, result.polymarket.limit_price_dollars)
+    assert limits == (Decimal("0.42"), Decimal("0.54"))
+
+
+def test_the_other_direction_of_the_example_offers_nothing() -> None:
+    results = evaluate_pair(pricing(), KALSHI, POLYMARKET)
+    assert [result.contracts for result in results] == [150, 0]
+    assert results[1].kalshi.limit_price_dollars is None
+    assert best_of(results) == results[0]
+    assert best_of(results[1:]) is None
+
+
+@pytest.mark.parametrize(
+    ("orientation", "direction", "bought"),
+    [
+        (Orientation.SAME, YES_NO, ("yes", "no")),
+        (Orientation.SAME, NO_YES, ("no", "yes")),
+        (Orientation.INVERTED, YES_NO, ("yes", "yes")),
+        (Orientation.INVERTED, NO_YES, ("no", "no")),
+    ],
+)
+def test_which_outcomes_a_direction_buys(
+    orientation: Orientation, direction: Direction, bought: tuple[str, str]
+) -> None:
+    assert sides(direction, orientation) == bought
+
+
+def test_the_walk_stops_where_the_next_contract_earns_less_than_the_minimum_edge() -> None:
+    """At 0.41 + 0.53 a contract earns 0.0306 (fees 0.016933 and 0.012455), at 0.41 + 0.54 only 0.0206."""
+    assert evaluated(pricing(min_edge="0.0206")).contracts == 100
+    assert evaluated(pricing(min_edge="0.025")).contracts == 80
+    assert evaluated(pricing(min_edge="0.0307")).contracts == 0
+
+
+def test_an_edge_of_exactly_the_minimum_counts_and_one_unit_more_does_not() -> None:
+    """Without fees 0.41 + 0.53 leaves 0.06 per contract, to the last digit."""
+    terms = MarketTerms(fees=kalshi(multiplier="0"), size_step_contracts=Decimal(1), min_contracts=Decimal(1))
+    other = MarketTerms(fees=polymarket(rate="0"), size_step_contracts=Decimal(1), min_contracts=Decimal(1))
+    for min_edge, contracts in (("0.06", 80), ("0.060001", 0)):
+        priced = PairPricing(
+            Orientation.SAME,
+            kalshi=terms,
+            polymarket=other,
+            limits=Limits(min_edge_dollars_per_contract=Decimal(min_edge)),
+        )
+        assert evaluated(priced).contracts == contracts
+
+
+def test_rounding_against_us_is_part_of_the_edge() -> None:
+    """One contract at 0.5 + 0.4649: fees 0.0175 and 0.01243 leave 0.00517 of the unrounded 0.00516…"""
+    book = Ladders(yes_bids=levels(("0.5351", "1")))
+    result = evaluate_direction(
+        pricing(min_contracts="1", min_notional="0"),
+        YES_NO,
+        Ladders(yes_asks=levels(("0.5", "1"))),
+        book,
+    )
+    assert result.contracts == 1
+    assert result.edge_dollars == 1 - Decimal("0.5") - Decimal("0.0175") - Decimal("0.4649") - Decimal("0.01243")
+
+
+@pytest.mark.parametrize(
+    ("limits", "contracts"),
+    [
+        ({"kalshi": "10"}, "23.42"),  # 9.6022 and a fee of 0.3966; 0.01 more would take 10.003
+        ({"polymarket": "2"}, "0"),  # five contracts cost 2.65 and more
+        ({"polymarket": "54.29"}, "99.71"),  # takes 54.28459; 0.01 more costs 0.0055
+        ({"most": "7.5"}, "7.5"),
+        ({"step": "20"}, "140"),
+        ({"min_contracts": "150.01"}, "0"),
+        ({"min_notional": "80.2"}, "150"),
+        ({"min_notional": "80.21"}, "0"),
+    ],
+)
+def test_limits_minima_and_steps_bound_the_size(limits: dict[str, str], contracts: str) -> None:
+    result = evaluated(pricing(**limits))
+    assert result.contracts == Decimal(contracts)
+
+
+def test_a_minimum_above_the_profitable_depth_is_taken_while_the_whole_still_earns() -> None:
+    """Three contracts earn 0.0306 each, two more lose 0.0092 each: five together still earn 0.0734."""
+    book = Ladders(yes_bids=levels(("0.47", "3"), ("0.43", "10")))
+    result = evaluate_direction(pricing(), YES_NO, KALSHI, book)
+    assert result.contracts == 5
+    assert result.edge_dollars == Decimal("0.07343")
+    poorer = Ladders(yes_bids=levels(("0.47", "3"), ("0.30", "10")))
+    assert evaluate_direction(pricing(), YES_NO, KALSHI, poorer).contracts == 0
+
+
+def test_empty_books_offer_nothing() -> None:
+    for kalshi_book, polymarket_book in ((Ladders(), POLYMARKET), (KALSHI, Ladders()), (Ladders(), Ladders())):
+        assert pricing().promising(kalshi_book, polymarket_book) == ()
+        assert [r.contracts for r in evaluate_pair(pricing(), kalshi_book, polymarket_book)] == [0, 0]
+
+
+def test_fees_without_a_formula_refuse_the_pair() -> None:
+    with pytest.raises(FeesRefused, match="'flat' has no published formula"):
+        PairPricing(
+            Orientation.SAME,
+            kalshi=MarketTerms(fees=kalshi(fee_type="flat"), size_step_contracts=Decimal(1), min_contracts=Decimal(1)),
+            polymarket=MarketTerms(fees=polymarket(), size_step_contracts=Decimal(1), min_contracts=Decimal(1)),
+            limits=Limits(),
+        )

@@ -1,0 +1,154 @@
+"""The file that ``evaluate`` prices: what comes out, and how each mistake is named."""
+
+import copy
+from typing import Any
+
+import msgspec
+import pytest
+
+from shared.domain.evaluation import EvaluationRefused, evaluate_file
+
+EXAMPLE: dict[str, Any] = {
+    "orientation": "same",
+    "kalshi": {
+        "yes_bids": [["0.38", "100.00"]],
+        "yes_asks": [["0.42", "50"], ["0.41", "100.00"]],
+        "fee": {"type": "quadratic", "multiplier": "1", "precision": "0.0001"},
+        "size_step": "0.01",
+        "min_contracts": "0.01",
+    },
+    "polymarket": {
+        "yes_bids": [["0.47", "80"], ["0.46", "200"]],
+        "yes_asks": [["0.49", "10"]],
+        "fee": {"rate": "0.05", "exponent": "1"},
+        "size_step": "0.01",
+        "min_contracts": "5",
+        "min_notional_dollars": "1",
+    },
+    "limits": {
+        "min_edge_dollars_per_contract": "0",
+        "max_capital_dollars": {"kalshi": None, "polymarket": None},
+    },
+    "days_to_payout": "30",
+}
+
+
+def changed(path: str, value: object) -> bytes:
+    """Return the example with one field set, as JSON."""
+    example = copy.deepcopy(EXAMPLE)
+    *parents, last = path.split(".")
+    inside = example
+    for name in parents:
+        inside = inside[name]
+    inside[last] = value
+    return msgspec.json.encode(example)
+
+
+def test_the_example_is_priced_as_worked_by_hand() -> None:
+    report = msgspec.json.decode(msgspec.json.encode(evaluate_file(msgspec.json.encode(EXAMPLE))))
+    assert report["best"] == "yes_kalshi_no_polymarket"
+    assert report["directions"][0] == {
+        "direction": "yes_kalshi_no_polymarket",
+        "contracts": "150",
+        "cost_dollars": "142.2",
+        "fee_dollars": {"kalshi": "2.5459", "polymarket": "1.8658"},
+        "payout_dollars": "150",
+        "edge_dollars": "3.3883",
+        "capital_dollars": {"kalshi": "64.5459", "polymarket": "82.0658"},
+        "annualised_return": "0.28118",
+        "fills": {
+            "kalshi": [["0.41", "100", "1.6933"], ["0.42", "50", "0.8526"]],
+            "polymarket": [["0.53", "80", "0.9964"], ["0.54", "70", "0.8694"]],
+        },
+        "limit_price_dollars": {"kalshi": "0.42", "polymarket": "0.54"},
+    }
+    nothing = report["directions"][1]
+    assert (nothing["contracts"], nothing["edge_dollars"], nothing["annualised_return"]) == ("0", "0", None)
+
+
+def test_without_an_edge_there_is_no_best_direction() -> None:
+    report = evaluate_file(changed("polymarket.yes_bids", []))
+    assert report.best is None
+    assert [direction.contracts for direction in report.directions] == ["0", "0"]
+
+
+def test_an_inverted_pair_reads_polymarket_the_other_way_round() -> None:
+    example = copy.deepcopy(EXAMPLE)
+    example["orientation"] = "inverted"
+    example["polymarket"]["yes_bids"] = [["0.51", "10"]]
+    example["polymarket"]["yes_asks"] = [["0.53", "80"], ["0.54", "200"]]
+    report = evaluate_file(msgspec.json.encode(example))
+    assert report.directions[0].edge_dollars == "3.3883"
+
+
+def test_limits_and_days_may_be_left_out() -> None:
+    example = copy.deepcopy(EXAMPLE)
+    del example["limits"], example["days_to_payout"], example["polymarket"]["min_notional_dollars"]
+    report = evaluate_file(msgspec.json.encode(example))
+    assert report.directions[0].edge_dollars == "3.3883"
+    assert report.directions[0].annualised_return is None
+
+
+def test_a_capital_limit_is_respected() -> None:
+    report = evaluate_file(changed("limits.max_capital_dollars", {"kalshi": "10", "polymarket": None}))
+    assert report.directions[0].capital_dollars.kalshi == "9.9988"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("orientation", "sideways", "orientation: 'sideways' is not one of same, inverted"),
+        ("orientation", ["same"], "orientation: .* is not one of"),
+        ("colour", "red", "colour: unknown field"),
+        ("kalshi", None, "kalshi: None is not an object"),
+        ("kalshi.yes_bids", "0.38", "kalshi.yes_bids: '0.38' is not a list"),
+        ("kalshi.yes_bids", [["0.38"]], r"kalshi.yes_bids\[0\]: \['0.38'\] is not \[price, contracts\]"),
+        ("kalshi.yes_asks", [["0.41", "1"], ["NaN", "1"]], r"kalshi.yes_asks\[1\]\[0\]: 'NaN': not a plain"),
+        ("kalshi.yes_asks", [[0.41, "1"]], r"kalshi.yes_asks\[0\]\[0\]: 0.41 is not decimal text"),
+        ("kalshi.yes_asks", [["1", "1"]], r"kalshi.yes_asks\[0\]\[0\]: '1': outside"),
+        ("kalshi.yes_asks", [["0.00001", "1"]], r"kalshi.yes_asks\[0\]\[0\]: '0.00001': finer"),
+        ("kalshi.yes_asks", [["0.41", "-1"]], r"kalshi.yes_asks\[0\]\[1\]: '-1': not a plain"),
+        ("kalshi.yes_asks", [["0.41", "1"], ["0.410", "2"]], r"kalshi.yes_asks\[1\]\[0\]: price '0.410' comes twice"),
+        ("kalshi.fee.type", "square", "kalshi.fee.type: 'square' is not one of quadratic"),
+        ("kalshi.fee.type", "flat", "'flat' has no published formula"),
+        ("kalshi.fee.multiplier", None, "kalshi.fee.multiplier: None is not decimal text"),
+        ("kalshi.fee.precision", "0.5", "precision 0.5 is neither"),
+        ("kalshi.size_step", "0", "kalshi.size_step: must be above 0"),
+        ("polymarket.fee", {"exponent": "1"}, "polymarket.fee.rate: missing"),
+        ("polymarket.fee.exponent", "1.5", "polymarket.fee.exponent: 1.5 is not a whole number"),
+        ("polymarket.fee.exponent", "9", "exponent 9 is not one of 1 to 4"),
+        ("limits.max_capital_dollars", {"kalshi": "1e3"}, "limits.max_capital_dollars.kalshi: '1e3'"),
+        ("days_to_payout", 30, "days_to_payout: 30 is not decimal text"),
+    ],
+)
+def test_a_mistake_is_refused_by_the_path_of_its_field(path: str, value: object, said: str) -> None:
+    with pytest.raises(EvaluationRefused, match=said):
+        evaluate_file(changed(path, value))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xef\xbb\xbf{}", b"{", b"[]", b"null", b'"x"', b"\xff", b"[" * 100_000, b"{} {}", b'{"a": NaN}']
+)
+def test_what_is_no_json_object_is_refused_in_one_line(data: bytes) -> None:
+    with pytest.raises(EvaluationRefused) as refused:
+        evaluate_file(data)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_truncated_file_never_does_anything_but_be_refused() -> None:
+    whole = msgspec.json.encode(EXAMPLE)
+    for length in range(len(whole)):
+        with pytest.raises(EvaluationRefused):
+            evaluate_file(whole[:length])
+
+
+def test_a_missing_field_is_named() -> None:
+    for path in ("orientation", "kalshi.yes_asks", "polymarket.size_step", "kalshi.min_contracts", "kalshi.fee"):
+        example = copy.deepcopy(EXAMPLE)
+        *parents, last = path.split(".")
+        inside = example
+        for name in parents:
+            inside = inside[name]
+        del inside[last]
+        with pytest.raises(EvaluationRefused, match=f"{path}: missing"):
+            evaluate_file(msgspec.json.encode(example))
