@@ -62,6 +62,7 @@ def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.App
 
     async def books(_request: web.Request) -> web.Response:
         world = observed.world
+        found: Mapping[str, Mapping[str, SimMarket]]
         found = {"kalshi": world.kalshi_markets, "polymarket": world.polymarket_markets} if world else {}
         return json_answer(
             {venue: {m.market_id: _book_json(m) for m in some.values()} for venue, some in found.items()}

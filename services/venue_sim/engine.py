@@ -63,11 +63,13 @@ def opposite(side: Side) -> Side:
 class SimBook:
     """Sizes by price on both sides; every act returns its effect, an empty one when nothing changed."""
 
-    __slots__ = ("_asks_e6", "_bids_e6")
+    __slots__ = ("_asks_e6", "_bids_e6", "_owned_e6")
 
     def __init__(self) -> None:
         self._bids_e6: dict[int, int] = {}
         self._asks_e6: dict[int, int] = {}
+        self._owned_e6: dict[tuple[Side, int], int] = {}
+        """The part of a level that belongs to somebody with an account: nobody else cancels or moves it."""
 
     def bids(self) -> list[LevelE]:
         """Return the YES bids, greatest price first."""
@@ -120,17 +122,34 @@ class SimBook:
         return Effect(consumed, Trade(side, fills, 0) if fills else None)
 
     def cancel(self, side: Side, price_e4: int, size_e6: int | None = None) -> Effect:
-        """Take up to ``size_e6`` (everything when None) off a level."""
-        held_e6 = self.size_e6(side, price_e4)
-        gone_e6 = held_e6 if size_e6 is None else min(held_e6, size_e6)
+        """Take up to ``size_e6`` (everything when None) of what nobody owns off a level."""
+        free_e6 = self.free_e6(side, price_e4)
+        gone_e6 = free_e6 if size_e6 is None else min(free_e6, size_e6)
         return Effect((self._add(side, price_e4, -gone_e6),) if gone_e6 else ())
 
+    def withdraw(self, side: Side, price_e4: int, size_e6: int) -> Effect:
+        """Take ``size_e6`` of what is owned off a level."""
+        self.own(side, price_e4, -size_e6)
+        return Effect((self._add(side, price_e4, -size_e6),))
+
+    def own(self, side: Side, price_e4: int, delta_e6: int) -> None:
+        """Let so much more (less when negative) of a level belong to somebody with an account."""
+        after_e6 = self._owned_e6.get((side, price_e4), 0) + delta_e6
+        assert after_e6 >= 0, (side, price_e4, delta_e6)
+        self._owned_e6[side, price_e4] = after_e6
+        if not after_e6:
+            del self._owned_e6[side, price_e4]
+
+    def free_e6(self, side: Side, price_e4: int) -> int:
+        """Return the part of a level that nobody owns."""
+        return max(0, self.size_e6(side, price_e4) - self._owned_e6.get((side, price_e4), 0))
+
     def move(self, side: Side, from_e4: int, to_e4: int) -> Effect:
-        """Move a whole level to another price of the same side in one operation, without trading.
+        """Move what nobody owns of a level to another price of its side in one operation, without trading.
 
         A move that would cross the other side changes nothing.
         """
-        size_e6 = self.size_e6(side, from_e4)
+        size_e6 = self.free_e6(side, from_e4)
         if not size_e6 or from_e4 == to_e4 or self.would_cross(side, to_e4):
             return Effect(())
         return Effect((self._add(side, from_e4, -size_e6), self._add(side, to_e4, size_e6)))
@@ -139,6 +158,7 @@ class SimBook:
         """Remove every level."""
         self._bids_e6.clear()
         self._asks_e6.clear()
+        self._owned_e6.clear()
 
     def would_cross(self, side: Side, price_e4: int) -> bool:
         """Tell whether an order at ``price_e4`` would trade at once."""

@@ -60,6 +60,10 @@ class Faults:
         """Return whether a lasting fault is on."""
         return self._armed.get(name, 0) > 0
 
+    def level(self, name: str) -> int:
+        """Return the number a lasting fault was armed with, 0 while it is off."""
+        return self._armed.get(name, 0)
+
     def take(self, name: str) -> bool:
         """Use up one strike of a fault; False when none is left."""
         left = self._armed.get(name, 0)

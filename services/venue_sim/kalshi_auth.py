@@ -58,6 +58,10 @@ class Authenticator:
         self._now_ms = now_ms
         self._window_ms = window_ms
 
+    def now_ms(self) -> int:
+        """Return the time of the venue's clock in Unix milliseconds."""
+        return self._now_ms()
+
     def refusal(self, method: str, path: str, headers: Mapping[str, str]) -> Refusal | None:
         """Return why the request is refused, None when it is signed properly. ``path`` has no query."""
         signature_text = headers.get(SIGNATURE_HEADER, "")

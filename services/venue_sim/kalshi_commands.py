@@ -214,7 +214,7 @@ class CommandDesk:
                 {
                     "id": command_id,
                     "sid": subscription.sid,
-                    "seq": subscription.take_seq(),
+                    "seq": subscription.take_seq() if self._broadcast.ok_takes_seq() else None,
                     "type": "ok",
                     "msg": listed,
                 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from services.venue_sim.engine import LevelChange
+from services.venue_sim.engine import LevelChange, Trade
 from services.venue_sim.kalshi_objects import count_text, levels_json, price_text, time_text
 from services.venue_sim.markets import KalshiMarket, Operation
 
@@ -33,13 +33,13 @@ def control(fields: Json) -> bytes:
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
 
-def snapshot_body(market: KalshiMarket, *, yes_scale: bool) -> bytes:
-    """Return a whole book. A side without levels has no key at all."""
+def snapshot_body(market: KalshiMarket, *, yes_scale: bool, both_sides: bool = False) -> bytes:
+    """Return a whole book. A side without levels has no key at all, unless ``both_sides`` are asked for."""
     body: Json = {"market_ticker": market.market_id, "market_id": market.uuid}
     bids, asks = market.book.bids(), market.book.asks()
-    if bids:
+    if bids or both_sides:
         body["yes_dollars_fp"] = levels_json(bids)
-    if asks:
+    if asks or both_sides:
         shown = asks if yes_scale else [(_ONE_E4 - price, size) for price, size in asks]
         body["no_dollars_fp"] = levels_json(shown)
     return msgspec.json.encode(body)
@@ -59,25 +59,47 @@ def trade_bodies(operation: Operation) -> list[bytes]:
     trade, market = operation.trade, operation.market
     if trade is None:
         return []
-    outcome = "yes" if trade.taker_side == "bid" else "no"
     return [
         msgspec.json.encode(
             {
                 "trade_id": f"{operation.at_us:x}-{number}",
                 "market_ticker": market.market_id,
-                "yes_price_dollars": price_text(price_e4),
-                "no_price_dollars": price_text(_ONE_E4 - price_e4),
-                "count_fp": count_text(size_e6),
-                "taker_side": outcome,
-                "taker_outcome_side": outcome,
-                "taker_book_side": trade.taker_side,
-                "is_block_trade": False,
+                **_trade_terms(trade, price_e4, size_e6),
                 "ts": operation.at_ms // 1_000,
                 "ts_ms": operation.at_ms,
             }
         )
         for number, (price_e4, size_e6) in enumerate(trade.fills)
     ]
+
+
+def trade_json(operation: Operation) -> list[Json]:
+    """Return the same trades as REST lists them."""
+    trade = operation.trade
+    if trade is None:
+        return []
+    return [
+        {
+            "trade_id": f"{operation.at_us:x}-{number}",
+            "ticker": operation.market.market_id,
+            **_trade_terms(trade, price_e4, size_e6),
+            "created_time": time_text(operation.at_us),
+        }
+        for number, (price_e4, size_e6) in enumerate(trade.fills)
+    ]
+
+
+def _trade_terms(trade: Trade, price_e4: int, size_e6: int) -> Json:
+    outcome = "yes" if trade.taker_side == "bid" else "no"
+    return {
+        "yes_price_dollars": price_text(price_e4),
+        "no_price_dollars": price_text(_ONE_E4 - price_e4),
+        "count_fp": count_text(size_e6),
+        "taker_side": outcome,
+        "taker_outcome_side": outcome,
+        "taker_book_side": trade.taker_side,
+        "is_block_trade": False,
+    }
 
 
 def ticker_body(market: KalshiMarket, at_us: int) -> bytes:

@@ -88,7 +88,7 @@ def market_json(market: KalshiMarket) -> Json:
         "volume_24h_fp": count_text(market.volume_e6),
         "open_interest_fp": count_text(market.volume_e6),
         "notional_value_dollars": "1.0000",
-        "result": "",
+        "result": market.result,
         "can_close_early": True,
         "early_close_condition": "This market closes early once the answer is known.",
         "settlement_bounds_type": "default",
@@ -102,6 +102,9 @@ def market_json(market: KalshiMarket) -> Json:
         "exchange_index": market.exchange_index,
         "is_provisional": False,
     }
+    if market.result:
+        found["settlement_value_dollars"] = price_text(_ONE_E4 if market.result == "yes" else 0)
+        found["settlement_ts"] = time_text(market.settled_ms * 1_000)
     if market.floor_strike is not None:
         found["floor_strike"] = number_json(market.floor_strike)
     return found

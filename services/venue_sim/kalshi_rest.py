@@ -71,7 +71,7 @@ class KalshiRest:
             "/series/{series_ticker}": self._one_series,
         }
         for path, handler in public.items():
-            app.router.add_get(REST_PREFIX + path, _bad_parameters_answered(handler))
+            app.router.add_get(REST_PREFIX + path, bad_parameters_answered(handler))
         for path in OLD_ORDER_PATHS:
             for method in ("POST", "DELETE"):
                 app.router.add_route(method, REST_PREFIX + path, self._gone)
@@ -102,7 +102,7 @@ class KalshiRest:
     async def _markets(self, request: web.Request) -> web.StreamResponse:
         query = request.query
         markets: Sequence[Json] = [m for t in self._catalog.tickers() if (m := self._catalog.market(t)) is not None]
-        if wanted := _csv(query.get("tickers", "")):
+        if wanted := csv(query.get("tickers", "")):
             markets = [market for market in markets if market["ticker"] in wanted]
         if event_ticker := query.get("event_ticker", ""):
             markets = [market for market in markets if market["event_ticker"] == event_ticker]
@@ -114,8 +114,8 @@ class KalshiRest:
             raise BadParameter(f"invalid mve_filter {mve}")
         if mve:
             markets = [m for m in markets if bool(m.get("mve_collection_ticker")) == (mve == "only")]
-        page, cursor = _page(markets, request, *_MARKETS_LIMIT)
-        return json_answer({"markets": page, "cursor": cursor})
+        rows, cursor = page(markets, request, *_MARKETS_LIMIT)
+        return json_answer({"markets": rows, "cursor": cursor})
 
     async def _market(self, request: web.Request) -> web.StreamResponse:
         market = self._catalog.market(request.match_info["ticker"])
@@ -144,7 +144,7 @@ class KalshiRest:
         query = request.query
         nested = query.get("with_nested_markets", "") == "true"
         statuses = _statuses(query.get("status", ""))
-        wanted, series_ticker = _csv(query.get("tickers", "")), query.get("series_ticker", "")
+        wanted, series_ticker = csv(query.get("tickers", "")), query.get("series_ticker", "")
         events: list[Json] = []
         for event_ticker in self._catalog.event_tickers():
             event = self._catalog.event(event_ticker, nested=nested or bool(statuses))
@@ -157,8 +157,8 @@ class KalshiRest:
             if not nested:
                 event.pop("markets", None)
             events.append(event)
-        page, cursor = _page(events, request, *_EVENTS_LIMIT)
-        return json_answer({"events": page, "cursor": cursor})
+        rows, cursor = page(events, request, *_EVENTS_LIMIT)
+        return json_answer({"events": rows, "cursor": cursor})
 
     async def _event(self, request: web.Request) -> web.StreamResponse:
         event = self._catalog.event(request.match_info["event_ticker"], nested=True)
@@ -220,7 +220,9 @@ def not_found(message: str) -> web.Response:
     return json_answer({"error": {"code": "not_found", "message": message}}, status=404)
 
 
-def _bad_parameters_answered(handler: Handler) -> Handler:
+def bad_parameters_answered(handler: Handler) -> Handler:
+    """Return the handler with wrong query parameters answered by 400 and a bare ``msg``."""
+
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)
@@ -240,7 +242,8 @@ def _statuses(name: str) -> set[str]:
     return STATUSES_BY_FILTER.get(name, set())
 
 
-def _csv(text: str) -> set[str]:
+def csv(text: str) -> set[str]:
+    """Return the parts of a comma-separated parameter."""
     return {part for part in text.split(",") if part}
 
 
@@ -252,7 +255,7 @@ def _depth(request: web.Request) -> int:
         raise BadParameter(f"invalid depth {text}") from None
 
 
-def _page(rows: Sequence[Json], request: web.Request, default: int, most: int) -> tuple[list[Json], str]:
+def page(rows: Sequence[Json], request: web.Request, default: int, most: int) -> tuple[list[Json], str]:
     """Return the page that the query asks for and the cursor of the next, ``""`` when there is none."""
     text = request.query.get("limit", str(default))
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):

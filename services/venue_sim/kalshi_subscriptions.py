@@ -17,7 +17,7 @@ TRADES = "trade"
 TICKER = "ticker"
 LIFECYCLE = "market_lifecycle_v2"
 PRIVATE_CHANNELS = ("fill", "user_orders", "market_positions", "order_group_updates")
-"""Accepted; nothing happens on them while the simulator takes no orders."""
+"""What happens to the account's own orders; a replay of recorded data has none."""
 
 CHANNELS = (BOOKS, TRADES, TICKER, LIFECYCLE, *PRIVATE_CHANNELS)
 SEQUENCED = (BOOKS, TRADES, LIFECYCLE, "order_group_updates")
@@ -25,6 +25,11 @@ SEQUENCED = (BOOKS, TRADES, LIFECYCLE, "order_group_updates")
 SKIP_DELTA = FaultKind("skip_delta", "times", "leave out the next delta of a subscription; its number is used up")
 DROP_CONNECTION = FaultKind("drop_connection", "times", "cut every connection without a close frame")
 FREEZE = FaultKind("freeze", "while_on", "hold all frames back; pings go on, and what was held follows")
+
+BOTH_SIDES = FaultKind(
+    "always_both_sides", "while_on", "snapshots write an empty side as [] (kalshi-sdk 22.4.0 needs it)"
+)
+OK_WITHOUT_SEQ = FaultKind("ok_without_seq", "while_on", "an ok frame takes no number of its subscription")
 
 
 class Receiver(Protocol):
@@ -80,7 +85,7 @@ class Broadcast:
         self.markets = markets
         self.receivers: set[Receiver] = set()
         self._faults = faults
-        faults.declare(SKIP_DELTA, DROP_CONNECTION, FREEZE)
+        faults.declare(SKIP_DELTA, DROP_CONNECTION, FREEZE, BOTH_SIDES, OK_WITHOUT_SEQ)
         self._by_market: dict[tuple[str, str], list[Subscription]] = {}
         self._of_all: dict[str, list[Subscription]] = {channel: [] for channel in CHANNELS}
 
@@ -130,6 +135,15 @@ class Broadcast:
         if self._listeners(TICKER, market):
             self._send_each(TICKER, market, "ticker", [frames.ticker_body(market, operation.at_us)])
 
+    def send_private(self, channel: str, kind: str, market: KalshiMarket, body: bytes) -> None:
+        """Send something about the account's own orders to everybody on a private channel."""
+        self._send_each(channel, market, kind, [body])
+
+    def send_lifecycle(self, body: bytes) -> None:
+        """Send something about a market's life; the channel has no filter."""
+        for subscription in list(self._of_all[LIFECYCLE]):
+            subscription.send("market_lifecycle_v2", body)
+
     def _send_deltas(self, operation: Operation) -> None:
         bodies: dict[bool, list[bytes]] = {}
         for subscription in self._listeners(BOOKS, operation.market):
@@ -153,7 +167,15 @@ class Broadcast:
         everything = self._of_all[channel]
         return [*named, *everything] if everything else list(named)
 
+    def ok_takes_seq(self) -> bool:
+        """Tell whether an ``ok`` takes a number of its subscription, as recorded on the venue."""
+        return not self._faults.active(OK_WITHOUT_SEQ.name)
+
     def send_snapshot(self, subscription: Subscription, ticker: str, *, command_id: int | None = None) -> None:
         """Send one market's whole book."""
-        body = frames.snapshot_body(self.markets[ticker], yes_scale=subscription.yes_scale)
+        body = frames.snapshot_body(
+            self.markets[ticker],
+            yes_scale=subscription.yes_scale,
+            both_sides=self._faults.active(BOTH_SIDES.name),
+        )
         subscription.send("orderbook_snapshot", body, command_id=command_id)

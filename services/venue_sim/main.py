@@ -100,7 +100,11 @@ def live_venues(settings: Settings, authenticator: Authenticator, clock: Clock) 
     stats = {"kalshi": Stats(), "polymarket": Stats()}
     faults = {"kalshi": Faults(), "polymarket": Faults()}
     kalshi = kalshi_server.create_app(
-        world, authenticator=authenticator, stats=stats["kalshi"], faults=faults["kalshi"]
+        world,
+        authenticator=authenticator,
+        stats=stats["kalshi"],
+        faults=faults["kalshi"],
+        tier=settings.kalshi_tier,
     )
     polymarket = polymarket_live.create_app(
         world, now_ms=clock.now_ms, stats=stats["polymarket"], faults=faults["polymarket"]
@@ -112,7 +116,7 @@ def live_venues(settings: Settings, authenticator: Authenticator, clock: Clock) 
         truth=truth,
         stats=stats,
         faults=faults,
-        stages={"polymarket": PolymarketStage(polymarket[polymarket_live.VENUE])},
+        stages={"kalshi": kalshi[kalshi_server.DESK], "polymarket": PolymarketStage(polymarket[polymarket_live.VENUE])},
     )
 
 

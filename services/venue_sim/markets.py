@@ -127,6 +127,9 @@ class KalshiMarket(SimMarket):
     expected_expiration_ts_ms: int
     close_ts_ms: int
     exchange_index: int = 0
+    result: str = ""
+    """``yes`` or ``no`` once it is settled."""
+    settled_ms: int = 0
 
     venue = "kalshi"
 

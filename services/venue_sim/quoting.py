@@ -1,7 +1,8 @@
 """Random quoting: everybody quotes around a common opinion that wanders, so that venues normally do not cross.
 
 No quote is ever placed where it would give something away against the other venue's book before fees; stale quotes
-left behind by a moving opinion are cancelled first. So the only edges in this world are the planted ones.
+left behind by a moving opinion are cancelled first, and an account's stale order is taken. So the only edges in this
+world are the planted ones.
 """
 
 from random import Random
@@ -94,7 +95,10 @@ class Quoter:
                 continue
             behind_e4 = quoted.fair_e4 - best_e4 if side == "bid" else best_e4 - quoted.fair_e4
             if behind_e4 < quoted.half_spread_e4 // 2:
-                return quoted.market.book.cancel(side, best_e4)
+                book = quoted.market.book
+                if book.free_e6(side, best_e4):
+                    return book.cancel(side, best_e4)
+                return book.take(opposite(side), best_e4, book.size_e6(side, best_e4))
         return None
 
     def _place(self, quoted: Quoted, side: Side) -> Effect | None:

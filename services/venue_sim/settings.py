@@ -4,6 +4,8 @@ from pathlib import Path
 
 import msgspec
 
+from services.venue_sim.kalshi_buckets import TIERS
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Read from ``VENUE_SIM_…``; everything has a default."""
@@ -22,12 +24,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Operations per second over all markets."""
     plant_interval_ms: int = 2_300
     """The mean time between planted crossings; 0 plants none."""
+    kalshi_tier: str = "basic"
+    """The usage tier of the Kalshi account: how many requests a second it may make."""
     recorded: Path | None = None
     """A folder of recorded venue objects and frames to serve instead of a world."""
     recorded_speed: int = 0
     """Recorded seconds per second of a replay; 0 is as fast as the client reads."""
 
     def __post_init__(self) -> None:
+        if self.kalshi_tier not in TIERS:
+            raise ValueError(f"VENUE_SIM_KALSHI_TIER={self.kalshi_tier}: expected one of {', '.join(TIERS)}")
         for name, lowest, highest in (
             ("kalshi_port", 0, 65_535),
             ("polymarket_port", 0, 65_535),

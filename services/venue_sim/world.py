@@ -116,6 +116,10 @@ class World:
         act = market.book.place if rests else market.book.take
         return self._emit(market, now_ms * 1_000, act(side, price_e4, size_e6))
 
+    def withdraw(self, market: SimMarket, side: Side, price_e4: int, size_e6: int, *, now_ms: int) -> Operation | None:
+        """Take an account's order (a part of it) off the book."""
+        return self._emit(market, now_ms * 1_000, market.book.withdraw(side, price_e4, size_e6))
+
     def _due_us(self) -> int:
         return min(self._next_operation_us, self._next_opinion_us, self._planter.due_us)
 

@@ -71,7 +71,8 @@ class SimulatedKalshi:
     async def ask(self, method: str, path: str, **options: Any) -> tuple[int, Json]:
         """Return status and body of any answer."""
         async with self.http.request(method, f"http://{self.address}{REST_PREFIX}{path}", **options) as answer:
-            return answer.status, msgspec.json.decode(await answer.read())
+            body = await answer.read()
+            return answer.status, msgspec.json.decode(body) if body else {}
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator["KalshiClient"]:

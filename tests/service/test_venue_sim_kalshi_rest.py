@@ -62,7 +62,7 @@ async def test_the_four_refusals_and_a_good_signature() -> None:
     async with running_kalshi() as venue:
         path = REST_PREFIX + ORDERS
         good = venue.headers("POST", path)
-        assert (await venue.ask("POST", ORDERS, headers=good))[0] == 501
+        assert (await venue.ask("POST", ORDERS, headers=good))[0] == 400
 
         missing = {name: value for name, value in good.items() if not name.endswith("SIGNATURE")}
         error = {"code": "signature_is_missing_from_headers", "message": "signature is missing from headers"}
@@ -73,7 +73,7 @@ async def test_the_four_refusals_and_a_good_signature() -> None:
             late = venue.headers("POST", path, early_ms=early_ms)
             assert await venue.ask("POST", ORDERS, headers=late) == (401, {"error": error})
         for early_ms in (-15_000, 15_000):
-            assert (await venue.ask("POST", ORDERS, headers=venue.headers("POST", path, early_ms=early_ms)))[0] == 501
+            assert (await venue.ask("POST", ORDERS, headers=venue.headers("POST", path, early_ms=early_ms)))[0] == 400
 
         error = {"code": "authentication_error", "message": "authentication_error", "details": "NOT_FOUND"}
         stranger = venue.headers("POST", path, key_id="00000000-0000-4000-8000-000000000000")
@@ -91,7 +91,7 @@ async def test_the_four_refusals_and_a_good_signature() -> None:
 async def test_the_query_is_not_signed() -> None:
     async with running_kalshi() as venue:
         headers = venue.headers("DELETE", REST_PREFIX + ORDERS)
-        assert (await venue.ask("DELETE", ORDERS, headers=headers, params={"subaccount": "0"}))[0] == 501
+        assert (await venue.ask("DELETE", ORDERS, headers=headers, params={"subaccount": "0"}))[0] == 204
 
 
 async def test_every_request_for_an_order_is_counted_even_when_it_is_refused() -> None:
