@@ -12,7 +12,8 @@ from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_buckets import Limits
 from services.venue_sim.kalshi_exchange import Happened, KalshiExchange
 from services.venue_sim.kalshi_history import Record
-from services.venue_sim.kalshi_money import DIRECT_E10, DOLLAR_E10
+from services.venue_sim.kalshi_money import DIRECT_E10, DOLLAR_E10, dollars_text
+from services.venue_sim.kalshi_objects import count_text
 from services.venue_sim.kalshi_order_rest import OrderRest
 from services.venue_sim.kalshi_portfolio import Portfolio
 from services.venue_sim.kalshi_portfolio_rest import PortfolioRest
@@ -81,6 +82,22 @@ class KalshiDesk:
             self.portfolio.settle(market, order.value, at_ms)
             self._broadcast.send_lifecycle(private.settled_body(market, at_ms))
         return {"ticker": market.market_id, "status": market.status, "result": market.result}
+
+    def account_json(self) -> Json:
+        """Return what the account holds, as the engine knows it: for whoever checks what the REST paths say."""
+        return {
+            "cash_dollars": {str(shard): dollars_text(cash) for shard, cash in self.account.cash_e10.items()},
+            "free_dollars": {
+                str(shard): dollars_text(self.exchange.available_e10(shard)) for shard in self.account.cash_e10
+            },
+            "positions": {
+                ticker: count_text(position.size_e6)
+                for ticker, position in self.account.positions.items()
+                if position.volume_e6
+            },
+            "resting": {order.order_id: count_text(order.remaining_e6) for order in self.exchange.resting()},
+            "fills": len(self.exchange.fills),
+        }
 
     def _tell(self, happened: Happened) -> None:
         order, fill = happened.order, happened.fill

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -45,6 +45,7 @@ class Venues:
     stats: dict[str, Stats]
     faults: dict[str, Faults]
     stages: dict[str, Stage] = field(default_factory=dict)
+    account: Callable[[], dict[str, Any]] | None = None
     manifest: dict[str, Any] | None = None
     """What a folder of recordings holds, when one is served."""
 
@@ -64,6 +65,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         stats=venues.stats,
         faults=venues.faults,
         stages=venues.stages,
+        account=venues.account,
         manifest=venues.manifest,
     )
     control = create_control_app(observed, clock.now_ms)
@@ -116,6 +118,7 @@ def live_venues(settings: Settings, authenticator: Authenticator, clock: Clock) 
         truth=truth,
         stats=stats,
         faults=faults,
+        account=kalshi[kalshi_server.DESK].account_json,
         stages={"kalshi": kalshi[kalshi_server.DESK], "polymarket": PolymarketStage(polymarket[polymarket_live.VENUE])},
     )
 
