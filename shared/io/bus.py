@@ -327,7 +327,7 @@ class GroupReader(Generic[M]):
                         await self._make_group()
                         group_missing = False
                     entry = await self._read(owed_after)
-                    delivery = None if entry is None else await self._delivery(*entry)
+                    delivery = None if entry is None else await self._delivery(*entry, is_owed=owed_after is not None)
                 except TRANSIENT as error:
                     log.warning("group.waiting", extra={"stream": self._stream.name, "error": str(error)})
                     owed_after = "0"
@@ -376,16 +376,17 @@ class GroupReader(Generic[M]):
         items = found[0][1] if found else []
         return (items[0][0], (items[0][1] or {}).get(FIELD, b"")) if items else None
 
-    async def _delivery(self, entry_id: bytes, payload: bytes) -> Delivery[M] | None:
+    async def _delivery(self, entry_id: bytes, payload: bytes, *, is_owed: bool) -> Delivery[M] | None:
         try:
             message = self._stream.decoder.decode(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             await self._bury(entry_id, payload, str(error))
             return None
-        pending = await self._redis.xpending_range(self._stream.name, self._group, entry_id, entry_id, 1)
-        if pending and pending[0]["times_delivered"] > _POISON_DELIVERIES:
-            await self._bury(entry_id, payload, f"delivered {pending[0]['times_delivered']} times")
-            return None
+        if is_owed:
+            pending = await self._redis.xpending_range(self._stream.name, self._group, entry_id, entry_id, 1)
+            if pending and pending[0]["times_delivered"] > _POISON_DELIVERIES:
+                await self._bury(entry_id, payload, f"delivered {pending[0]['times_delivered']} times")
+                return None
         return Delivery(message, entry_id)
 
     async def _bury(self, entry_id: bytes, payload: bytes, reason: str) -> None:
