@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.contracts.envelope import Message, SequenceWatch
@@ -31,8 +31,8 @@ Client = Any
 """A redis-py client. Its reply types depend on protocol and decoding, which its annotations cannot say; here replies
 are RESP2 and bytes."""
 
-TRANSIENT = (RedisConnectionError, RedisTimeoutError)
-"""Redis is gone or slow for now; the same call may succeed later."""
+TRANSIENT = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError)
+"""Redis is gone, slow or full for now; the same call may succeed later."""
 
 BLOCK_MS = 1_000
 _BATCH = 500
