@@ -1,6 +1,7 @@
 """What a command writes: data on stdout, everything else on stderr."""
 
 import sys
+import unicodedata
 
 import msgspec
 from rich.console import Console
@@ -16,5 +17,11 @@ def write_json(value: object) -> None:
 
 
 def write_line(text: str) -> None:
-    """Write one line of data to stdout."""
-    sys.stdout.write(text + "\n")
+    """Write one line of data to stdout; what a venue wrote into it cannot start a line or steer the terminal."""
+    sys.stdout.write((text if text.isprintable() else "".join(map(_shown, text))) + "\n")
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if unicodedata.category(character) == "Zs" else f"\\u{ord(character):04x}"
