@@ -123,7 +123,8 @@ class DetectorService:
 
     async def _keep_time(self, stopping: asyncio.Event) -> None:
         """Tick when something that waits is due, and every quarter of a second in any case."""
-        tick_s = funnel_s = self._clock.monotonic_s()
+        tick_s = self._clock.monotonic_s()
+        funnel_s = tick_s + _FUNNEL_S
         while not stopping.is_set():
             now_s = self._clock.monotonic_s()
             due_s = self._detector.due_s()

@@ -11,7 +11,7 @@ from services.kalshi_executor.ledger_thread import LedgerThread
 from services.kalshi_executor.transport import Accepted, OrderTransport
 from services.kalshi_executor.view import MarketView
 from shared.contracts.executions import Mode
-from shared.contracts.intents import HedgedIntent, is_authentic
+from shared.contracts.intents import HedgedIntent, is_authentic, key_id_of
 from shared.domain.orders import Order, OrderState, after_ioc, moved
 from shared.domain.pair import Pair, PairId
 from shared.domain.risk import ApprovedIntent, Refusal, approve, still_allowed
@@ -100,8 +100,9 @@ class Executor:
         pair = self._pairs.get(intent.pair_id)
         legs = await self._view.legs(pair)
         usage = await self._ledger.do(Ledger.usage, intent, self._clock.now_ns())
+        key = self._key.reveal()
         return Context(
-            authentic=is_authentic(intent, key_id=intent.key_id, key=self._key.reveal()),
+            authentic=is_authentic(intent, key_id=key_id_of(key), key=key),
             account=self._account,
             now_ns=self._clock.now_ns(),
             waited_ms=self._ms_since(read_s),

@@ -21,13 +21,14 @@ from shared.domain.market import MarketId, Venue
 from shared.io.bus import TRANSIENT, GroupReader, Identity, Outbox, Profile, connect, trim_behind_groups
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.crash import Crashes
-from shared.runtime.errors import Halted
+from shared.runtime.errors import Halted, SettingsRefused
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
 from shared.runtime.settings import Secret, read_secret_file
 
 SERVICE = "kalshi_executor"
+_SHORTEST_KEY_BYTES = 16
 _TRIM_EVERY_S = 10.0
 _KEPT_MS = 600_000
 _LAST_WORDS_S = 1.0
@@ -41,7 +42,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         raise Halted(
             "KALSHI_EXECUTOR_MODE=live: sending orders comes with a later release; this one only simulates them (dry)"
         )
-    key = read_secret_file(settings.intent_key_file, "DUTCHBOOK_INTENT_KEY_FILE")
+    key = _intent_key(settings)
     await check_redis(settings.redis_url)
     ledger = Ledger(
         settings.ledger_file, account=settings.account, environment=settings.environment, mode=settings.mode
@@ -49,19 +50,31 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     with ledger:
         thread = LedgerThread(ledger)
         try:
-            await _serve(settings, stopping, key, thread)
+            async with aclosing(connect(settings.redis_url, Profile.CONTROL)) as control:
+                await _serve(settings, stopping, key, thread, MarketView(control))
         finally:
             thread.close()
 
 
-async def _serve(settings: Settings, stopping: asyncio.Event, key: Secret, ledger: LedgerThread) -> None:
+def _intent_key(settings: Settings) -> Secret:
+    """Return the key that intents are signed with: every byte of the file, as whoever signs reads it."""
+    key = read_secret_file(settings.intent_key_file, "DUTCHBOOK_INTENT_KEY_FILE")
+    if len(key.reveal()) < _SHORTEST_KEY_BYTES:
+        raise SettingsRefused(
+            f"DUTCHBOOK_INTENT_KEY_FILE: the key in {settings.intent_key_file} has {len(key.reveal())} bytes; "
+            f"at least {_SHORTEST_KEY_BYTES} are needed, such as the output of: openssl rand -hex 32"
+        )
+    return key
+
+
+async def _serve(
+    settings: Settings, stopping: asyncio.Event, key: Secret, ledger: LedgerThread, view: MarketView
+) -> None:
     clock = SystemClock()
     crashes = Crashes(settings.crash_at)
     outbox = Outbox(settings.redis_url, Identity(SERVICE, uuid4().hex))
     publisher = Publisher(ledger, outbox, executions(settings.account), crashes=crashes)
     pairs = LivePairs(settings.redis_url, on_change=lambda: None)
-    control = connect(settings.redis_url, Profile.CONTROL)
-    view = MarketView(control)
 
     def partitions_of(market_id: MarketId) -> tuple[int, ...]:
         return pairs.partitions(Venue.KALSHI, market_id)
@@ -103,7 +116,6 @@ async def _serve(settings: Settings, stopping: asyncio.Event, key: Secret, ledge
         await asyncio.wait({publishing}, timeout=_LAST_WORDS_S)
         publishing.cancel()
         writing.cancel()
-    await control.aclose()
 
 
 async def _execute(

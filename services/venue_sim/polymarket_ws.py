@@ -52,7 +52,10 @@ class MarketChannel:
         """Serve one connection until either side ends it."""
         ws = web.WebSocketResponse(compress=False)
         await ws.prepare(request)
-        client = Client(Outbox(ws, self._stats, limit_frames=self._queue_limit_frames))
+        transport = request.transport
+        if transport is None:  # the client has left meanwhile
+            return ws
+        client = Client(Outbox(ws, self._stats, transport.abort, limit_frames=self._queue_limit_frames))
         self._stats.connections += 1
         self._stats.open_connections += 1
         self.clients.add(client)
@@ -65,7 +68,9 @@ class MarketChannel:
             self._forget(client)
             self._stats.open_connections -= 1
             sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            [ended] = await asyncio.gather(sending, return_exceptions=True)
+            if isinstance(ended, Exception):
+                raise ended
         return ws
 
     def holders(self, token_ids: Iterable[str]) -> list[Client]:

@@ -122,6 +122,9 @@ class RecordedPolymarket:
                     gamma_id = self._conditions[condition] = made["id"]
                     self._markets[gamma_id] = made
                 self._markets[gamma_id] = {**self._markets[gamma_id], **_TRADING}
+                owner = self._owners.get(gamma_id, "")
+                if owner in self._heads:
+                    self._heads[owner] = {**self._heads[owner], "active": True, "closed": False, "archived": False}
 
     def _add_rows(self, rows: Iterable[Json]) -> None:
         for row in rows:

@@ -18,6 +18,8 @@ from services.venue_sim.world import World
 
 Json = dict[str, Any]
 
+_DIRECTIONS: tuple[Direction, ...] = ("yes_kalshi_no_polymarket", "no_kalshi_yes_polymarket")
+
 KEPT_INTERVALS = 20_000
 """How many ended intervals are remembered; the oldest go first."""
 
@@ -69,12 +71,14 @@ class Truth:
     def _look(self, question: SimQuestion, at_ms: int) -> None:
         if not question.is_pair:
             return
-        kalshi, polymarket = BookView.of(question.kalshi.book), BookView.of(question.polymarket.book)
-        for direction, (ours, theirs) in offers(kalshi, polymarket, question.orientation).items():
-            edge = None
-            if ours and theirs and ours[0][0] + theirs[0][0] < 10_000:
+        edges: dict[Direction, Edge | None] = dict.fromkeys(_DIRECTIONS)
+        if _crosses(question):
+            kalshi, polymarket = BookView.of(question.kalshi.book), BookView.of(question.polymarket.book)
+            for direction, (ours, theirs) in offers(kalshi, polymarket, question.orientation).items():
                 edge = best_edge(ours, theirs, terms_of(question))
-            self._note(question, direction, at_ms, edge if edge is not None and edge.dollars > 0 else None)
+                edges[direction] = edge if edge is not None and edge.dollars > 0 else None
+        for direction, edge in edges.items():
+            self._note(question, direction, at_ms, edge)
 
     def _note(self, question: SimQuestion, direction: Direction, at_ms: int, edge: Edge | None) -> None:
         key = (question.kalshi.market_id, question.polymarket.market_id, direction)
@@ -86,6 +90,15 @@ class Truth:
             self._open[key] = Interval(question, direction, at_ms, edge, edge)
         elif edge is not None and known is not None and edge.dollars > known.best.dollars:
             known.best = edge
+
+
+def _crosses(question: SimQuestion) -> bool:
+    """Tell whether one venue bids more than the other asks, before any fee; else nothing can pay."""
+    kalshi, polymarket = question.kalshi.book, question.polymarket.book
+    bid_e4, ask_e4 = polymarket.best_bid_e4() or 0, polymarket.best_ask_e4() or 10_000
+    if question.orientation == "inverted":
+        bid_e4, ask_e4 = 10_000 - ask_e4, 10_000 - bid_e4
+    return bid_e4 > (kalshi.best_ask_e4() or 10_000) or (kalshi.best_bid_e4() or 0) > ask_e4
 
 
 def truth_json(truth: Truth, *, now_ms: int, since_ms: int = 0) -> Json:

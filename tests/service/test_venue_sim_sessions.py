@@ -20,7 +20,7 @@ from shared.venues.polymarket.asset_book import AssetTerms
 from shared.venues.polymarket.catalog import NotListed, market_from_gamma
 from shared.venues.polymarket.gamma import markets_of, read_event, read_events_page, read_market
 from shared.venues.polymarket.session import PolymarketSession
-from tests.service import test_venue_sim_recorded as files
+from tests.service import recorded_venues as files
 from tests.shared_folder import shared_folder
 
 START_MS = 1_795_300_000_000

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from shared.contracts.intents import HedgedIntent, IntentLeg, signed
+from shared.contracts.intents import HedgedIntent, IntentLeg, key_id_of, signed
 from shared.domain.fees import KalshiFees, PolymarketFees
 from shared.domain.market import Market, MarketId, MarketStatus, PriceStep, Venue
 from shared.domain.orders import Depth
@@ -106,7 +106,7 @@ def intent(
         expires_ts_ns=NOW_NS + 1_990_000_000,
     )
     changed = msgspec.structs.replace(plain, **changes)
-    return signed(changed, key_id="k1", key=KEY) if sign else changed
+    return signed(changed, key_id=key_id_of(KEY), key=KEY) if sign else changed
 
 
 def context(**changes: Any) -> Context:

@@ -89,7 +89,7 @@ ladders = st.lists(
 ).map(sorted)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(ladders, ladders, st.sampled_from(["0", "0.5", "1"]), st.sampled_from(["0", "0.04", "0.07"]))
 def test_the_best_edge_is_the_best_over_every_size(
     kalshi: list[tuple[int, int]], polymarket: list[tuple[int, int]], multiplier: str, rate: str

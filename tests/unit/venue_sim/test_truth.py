@@ -3,8 +3,10 @@
 from fractions import Fraction
 
 from services.venue_sim.engine import Side
-from services.venue_sim.markets import SimMarket, SimQuestion
+from services.venue_sim.markets import Operation, SimMarket, SimQuestion
+from services.venue_sim.pricing import best_edge
 from services.venue_sim.truth import Truth, truth_json
+from services.venue_sim.views import BookView, offers, terms_of
 from services.venue_sim.world import World
 
 START_MS = 1_795_284_000_000
@@ -121,3 +123,32 @@ def test_intervals_that_ended_long_ago_can_be_left_out() -> None:
     closed_ms = game.place(game.same.kalshi, "bid", 5_000, 100)
     assert len(truth_json(game.truth, now_ms=closed_ms, since_ms=closed_ms)["intervals"]) == 1
     assert truth_json(game.truth, now_ms=closed_ms, since_ms=closed_ms + 1)["intervals"] == []
+
+
+def test_in_a_busy_world_the_truth_is_what_looking_at_every_pair_after_every_operation_finds() -> None:
+    world = World(seed=12, start_ms=START_MS, question_count=8, operations_per_s=60, plant_interval_ms=700)
+    truth = Truth(world)
+    paying: dict[tuple[str, str, str], int] = {}
+    looked: list[tuple[tuple[str, str, str], int, int]] = []
+
+    def look(operation: Operation) -> None:
+        for question in truth.pairs():
+            books = BookView.of(question.kalshi.book), BookView.of(question.polymarket.book)
+            for direction, (ours, theirs) in offers(*books, question.orientation).items():
+                key = (question.kalshi.market_id, question.polymarket.market_id, direction)
+                edge = best_edge(ours, theirs, terms_of(question))
+                if edge is not None and edge.dollars > 0:
+                    paying.setdefault(key, operation.at_ms)
+                elif key in paying:
+                    looked.append((key, paying.pop(key), operation.at_ms))
+
+    world.subscribe(look)
+    for at_ms in range(0, 8_000, 50):
+        world.step(START_MS + at_ms)
+    told = [
+        ((i.question.kalshi.market_id, i.question.polymarket.market_id, i.direction), i.opened_ms, i.closed_ms)
+        for i in truth.intervals()
+    ]
+    assert len(looked) > 3
+    assert sorted(row for row in told if row[2] is not None) == sorted(looked)
+    assert sorted((key, opened_ms) for key, opened_ms, closed_ms in told if closed_ms is None) == sorted(paying.items())

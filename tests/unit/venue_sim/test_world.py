@@ -63,19 +63,19 @@ def test_without_plants_nothing_pays() -> None:
     assert truth.intervals() == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_crossings_come_often_last_a_while_and_are_worth_something(seed: int) -> None:
     world = World(seed=seed, start_ms=START_MS)
     truth = Truth(world)
-    ran(world, seconds=60)
+    ran(world, seconds=30)
     ended = [interval for interval in truth.intervals() if interval.closed_ms is not None]
-    assert len(ended) >= 10
+    assert len(ended) >= 5
     for interval in ended:
         assert interval.closed_ms is not None
         assert 1_400 <= interval.closed_ms - interval.opened_ms <= 6_100
         assert interval.best.dollars >= interval.at_open.dollars >= 0.05
         assert interval.question.kind in ("template", "curated")
-    assert len({interval.question.kalshi.market_id for interval in ended}) >= 5
+    assert len({interval.question.kalshi.market_id for interval in ended}) >= 4
     assert {interval.direction for interval in ended} == {"yes_kalshi_no_polymarket", "no_kalshi_yes_polymarket"}
 
 
