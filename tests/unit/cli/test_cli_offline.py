@@ -1,6 +1,9 @@
 """The offline commands: data on stdout, one clear line on stderr for bad input, an exit status that means something."""
 
 import gzip
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +12,8 @@ import pytest
 
 from services.cli.main import main
 
-SHIPPED_MAPPINGS = Path(__file__).resolve().parents[3] / "mappings"
+ROOT = Path(__file__).resolve().parents[3]
+SHIPPED_MAPPINGS = ROOT / "mappings"
 SNAPSHOT = (
     b'{"type":"orderbook_snapshot","sid":1,"seq":1,"msg":{"market_ticker":"KXTEST-26NOV22-A",'
     b'"yes_dollars_fp":[["0.4100","120.00"],["0.4200","80.00"]],"no_dollars_fp":[["0.5600","60.00"]]}}\n'
@@ -297,6 +301,57 @@ class TestPairs:
             said = dutchbook.refusal("pairs", "list", status=1)
             assert "DUTCHBOOK_REDIS_URL" in said
             assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments", [("fee", "kalshi", "--price", "0.5", "--contracts", "1"), ("pairs", "lint", "--json")]
+)
+class TestStdout:
+    """Real processes, for the interpreter writes what is left in its buffer after the command is over."""
+
+    def ended(self, arguments: tuple[str, ...], stdout: int, unbuffered: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "services.cli", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    def test_a_reader_that_left_is_no_reason_to_complain(self, arguments: tuple[str, ...], unbuffered: str) -> None:
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            assert self.ended(arguments, writing, unbuffered) == (1, "")
+        finally:
+            os.close(writing)
+
+    def test_a_full_disk_is_one_line_and_1(self, arguments: tuple[str, ...], unbuffered: str) -> None:
+        if not Path("/dev/full").exists():
+            pytest.skip("needs /dev/full, which this system does not have")
+        with Path("/dev/full").open("wb") as full:
+            status, said = self.ended(arguments, full.fileno(), unbuffered)
+        assert (status, said) == (1, "dutchbook: cannot write to stdout: No space left on device\n")
+
+
+def test_matches_for_a_reader_that_left_end_quietly(tmp_path: Path) -> None:
+    kalshi, polymarket = file(tmp_path, KALSHI_ROW, "k.jsonl"), file(tmp_path, POLYMARKET_ROW, "p.jsonl")
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "match", "--kalshi", kalshi, "--polymarket", polymarket],
+        cwd=ROOT,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_a_service_that_does_not_exist_is_one_line_and_2(dutchbook: Command) -> None:
