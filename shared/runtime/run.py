@@ -14,13 +14,16 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.runtime.errors import StartRefused
+from shared.runtime.errors import SettingsRefused, StartRefused
 from shared.runtime.logs import log_to_stderr
 from shared.runtime.settings import read_settings
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 Main = Callable[[S, asyncio.Event], Awaitable[None]]
+
+_LEVEL_VARIABLE = "DUTCHBOOK_LOG_LEVEL"
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +34,8 @@ def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str
     ``main`` gets the settings and an event that is set when the process should stop. A refusal to start is one line
     on stderr; anything unforeseen is logged with its traceback and ends the service with status 1.
     """
-    log_to_stderr(service, level=environ.get("DUTCHBOOK_LOG_LEVEL", "INFO").upper())
     try:
+        log_to_stderr(service, level=_log_level(environ))
         settings = read_settings(kind, environ, prefix=service)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(main, settings))
@@ -44,6 +47,13 @@ def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str
         sys.stderr.write(f"{service}: {refusal}\n")
         return refusal.exit_status
     return 0
+
+
+def _log_level(environ: Mapping[str, str]) -> str:
+    text = environ.get(_LEVEL_VARIABLE, "") or "INFO"
+    if text.upper() not in _LEVELS:
+        raise SettingsRefused(f"{_LEVEL_VARIABLE}={text!r}: expected one of {', '.join(_LEVELS)}")
+    return text.upper()
 
 
 async def _until_stopped(main: Main[S], settings: S) -> None:
