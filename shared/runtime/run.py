@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.runtime.errors import StartRefused
+from shared.runtime.errors import SettingsRefused, StartRefused
 from shared.runtime.logs import log_to_stderr
 from shared.runtime.settings import read_settings
 
@@ -25,6 +25,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 DIE_WITH_PARENT = "DUTCHBOOK_DIE_WITH_PARENT"
 """When this variable is 1, standard input is a pipe that the parent holds: its end means that the parent is gone."""
 _STOP_GRACE_S = 10.0
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 Main = Callable[[S, asyncio.Event], Awaitable[None]]
 
@@ -37,7 +38,11 @@ def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str
     ``main`` gets the settings and an event that is set when the process should stop. A refusal to start is one line
     on stderr; anything unforeseen is logged with its traceback and ends the service with status 1.
     """
-    log_to_stderr(service, level=environ.get("DUTCHBOOK_LOG_LEVEL", "INFO").upper())
+    level = environ.get("DUTCHBOOK_LOG_LEVEL", "").upper() or "INFO"
+    if level not in _LOG_LEVELS:
+        sys.stderr.write(f"{service}: DUTCHBOOK_LOG_LEVEL={level!r}: expected one of {', '.join(_LOG_LEVELS)}\n")
+        return SettingsRefused.exit_status
+    log_to_stderr(service, level=level)
     if environ.get(DIE_WITH_PARENT) == "1":
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
