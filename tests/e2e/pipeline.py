@@ -11,6 +11,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import redis
 
+from services.cli.simulated import write_mappings
+from services.cli.stack import SERVICES
 from shared.contracts import streams
 from shared.contracts.health import FeedBeat
 from shared.contracts.pairs import PairActivated
@@ -121,3 +123,45 @@ def pipeline(folder: Path, redis_url: str) -> Iterator[Pipeline]:
     """Yield a pipeline without any process; those that are started end with the block."""
     with ExitStack() as stack:
         yield Pipeline(folder, redis_url, stack)
+
+
+def start_everything(pipe: Pipeline) -> None:
+    """Start simulated venues and every service that a scan needs, and wait until every mapped market is quoted."""
+    curated = pipe.control("/mappings")["pairs"]
+    intent_key = pipe.folder / "intent.key"
+    intent_key.touch(mode=0o600)
+    intent_key.write_text("0123456789abcdef" * 4)
+    pipe.environ |= {
+        "MATCHER_MAPPINGS_DIR": str(write_mappings(pipe.folder, curated)),
+        "DUTCHBOOK_INTENT_KEY_FILE": str(intent_key),
+        "KALSHI_EXECUTOR_LEDGER_FILE": str(pipe.folder / "ledger.sqlite3"),
+    }
+    for service in SERVICES:
+        pipe.start(service)
+    eventually(lambda: len(pipe.live_pairs()) >= len(curated), what=pipe.live_pairs)
+    eventually(lambda: all_quoted(pipe), what=lambda: unquoted(pipe))
+
+
+def unquoted(pipe: Pipeline, *, since_ns: int = 0) -> list[tuple[Venue, str]]:
+    """Return the legs of live pairs without a quote that was written after ``since_ns``."""
+    legs = [(venue, pair.market_id(venue), pair.partition) for pair in pipe.live_pairs() for venue in Venue]
+    quotes = ((leg, pipe.quote(*leg)) for leg in legs)
+    return [(leg[0], leg[1]) for leg, quote in quotes if quote is None or quote.published_ts_ns <= since_ns]
+
+
+def all_quoted(pipe: Pipeline, *, since_ns: int = 0) -> bool:
+    """Whether there are live pairs and every leg of them has such a quote."""
+    return bool(pipe.live_pairs()) and not unquoted(pipe, since_ns=since_ns)
+
+
+def venue_book(pipe: Pipeline, venue: Venue, market: Market) -> Levels:
+    """Return a market's book as the venue's REST says it is now, in the terms of the bus."""
+    if venue is Venue.KALSHI:
+        url = pipe.simulator["kalshi"]["rest_url"]
+        sides = ask(f"{url}/markets/{market.market_id}/orderbook")["orderbook_fp"]
+        bids = {("bid", Decimal(price)): Decimal(size) for price, size in sides["yes_dollars"]}
+        return bids | {("ask", 1 - Decimal(price)): Decimal(size) for price, size in sides["no_dollars"]}
+    url = pipe.simulator["polymarket"]["clob_url"]
+    book = ask(f"{url}/book?token_id={market.token_ids[0]}")
+    sides = (("bid", book["bids"]), ("ask", book["asks"]))
+    return {(side, Decimal(one["price"])): Decimal(one["size"]) for side, levels in sides for one in levels}

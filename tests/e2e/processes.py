@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 from uuid import uuid4
 
@@ -111,6 +112,13 @@ def running(*command: str, folder: Path, **environ: str) -> Iterator[Run]:
         yield run
     finally:
         run.clean_up()
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """Lend a temporary folder whose path leaves room for that of a socket, which has about 100 bytes."""
+    with TemporaryDirectory(prefix="dutchbook-test-") as folder:
+        yield Path(folder)
 
 
 def needs_proc() -> None:
