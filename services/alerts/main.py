@@ -43,8 +43,11 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     url = settings.webhook_url()
     await check_redis(settings.redis_url)
     clock = SystemClock()
-    redis = connect(settings.redis_url, Profile.WRITER)
-    async with _sink(url) as sink, asyncio.TaskGroup() as tasks:
+    async with (
+        aclosing(connect(settings.redis_url, Profile.WRITER)) as redis,
+        _sink(url) as sink,
+        asyncio.TaskGroup() as tasks,
+    ):
         notifier = Notifier(redis, sink, stopping=stopping, jitter=SystemRandom(), crashes=Crashes(settings.crash_at))
 
         async def about_opportunity(message: OpportunityMessage) -> Named | None:
@@ -57,7 +60,6 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         trimming = tasks.create_task(_trim_now_and_then(redis, clock))
         await asyncio.wait(following)
         trimming.cancel()
-    await redis.aclose()
     log.info("alerts.stopped", extra={"sent": notifier.sent, "repeats": notifier.repeats})
 
 

@@ -9,7 +9,7 @@ import logging
 import random
 
 from services.alerts.sink import Sink
-from shared.io.bus import TRANSIENT, Client, waits_s
+from shared.io.bus import TRANSIENT, Client, RedisError, waits_s
 from shared.io.webhook import WebhookBusy, WebhookUnavailable
 from shared.runtime.crash import Crashes
 
@@ -74,7 +74,7 @@ class Notifier:
         async for _ in waits_s():
             try:
                 await self._redis.set(key, b"1", nx=True, ex=_REMEMBERED_S)
-            except TRANSIENT as error:
+            except RedisError as error:  # any: ending here over a full Redis would post again after each restart
                 log.warning("alerts.waiting", extra={"error": str(error)})
                 if not self._stopping.is_set():
                     continue

@@ -50,7 +50,8 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     with ledger:
         thread = LedgerThread(ledger)
         try:
-            await _serve(settings, stopping, key, thread)
+            async with aclosing(connect(settings.redis_url, Profile.CONTROL)) as control:
+                await _serve(settings, stopping, key, thread, MarketView(control))
         finally:
             thread.close()
 
@@ -66,14 +67,14 @@ def _intent_key(settings: Settings) -> Secret:
     return key
 
 
-async def _serve(settings: Settings, stopping: asyncio.Event, key: Secret, ledger: LedgerThread) -> None:
+async def _serve(
+    settings: Settings, stopping: asyncio.Event, key: Secret, ledger: LedgerThread, view: MarketView
+) -> None:
     clock = SystemClock()
     crashes = Crashes(settings.crash_at)
     outbox = Outbox(settings.redis_url, Identity(SERVICE, uuid4().hex))
     publisher = Publisher(ledger, outbox, executions(settings.account), crashes=crashes)
     pairs = LivePairs(settings.redis_url, on_change=lambda: None)
-    control = connect(settings.redis_url, Profile.CONTROL)
-    view = MarketView(control)
 
     def partitions_of(market_id: MarketId) -> tuple[int, ...]:
         return pairs.partitions(Venue.KALSHI, market_id)
@@ -115,7 +116,6 @@ async def _serve(settings: Settings, stopping: asyncio.Event, key: Secret, ledge
         await asyncio.wait({publishing}, timeout=_LAST_WORDS_S)
         publishing.cancel()
         writing.cancel()
-    await control.aclose()
 
 
 async def _execute(

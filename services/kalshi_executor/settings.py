@@ -36,6 +36,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rearm_ms: int = _DEFAULTS.rearm_ms
     max_orders_per_minute: int = _DEFAULTS.max_orders_per_minute
 
+    def __post_init__(self) -> None:
+        for name in RiskLimits.__struct_fields__:
+            if getattr(self, name) < 0:
+                raise ValueError(f"KALSHI_EXECUTOR_{name.upper()}={getattr(self, name)}: must not be negative")
+
     @property
     def limits(self) -> RiskLimits:
         """How much may be risked."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from collections.abc import Sequence
 from random import SystemRandom
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ from shared.venues.kalshi.urls import signed_path
 
 SERVICE = "kalshi_feed"
 _BEAT_S = 1.0
+_LAST_WORDS_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -82,22 +84,38 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             jitter=SystemRandom(),
         )
         async with asyncio.TaskGroup() as tasks:
-            running = [
-                tasks.create_task(outbox.run()),
-                tasks.create_task(publisher.run()),
-                tasks.create_task(pairs.run(stopping)),
+            tasks.create_task(pairs.run(stopping))  # ends by itself: a blocking read is never cancelled
+            writing = [tasks.create_task(outbox.run()), tasks.create_task(publisher.run())]
+            working = [
                 tasks.create_task(discovery.run(settings.redis_url, refresh_s=settings.refresh_s)),
                 tasks.create_task(_keep_books(settings, key, books, pairs, clock)),
                 tasks.create_task(_beats(books, publisher, outbox, clock)),
             ]
             await stopping.wait()
-            for task in running:
-                task.cancel()
+            await _stopped(working)
+            await _last_words(outbox)
+            await _stopped(writing)
 
 
 def cli() -> None:
     """Run the service and exit with its status."""
     sys.exit(run(SERVICE, Settings, main))
+
+
+async def _stopped(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel these tasks and wait until they are done; what they raise is the task group's to see."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def _last_words(outbox: Outbox) -> None:
+    """Let what is queued be written, unless Redis is away."""
+    try:
+        async with asyncio.timeout(_LAST_WORDS_S):
+            await outbox.flushed()
+    except TimeoutError:
+        log.warning("outbox.abandoned")
 
 
 async def _keep_books(settings: Settings, key: KalshiKey, books: LiveBooks, pairs: LivePairs, clock: Clock) -> None:

@@ -21,8 +21,10 @@ from shared.runtime.clock import Clock
 from shared.runtime.errors import SettingsRefused
 
 _PROPOSALS_AT_ONCE = 5
+_PROPOSING_S = 0.05
 _IDLE_S = 1.0
 _FLUSH_S = 2.0
+_REPAIR_EVERY_S = 2.0
 
 M = TypeVar("M", bound=Message)
 
@@ -66,6 +68,7 @@ class MatcherService:
         self._read_mappings = read_mappings
         self._work = asyncio.Event()
         self._seen = seen
+        self._problems: list[str] = []
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load both catalogs, judge everything, then follow every change until ``stopping`` is set."""
@@ -74,6 +77,7 @@ class MatcherService:
             writer = tasks.create_task(self._outbox.run())
             followers = [tasks.create_task(self._follow(venue, cursors[venue], stopping)) for venue in Venue]
             followers.append(tasks.create_task(self._watch_mappings(stopping)))
+            followers.append(tasks.create_task(self._repair(stopping)))
             await self._decide_until(stopping)
             await asyncio.gather(*followers)
             with suppress(TimeoutError):
@@ -104,13 +108,20 @@ class MatcherService:
         while not stopping.is_set():
             self._publish(self._matcher.decide(self._now()))
             if self._matcher.proposals_waiting:
-                self._publish(self._matcher.propose(_PROPOSALS_AT_ONCE))
+                self._propose_for_a_moment()
                 await asyncio.sleep(0)
                 continue
+            self._report_problems()
             self._work.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._work.wait(), _IDLE_S)
                 await asyncio.sleep(self._settings.debounce_ms / 1_000)
+
+    def _propose_for_a_moment(self) -> None:
+        """Look for candidates until the loop's other tasks should have their turn."""
+        until_s = self._clock.monotonic_s() + _PROPOSING_S
+        while self._matcher.proposals_waiting and self._clock.monotonic_s() < until_s:
+            self._publish(self._matcher.propose(_PROPOSALS_AT_ONCE))
 
     async def _watch_mappings(self, stopping: asyncio.Event) -> None:
         """Read the folder again once a change of it has stayed the same for one look, so half a save is not read."""
@@ -138,6 +149,29 @@ class MatcherService:
         self._work.set()
         log.info("mappings.loaded", extra={"rows": len(mappings.rows), "templates": len(mappings.templates)})
 
+    async def _repair(self, stopping: asyncio.Event) -> None:
+        """Write the state again when Redis has lost it: a server that came back empty knows no pairs."""
+        redis = connect(self._settings.redis_url, Profile.WRITER)
+        published = self._matcher.published
+        try:
+            while not stopping.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stopping.wait(), _REPAIR_EVERY_S)
+                    return
+                try:
+                    await self._outbox.flushed()
+                    wanted = len(published)
+                    held = await redis.hlen(PAIRS.hash_name)
+                except TRANSIENT as error:
+                    log.warning("repair.waiting", extra={"error": str(error)})
+                    continue
+                if held < wanted == len(published):
+                    log.error("pairs.lost", extra={"held": held, "wanted": wanted})
+                    for pair_id, message in published.items():
+                        self._outbox.put(PAIRS, message, key=pair_id)
+        finally:
+            await redis.aclose()
+
     def _publish(self, changes: Iterable[Change]) -> None:
         for change in changes:
             self._outbox.put(PAIRS, change.message, key=change.pair_id, drop_key=change.retires)
@@ -147,6 +181,12 @@ class MatcherService:
                 log.info("pair.changed", extra=facts)
             if change.was_live and isinstance(change.message, PairSuspended):
                 self._alert("matcher.pair_suspended", "warning", f"Pair {change.pair_id} is suspended", reason)
+
+    def _report_problems(self) -> None:
+        problems = self._matcher.problems()
+        for problem in sorted(set(problems) - set(self._problems)):
+            log.warning("listing.not_paired", extra={"problem": problem})
+        self._problems = problems
 
     def _alert(self, code: str, severity: str, title: str, detail: str) -> None:
         now_ns = self._clock.now_ns()

@@ -124,7 +124,10 @@ def _entity(label: str) -> frozenset[str]:
     normal = _normal(label)
     if normal in _PLAIN_LABELS or any(char.isdigit() for char in normal):
         return frozenset()
-    return content_words(_replace_phrases(normal)) - MONTHS.keys()
+    same_words = _replace_phrases(normal)
+    if any(MARKET_TYPES[kind].search(same_words) for kind in ("cut", "hike", "hold")):
+        return frozenset()
+    return content_words(same_words) - MONTHS.keys()
 
 
 def _take_dates(

@@ -54,8 +54,8 @@ class League:
         self._polymarket = {code: team.team for team in table.teams for code in team.polymarket_codes}
         self._labels: defaultdict[str, set[str]] = defaultdict(set)
         for team in table.teams:
-            full_name = f"{team.city} {team.name}"
-            for label in (team.city, team.name, full_name, *team.kalshi_labels, *team.polymarket_names):
+            names = (team.city, team.name, f"{team.city} {team.name}", *team.kalshi_labels, *team.polymarket_names)
+            for label in (*names, *team.kalshi_codes, *team.polymarket_codes):
                 self._labels[_squeezed(label)].add(team.team)
 
     def by_kalshi_code(self, code: str) -> str | None:

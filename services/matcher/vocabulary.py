@@ -42,6 +42,7 @@ PHRASES = tuple(
         (r"\bsenatorial\b", "senate"),
         (r"\b(?:decrease|lower|cut)s?\b", "cut"),
         (r"\b(?:increase|raise|hike)s?\b", "hike"),
+        (r"\b(?:cut|hike)( rates)? (?:by )?0 ?bps\b", r"hold\1"),
         (r"\bst\. ", "saint "),
     )
 )
@@ -71,7 +72,7 @@ _MARKET_TYPES = {
     "ipo": r"\bipo\b|\bgo public\b",
     "cut": r"\bcut\b",
     "hike": r"\bhike\b",
-    "hold": r"\bno change\b|\bmaintains?\b|\bunchanged\b|\bhold rates?\b",
+    "hold": r"\bno change\b|\bmaintains? (?:its |the )?(?:target )?rates?\b|\bunchanged\b|\bhold(?: rates?)?\b",
     "appear": r"\b(?:attend|perform|headline|appear)s?\b",
 }
 MARKET_TYPES = {name: re.compile(pattern) for name, pattern in _MARKET_TYPES.items()}

@@ -6,9 +6,10 @@ connection is found here: REST shows a newer book, and a little later the connec
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from services.polymarket_feed.live_books import LiveBooks
+from shared.domain.market import MarketId
 from shared.io.http import HttpClient, HttpUnavailable
 from shared.runtime.clock import Clock
 from shared.venues.polymarket.asset_book import Phase
@@ -23,6 +24,8 @@ _FIRST_AUDIT_S = 0.5
 _REST_ONLY_S = 3.0
 _REST_SILENT_S = 10.0
 _RETRY_S = 0.5
+_LEAST_S = 0.25
+"""Between two requests: a flood of doubts must not become a flood of requests."""
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +34,21 @@ class Auditor:
     """Asks REST for books, on its own pace and when somebody doubts one."""
 
     def __init__(
-        self, clob: HttpClient, clock: Clock, connections: Callable[[], Sequence[LiveBooks]], *, audit_s: float
+        self,
+        clob: HttpClient,
+        clock: Clock,
+        connections: Callable[[], Sequence[LiveBooks]],
+        *,
+        audit_s: float,
+        grace_s: float = GRACE_S,
     ) -> None:
         self._clob = clob
         self._clock = clock
         self._connections = connections
         self._audit_s = audit_s
+        self._grace_s = grace_s
         self._wanted = asyncio.Event()
+        self._asked_s = clock.monotonic_s() - _LEAST_S
         self._answered_s = clock.monotonic_s()
         self.audits = 0
         """Books compared since the start."""
@@ -55,19 +66,26 @@ class Auditor:
         next_audit_s = self._clock.monotonic_s() + _FIRST_AUDIT_S
         while True:
             await self._pause(next_audit_s)
+            is_due = self._clock.monotonic_s() >= next_audit_s
+            for books in self._connections() if is_due else ():
+                books.resync_wanted.update(books.session.market_ids(Phase.LOST))
             await self._fetch_wanted()
-            if self._clock.monotonic_s() >= next_audit_s:
-                await self._audit()
+            fresh = [books for books in self._connections() if books.wants_first_audit]
+            if is_due:
                 next_audit_s = self._clock.monotonic_s() + self._audit_s
+            await self._audit(self._connections() if is_due else fresh)
 
     async def _pause(self, next_audit_s: float) -> None:
         rest_only = any(books.session.rest_only_tokens() for books in self._connections())
-        wait_s = min(next_audit_s - self._clock.monotonic_s(), _REST_ONLY_S if rest_only else self._audit_s)
+        is_new = any(books.wants_audit for books in self._connections())
+        longest_s = _FIRST_AUDIT_S if is_new else _REST_ONLY_S if rest_only else self._audit_s
+        wait_s = min(next_audit_s - self._clock.monotonic_s(), longest_s)
         try:
             async with asyncio.timeout(max(0.0, wait_s)):
                 await self._wanted.wait()
         except TimeoutError:
             return
+        await asyncio.sleep(max(0.0, self._asked_s + _LEAST_S - self._clock.monotonic_s()))
 
     async def _fetch_wanted(self) -> None:
         """Put REST books in place of lost ones and of those that have no other source."""
@@ -82,27 +100,33 @@ class Auditor:
                 self._try_again(books, doubted, rest_only)
                 continue
             now_ns = self._clock.now_ns()
-            for rest in answered:
-                if books.take_rest_book(rest, now_ns) is RestVerdict.REPLACED:
-                    self.disagreed += 1
+            verdicts = {rest.asset_id: books.take_rest_book(rest, now_ns) for rest in answered}
+            self.disagreed += sum(verdict is RestVerdict.REPLACED for verdict in verdicts.values())
+            lost = set(books.session.market_ids(Phase.LOST))
+            older = {token for token, verdict in verdicts.items() if verdict is RestVerdict.OLDER}
+            if again := lost & _markets_of(books, older):
+                self._ask_again(books, again)
 
     def _try_again(self, books: LiveBooks, doubted: set[str], rest_only: list[str]) -> None:
         """REST did not answer: what lives on it alone is withdrawn after a while, what is in doubt asked for again."""
-        markets = [asset.terms.market_id for token in doubted if (asset := books.session.asset_book(token))]
-        books.resync_wanted.update(markets)
-        asyncio.get_running_loop().call_later(_RETRY_S, self._wanted.set)
+        self._ask_again(books, _markets_of(books, doubted))
         if rest_only and self._clock.monotonic_s() - self._answered_s > _REST_SILENT_S:
-            alone = [asset.terms.market_id for token in rest_only if (asset := books.session.asset_book(token))]
+            alone = sorted(_markets_of(books, rest_only))
             books.give_up(alone, f"REST has not answered for {_REST_SILENT_S:.0f} s")
 
-    async def _audit(self) -> None:
+    def _ask_again(self, books: LiveBooks, market_ids: Iterable[MarketId]) -> None:
+        books.resync_wanted.update(market_ids)
+        asyncio.get_running_loop().call_later(_RETRY_S, self._wanted.set)
+
+    async def _audit(self, all_connections: Sequence[LiveBooks]) -> None:
         """Compare every live book; replace what is wrong, and drop connections that have fallen silent.
 
         Books that live on REST alone are not compared: they are what it said a moment ago.
         """
-        connections = [books for books in self._connections() if books.is_connected]
+        connections = [books for books in all_connections if books.is_connected]
         ahead: list[tuple[LiveBooks, RestBook]] = []
         for books in connections:
+            books.wants_audit = False
             asked_s = self._clock.monotonic_s()
             tokens = books.session.streamed_tokens()
             for rest in (await self._ask(tokens) or []) if tokens else []:
@@ -120,7 +144,7 @@ class Auditor:
 
     async def _wait_for_the_stream(self, ahead: list[tuple[LiveBooks, RestBook]]) -> None:
         since_s = self._clock.monotonic_s()
-        await asyncio.sleep(GRACE_S)
+        await asyncio.sleep(self._grace_s)
         behind = [(books, rest) for books, rest in ahead if _is_behind(books, rest)]
         self.disagreed += len(behind)
         for books in {id(books): books for books, _ in behind}.values():
@@ -137,6 +161,7 @@ class Auditor:
         found: list[RestBook] = []
         for start in range(0, len(tokens), BOOKS_PER_CALL):
             part = tokens[start : start + BOOKS_PER_CALL]
+            self._asked_s = self._clock.monotonic_s()
             try:
                 answer = await self._clob.post(BOOKS_PATH, books_request(part))
                 if answer.status != 200:
@@ -150,6 +175,10 @@ class Auditor:
             found += books
         self._answered_s = self._clock.monotonic_s()
         return found
+
+
+def _markets_of(books: LiveBooks, tokens: Iterable[str]) -> set[MarketId]:
+    return {asset.terms.market_id for token in tokens if (asset := books.session.asset_book(token))}
 
 
 def _is_behind(books: LiveBooks, rest: RestBook) -> bool:

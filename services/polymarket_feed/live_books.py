@@ -80,6 +80,7 @@ class LiveBooks:
         unverified_s: float,
         resync: Callable[[], None],
     ) -> None:
+        """``resync`` wakes whoever asks REST, to look at ``resync_wanted`` and ``wants_audit``."""
         self.session = PolymarketSession({})
         self._publisher = publisher
         self._catalog = catalog
@@ -97,6 +98,8 @@ class LiveBooks:
         self._least_delay_ms: int | None = None
         self.resync_wanted: set[MarketId] = set()
         """Markets whose books REST should bring."""
+        self.wants_audit = False
+        """Whether there are books that REST has not confirmed yet; it also brings what their hashes cover."""
         self.frames = 0
         """Frames received since the start."""
         self.connection = f"{name}-0"
@@ -120,6 +123,11 @@ class LiveBooks:
         """Whether the link is about to be dropped."""
         return bool(self._given_up)
 
+    @property
+    def wants_first_audit(self) -> bool:
+        """Whether an audit is wanted and every first book is here."""
+        return self.wants_audit and self.is_connected and not self.session.market_ids(Phase.AWAITING)
+
     def quote_state(self, market_id: MarketId) -> QuoteState | None:
         """Return the book when it may be quoted now."""
         state = self.session.book_state(market_id)
@@ -132,6 +140,7 @@ class LiveBooks:
     def want(self, assets: Mapping[str, AssetTerms]) -> None:
         """Stream exactly these tokens from now on."""
         self._act(self.session.want(assets))
+        self._want_audit()
         self._wake.set()
 
     def reconnect(self, reason: str) -> None:
@@ -148,6 +157,7 @@ class LiveBooks:
         self.data_s = self._least_delay_ms = None
         self.lag_ms = 0
         self.session.connected()
+        self._want_audit()
         self.is_connected = True
         log.info("link.up", extra={"connection": self.connection})
         error = ""
@@ -195,6 +205,10 @@ class LiveBooks:
             if received_ts_ns - self._yielded_ns > _BEHIND_NS:
                 self._yielded_ns = received_ts_ns
                 await asyncio.sleep(0)  # behind: let hashes be checked and quotes be written
+
+    def _want_audit(self) -> None:
+        self.wants_audit = True
+        self._resync()
 
     def _settle(self) -> None:
         self._settling = False

@@ -48,7 +48,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             discovery,
             clock,
             name=f"{identity.epoch}-{name}",
-            pong_s=float(settings.pong_s),
+            pong_s=settings.pong_s,
             unverified_s=max(2.0 * settings.audit_s, settings.audit_s + GRACE_S + 1.0),
             resync=auditor.resync,
         )

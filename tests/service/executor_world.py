@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INTENTS = intents(ACCOUNT)
 EXECUTIONS = executions(ACCOUNT)
 _WAIT_S = 20.0
+_TTL_MS = 60_000
 
 
 class World:
@@ -59,6 +60,7 @@ class World:
             "DUTCHBOOK_INTENT_KEY_FILE": str(self.key_file),
             "DUTCHBOOK_ACCOUNT": ACCOUNT,
             "KALSHI_EXECUTOR_LEDGER_FILE": str(self.ledger),
+            "KALSHI_EXECUTOR_MAX_TTL_MS": str(_TTL_MS),
         }
 
     async def furnish(self) -> None:
@@ -172,7 +174,7 @@ def fresh_intent(number: int = 1, **changes: Any) -> HedgedIntent:
         "intent_id": f"intent-{number}",
         "opportunity_id": f"opp-{number}",
         "created_ts_ns": now_ns,
-        "expires_ts_ns": now_ns + 9_900_000_000,
+        "expires_ts_ns": now_ns + _TTL_MS * 1_000_000,
     }
     return intent(**{**named, **changes})
 

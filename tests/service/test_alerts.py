@@ -23,6 +23,7 @@ from shared.io.bus import Client, Profile, connect
 from shared.io.webhook import Webhook, WebhookBusy, WebhookRefused, WebhookUnavailable
 from shared.runtime.settings import SettingsRefused, read_settings
 from tests.service.executor_world import ROOT
+from tests.service.redis_proxy import RedisProxy
 from tests.service.slack_double import PATH, SlackDouble
 from tests.unit.alerts.messages import closed, opened
 from tests.unit.kalshi_executor.builders import PAIR
@@ -195,6 +196,39 @@ async def test_killed_between_the_post_and_the_note_it_repeats_that_one_message_
     async with alerting(bus, slack):
         await bus.wait_acknowledged(OPPORTUNITIES)
     assert [text.split()[-1] for text in slack.texts] == ["opp-1", "opp-1", "opp-2"]
+
+
+async def test_a_cut_link_to_redis_neither_repeats_nor_loses_a_message(
+    bus: Bus, slack: SlackDouble, tmp_path: Path
+) -> None:
+    async with RedisProxy(bus.url, tmp_path).up() as proxy, alerting(bus, slack, DUTCHBOOK_REDIS_URL=proxy.url):
+        for number in range(1, 7):
+            await bus.say(OPPORTUNITIES, opened(number))
+            await slack.wait_texts(number)
+            proxy.cut()
+        await bus.wait_acknowledged(OPPORTUNITIES)
+    assert [text.split()[-1] for text in slack.texts] == [f"opp-{number}" for number in range(1, 7)]
+
+
+async def test_a_full_redis_does_not_make_it_say_the_same_again(
+    bus: Bus, slack: SlackDouble, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.answering.clear()
+    await bus.say(OPPORTUNITIES, opened(1))
+    async with alerting(bus, slack):
+        await slack.wait_posts(1)
+        before = (await bus.redis.config_get("maxmemory"))["maxmemory"]
+        await bus.redis.config_set("maxmemory", 1)
+        try:
+            slack.answering.set()
+            async with asyncio.timeout(20):
+                while "alerts.waiting" not in [record.getMessage() for record in caplog.records]:
+                    assert len(slack.posts) == 1
+                    await asyncio.sleep(0.01)
+        finally:
+            await bus.redis.config_set("maxmemory", before)
+        await bus.wait_acknowledged(OPPORTUNITIES)
+    assert len(slack.posts) == 1
 
 
 async def test_a_stop_does_not_wait_for_slack_and_the_message_is_still_owed(bus: Bus, slack: SlackDouble) -> None:

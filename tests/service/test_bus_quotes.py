@@ -114,11 +114,12 @@ async def test_marks_of_one_turn_are_one_quote_of_the_newest_state(redis: Client
 async def test_while_redis_hangs_quotes_conflate_and_the_newest_comes_out(redis: Client, redis_url: str) -> None:
     source = Source()
     async with publishing(redis_url) as publisher:
-        await redis.client_pause(300, all=False)
+        await redis.client_pause(20_000, all=False)
         for size in range(1, 2_001):
             source.set_ask(A, size * 1_000_000)
             publisher.mark(source, A)
             await asyncio.sleep(0)
+        await redis.client_unpause()
         await settled(publisher)
         assert publisher.quotes < 300
         assert publisher.conflated > 1_600

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from shared.contracts.streams import ALERTS, FIELD, dead_letter_name
 from shared.domain.risk_terms import BookSeen
 from shared.runtime.settings import read_settings
 from tests.service.executor_world import INTENTS, ROOT, World, fresh_intent
+from tests.service.redis_proxy import RedisProxy
 from tests.unit.kalshi_executor.builders import KALSHI_MARKET, POLYMARKET_MARKET
 
 
@@ -176,6 +178,8 @@ async def test_live_mode_is_refused_with_status_3_and_says_why(world: World) -> 
     [
         ({"KALSHI_EXECUTOR_MODE": "paper"}, 2, "KALSHI_EXECUTOR_MODE"),
         ({"KALSHI_EXECUTOR_MAX_CONTRACTS": "NaN"}, 2, "KALSHI_EXECUTOR_MAX_CONTRACTS"),
+        ({"KALSHI_EXECUTOR_REARM_MS": "-1"}, 2, "KALSHI_EXECUTOR_REARM_MS"),
+        ({"KALSHI_EXECUTOR_MAX_ORDER_DOLLARS": "-1"}, 2, "KALSHI_EXECUTOR_MAX_ORDER_DOLLARS"),
         ({"DUTCHBOOK_INTENT_KEY_FILE": "/nonexistent/key"}, 2, "DUTCHBOOK_INTENT_KEY_FILE"),
         ({"KALSHI_EXECUTOR_LEDGER_FILE": ""}, 2, "KALSHI_EXECUTOR_LEDGER_FILE"),
         ({"KALSHI_EXECUTOR_LEDGER_FILE": "/nonexistent/ledger"}, 1, "/nonexistent/ledger"),
@@ -217,3 +221,50 @@ async def test_in_dry_run_no_module_that_could_reach_a_venue_is_loaded() -> None
         subprocess.run, [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+@asynccontextmanager
+async def behind_a_proxy(world: World) -> AsyncIterator[RedisProxy]:
+    """An executor inside this process whose way to Redis can be cut."""
+    stopping = asyncio.Event()
+    async with RedisProxy(world.url, world.folder).up() as proxy:
+        environ = {**world.environ, "DUTCHBOOK_REDIS_URL": proxy.url}
+        service = asyncio.create_task(main(read_settings(Settings, environ, prefix="kalshi_executor"), stopping))
+        yield proxy
+        stopping.set()
+        await service
+
+
+async def test_a_redis_that_goes_away_and_comes_back_costs_no_intent_and_no_word(world: World) -> None:
+    async with behind_a_proxy(world) as proxy:
+        await world.send(fresh_intent(1))
+        await world.wait_said(2)
+        proxy.cut()
+        await world.send(fresh_intent(2))
+        refused = (await world.wait_said(3))[2]
+        assert isinstance(refused, IntentRefused)
+        assert refused.reason == "pair_too_soon"
+        await world.wait_settled()
+        await world.wait_published()
+
+
+async def test_a_redis_that_hangs_while_an_intent_is_checked_means_no_order(world: World) -> None:
+    async with behind_a_proxy(world) as proxy:
+        await world.send(fresh_intent(account="other"))
+        await world.wait_said(1)
+        proxy.swallow_reply_to(b"arb:v1:book:")
+        await world.send(fresh_intent(2))
+        refused = (await world.wait_said(2))[1]
+        assert isinstance(refused, IntentRefused)
+        assert refused.reason == "book_missing"
+
+
+async def test_asked_to_stop_it_ends_at_once_with_status_0(world: World) -> None:
+    async with world.executor() as process:
+        await world.send(fresh_intent())
+        await world.wait_said(2)
+        await world.wait_published()
+        process.terminate()
+        _, log = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 0
+    assert b"Traceback" not in log

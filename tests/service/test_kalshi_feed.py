@@ -33,7 +33,7 @@ from shared.domain.numbers import price_dollars, size_contracts
 from shared.domain.pair import Orientation, Pair, PairId
 
 KEY_ID = "11111111-2222-4333-8444-555555555555"
-WITHIN_S = 10.0
+WITHIN_S = 30.0
 
 
 @pytest.fixture(scope="module")

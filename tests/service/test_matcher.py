@@ -25,6 +25,7 @@ from shared.domain.market import Market, MarketId
 from shared.domain.pair import Orientation
 from shared.io.bus import Identity, Outbox, Profile, connect, load_latest
 from shared.runtime.errors import SettingsRefused
+from shared.runtime.redis_server import RedisServer
 from tests.unit.matcher.listings import CONDITION, OTHER_CONDITION, kalshi, kalshi_game_side, moneyline, polymarket
 from tests.unit.matcher.test_mappings import SHIPPED, row
 
@@ -169,6 +170,21 @@ async def test_a_restart_is_silent_when_nothing_changed(feeds: Feeds, mappings: 
     assert after[:3] == before
     [new] = after[3:]
     assert new.pair.kalshi_ticker == PORTLAND.market_id
+
+
+async def test_a_redis_that_came_back_empty_is_told_the_pairs_again(
+    feeds: Feeds, mappings: Path, redis_server: RedisServer
+) -> None:
+    await feeds.put(FED, FED_THERE, FILM, FILM_THERE)
+    async with running(feeds.url, mappings):
+        await feeds.until(lambda said: len(said) == 2)
+        before = await feeds.held()
+        redis_server.clear()
+        await feeds.until(lambda said: len(said) == 2)
+        after = await feeds.held()
+    assert after.keys() == before.keys()
+    [pair_id] = (key for key, message in after.items() if isinstance(message, PairActivated))
+    assert after[pair_id].pair == before[pair_id].pair
 
 
 async def test_what_happened_while_the_matcher_was_down_is_made_up_for(feeds: Feeds, mappings: Path) -> None:

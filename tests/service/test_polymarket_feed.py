@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from services.polymarket_feed.main import main
 from services.polymarket_feed.settings import Settings
+from services.venue_sim.faults import Faults
 from services.venue_sim.markets import Operation, PolymarketMarket
 from services.venue_sim.polymarket_live import VENUE, LiveVenue, create_app
 from services.venue_sim.world import World
@@ -28,22 +28,6 @@ from shared.io.bus import Identity, Outbox, Profile, connect
 DEPTH = 10
 Levels = tuple[tuple[Decimal, Decimal], ...]
 pytestmark = pytest.mark.timeout(60)
-
-
-@dataclass
-class Faults:
-    """Switches as the simulator's control server would hold them."""
-
-    on: set[str] = field(default_factory=set)
-    strikes: dict[str, int] = field(default_factory=dict)
-
-    def active(self, name: str) -> bool:
-        return name in self.on
-
-    def take(self, name: str) -> bool:
-        left = self.strikes.get(name, 0)
-        self.strikes[name] = max(0, left - 1)
-        return left > 0
 
 
 class Rig:
@@ -240,22 +224,21 @@ async def test_markets_spread_over_connections_and_a_retired_pair_is_withdrawn(r
 async def test_dropped_changes_are_noticed_and_mended_from_rest(redis_url: str) -> None:
     async with rig(redis_url, audit_s=2) as it:
         await until(it.all_quoted)
-        for _ in range(10):
-            it.faults.strikes["drop_change"] = 1
-            await asyncio.sleep(0.05)
-        it.paused = True
-        await until(it.latest_agree)
 
-        async def was_mended() -> bool:
+        async def is_noticed() -> bool:
+            it.faults.arm("drop_change")
             return any(beat.gaps > 0 for beat in await it.beats())
 
-        await until(was_mended)
+        await until(is_noticed)
+        it.faults.arm("drop_change", 0)
+        it.paused = True
+        await until(it.latest_agree)
 
 
 async def test_wrong_hashes_on_right_books_cost_no_quote(redis_url: str) -> None:
     async with rig(redis_url) as it:
         await until(it.all_quoted)
-        it.faults.strikes["wrong_hash"] = 10**9
+        it.faults.arm("wrong_hash", 10**9)
         before = len(await it.quotes())
 
         async def goes_on() -> bool:
@@ -273,7 +256,7 @@ async def test_a_frozen_connection_is_withdrawn_and_then_rest_speaks_until_the_s
 ) -> None:
     async with rig(redis_url, audit_s=1) as it:
         await until(it.all_quoted)
-        it.faults.on.add("freeze")
+        it.faults.arm("freeze")
 
         async def is_withdrawn() -> bool:
             return {m for stale in await it.stale() for m in stale.market_ids} == set(it.world.polymarket_markets)
@@ -286,7 +269,7 @@ async def test_a_frozen_connection_is_withdrawn_and_then_rest_speaks_until_the_s
             return {q.market_id for q in after if q.verified == "rest"} == set(it.world.polymarket_markets)
 
         await until(rest_speaks)
-        it.faults.on.clear()
+        it.faults.arm("freeze", 0)
         spoken = len(await it.quotes())
 
         async def the_stream_speaks() -> bool:

@@ -96,6 +96,7 @@ class AssetBook:
         "book",
         "changed",
         "is_queued",
+        "is_said_missing",
         "is_streamed",
         "misses",
         "misses_allowed",
@@ -127,6 +128,7 @@ class AssetBook:
         self.received_ts_ns = 0
         self.verified: Verified = "top"
         self.is_queued = False
+        self.is_said_missing = False
         self.is_streamed = False
         self.misses = 0
         self.undecided_ts_ms = 0

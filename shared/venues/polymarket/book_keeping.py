@@ -199,9 +199,15 @@ class BookKeeper:
             self._count_miss(asset)
         missing = _overdue(self._awaited, now_s, SNAPSHOT_S)
         if missing:
-            self.events.append(BooksLost(_market_ids(missing), "no book within 10 s"))
+            self._say_missing([asset for asset in missing if not asset.is_said_missing])
             self.want_resync(missing, "no book within 10 s")
             self._awaited.update(dict.fromkeys(missing))
+
+    def _say_missing(self, assets: list[AssetBook]) -> None:
+        for asset in assets:
+            asset.is_said_missing = True
+        if assets:
+            self.events.append(BooksLost(_market_ids(assets), "no book within 10 s"))
 
     # Trust
 
@@ -250,8 +256,9 @@ class BookKeeper:
         is_next_operation = ts_ms > asset.ts_ms
         asset.ts_ms = ts_ms
         asset.updates += 1
-        asset.is_streamed = True
         asset.verified = "top"
+        if not asset.is_streamed:
+            self._join_stream(asset)
         try:
             is_complete = asset.told(change.best_bid, change.best_ask, change.hash, timestamp)
         except NumberRefused:
@@ -262,6 +269,14 @@ class BookKeeper:
             self.events.append(asset.changed)
         elif asset.phase is not _LOST:
             self._hold_or_release(asset, is_complete=is_complete, is_next_operation=is_next_operation)
+
+    def _join_stream(self, asset: AssetBook) -> None:
+        """The connection speaks for the first time about a book that REST brought: what came between is unknown.
+
+        Only the hash can tell that nothing did; else REST is asked once more, now that the changes are flowing.
+        """
+        asset.is_streamed = True
+        self.lose(asset, "the stream began on a REST book")
 
     def _hold_or_release(self, asset: AssetBook, *, is_complete: bool, is_next_operation: bool) -> None:
         """A burst begins, goes on or ends; one that is still open when the next operation begins lost a message."""

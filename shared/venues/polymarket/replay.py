@@ -77,7 +77,7 @@ def replay(lines: Iterable[bytes], frames: int | None = None) -> ReplayResult:
 
 def _frame_of(line: bytes) -> bytes:
     """Return the frame a line holds, empty for a blank line and for what the client sent."""
-    if b'"dir"' not in line[:64]:
+    if b'"dir"' not in line:
         return line
     try:
         recorded = _TRANSCRIPT.decode(line)

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.matcher.core import Change, Matcher
 from services.matcher.mapping_files import Mappings, PlacedRow, load
@@ -64,8 +66,7 @@ def only(changes: list[Change], kind: type) -> Any:
     return change.message
 
 
-def games() -> Mappings:
-    return load(SHIPPED).switched_on(["KXNBAGAME"])
+GAMES = load(SHIPPED).switched_on(["KXNBAGAME"])
 
 
 def test_a_curated_row_goes_live_when_both_venues_list_it_as_it_says() -> None:
@@ -85,7 +86,7 @@ def test_a_curated_row_goes_live_when_both_venues_list_it_as_it_says() -> None:
 
 def test_one_market_at_a_time_or_all_at_once_makes_the_same_pairs() -> None:
     markets = (fed(), fed_there(), kalshi_game_side("HOU", "Houston"), moneyline(market_id=MarketId(OTHER_CONDITION)))
-    mappings = msgspec_merge(with_rows(row()), games())
+    mappings = both(with_rows(row()), GAMES)
     at_once, _ = started(mappings, *markets)
     step_by_step, _ = started(mappings)
     for market in reversed(markets):
@@ -95,7 +96,47 @@ def test_one_market_at_a_time_or_all_at_once_makes_the_same_pairs() -> None:
     assert len(at_once.published) == 2
 
 
-def msgspec_merge(rows: Mappings, templates: Mappings) -> Mappings:
+_MARKETS = (
+    fed(),
+    fed_there(),
+    kalshi_game_side("HOU", "Houston"),
+    kalshi_game_side("POR", "Portland"),
+    moneyline(market_id=MarketId(OTHER_CONDITION)),
+)
+_EVENTS = st.lists(st.tuples(st.sampled_from(_MARKETS), st.sampled_from([*MarketStatus, None])), max_size=25)
+
+
+@given(_EVENTS, st.lists(st.booleans(), min_size=25, max_size=25))
+def test_whatever_came_before_only_the_present_listings_decide(
+    events: list[tuple[Market, MarketStatus | None]], decided: list[bool]
+) -> None:
+    """``None`` takes the market off the list; decisions fall anywhere in between."""
+    mappings = both(with_rows(row()), GAMES)
+    matcher = Matcher(mappings, {})
+    listed: dict[MarketId, Market] = {}
+    for (market, status), decides in zip(events, decided, strict=False):
+        if status is None:
+            listed.pop(market.market_id, None)
+            matcher.remove(market.venue, market.market_id)
+        else:
+            listed[market.market_id] = msgspec.structs.replace(market, status=status)
+            matcher.put(listed[market.market_id])
+        if decides:
+            settled(matcher)
+    settled(matcher)
+    fresh, _ = started(mappings, *listed.values())
+
+    def pairs(of: Matcher) -> dict[PairId, object]:
+        return {key: value for key, value in of.published.items() if not isinstance(value, CandidateFound)}
+
+    assert pairs(matcher) == pairs(fresh)
+    for pair_id, message in pairs(matcher).items():
+        if isinstance(message, PairActivated):
+            ticker, condition_id = message.pair.kalshi_ticker, message.pair.polymarket_id
+            assert listed[ticker].status is listed[condition_id].status is MarketStatus.OPEN, pair_id
+
+
+def both(rows: Mappings, templates: Mappings) -> Mappings:
     return Mappings(rows.rows, templates.templates, templates.leagues, templates.fees)
 
 
@@ -208,7 +249,7 @@ def test_hashes_in_the_row_are_held_against_the_listing() -> None:
 
 
 def test_a_restart_with_nothing_new_says_nothing() -> None:
-    mappings = msgspec_merge(with_rows(row()), games())
+    mappings = both(with_rows(row()), GAMES)
     extra = kalshi("KXOSCAR-27-GLA", "Will Glass Harbor win Best Picture in 2027?", "Glass Harbor")
     twin = polymarket("Will Glass Harbor win Best Picture in 2027?", market_id=MarketId("0x" + "ef" * 32))
     game = (kalshi_game_side("HOU", "Houston"), moneyline(market_id=MarketId(OTHER_CONDITION)))
@@ -252,7 +293,7 @@ def test_a_pair_whose_fees_are_unknown_is_alert_only() -> None:
 
 def test_a_game_goes_live_through_its_template_the_right_way_round() -> None:
     away, home = kalshi_game_side("HOU", "Houston"), kalshi_game_side("POR", "Portland")
-    matcher, changes = started(games(), away, home, moneyline())
+    matcher, changes = started(GAMES, away, home, moneyline())
     pairs = {change.pair_id: change.message.pair for change in changes if isinstance(change.message, PairActivated)}
     assert pairs.keys() == {HOUSTON, PORTLAND}
     assert pairs[HOUSTON].orientation is Orientation.SAME, "Houston is the Rockets, outcome 0"
@@ -291,7 +332,7 @@ def test_a_template_that_is_off_makes_candidates_only() -> None:
 def test_a_look_alike_of_a_game_is_not_paired_by_the_template(there: dict[str, Any]) -> None:
     slug = there.pop("slug", "nba-hou-por-2026-11-22")
     facts = {"event_slug": slug} | there
-    matcher, _ = started(games(), kalshi_game_side("HOU", "Houston"), moneyline(slug, **facts))
+    matcher, _ = started(GAMES, kalshi_game_side("HOU", "Houston"), moneyline(slug, **facts))
     assert not any(isinstance(message, PairActivated | PairSuspended) for message in matcher.published.values())
 
 
@@ -307,7 +348,7 @@ def test_a_look_alike_of_a_game_is_not_paired_by_the_template(there: dict[str, A
     ],
 )
 def test_a_kalshi_listing_that_contradicts_itself_is_not_paired(ticker_code: str, label: str, event: str) -> None:
-    matcher, _ = started(games(), kalshi_game_side(ticker_code, label, event), moneyline())
+    matcher, _ = started(GAMES, kalshi_game_side(ticker_code, label, event), moneyline())
     assert not any(isinstance(message, PairActivated | PairSuspended) for message in matcher.published.values())
 
 
@@ -331,7 +372,7 @@ def test_two_games_of_the_same_teams_on_one_day_make_no_pair_and_are_named() -> 
 
 
 def test_a_second_polymarket_listing_of_a_game_ends_its_pairs() -> None:
-    matcher, _ = started(games(), kalshi_game_side("HOU", "Houston"), moneyline())
+    matcher, _ = started(GAMES, kalshi_game_side("HOU", "Houston"), moneyline())
     matcher.put(moneyline(market_id=MarketId(OTHER_CONDITION)))
     retired = [change for change in matcher.decide(NOW) if isinstance(change.message, PairRetired)]
     assert [change.pair_id for change in retired] == [HOUSTON]
@@ -344,9 +385,26 @@ def test_a_rejected_row_overrules_a_template() -> None:
         series_ticker="KXNBAGAME",
         outcomes=("Rockets", "Trail Blazers"),
     )
-    mappings = msgspec_merge(with_rows(msgspec.structs.replace(curated, status="rejected")), games())
+    mappings = both(with_rows(msgspec.structs.replace(curated, status="rejected")), GAMES)
     _, changes = started(mappings, kalshi_game_side("HOU", "Houston"), moneyline())
     assert changes == []
+
+
+@pytest.mark.parametrize(
+    ("label", "teams"),
+    [
+        ("Rockets", {"hou"}),
+        ("Houston Rockets", {"hou"}),
+        ("HOU", {"hou"}),
+        ("Los Angeles", {"lac", "lal"}),
+        ("Los Angeles L", {"lal"}),
+        ("trailblazers", {"por"}),
+        ("Rocket", set()),
+        ("", set()),
+    ],
+)
+def test_a_label_means_a_team_exactly_or_not_at_all(label: str, teams: set[str]) -> None:
+    assert load(SHIPPED).leagues["nba"].by_label(label) == teams
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,16 @@ def test_the_shipped_mappings_load_and_switch_nothing_on() -> None:
     assert not mappings.rows
 
 
+def test_the_row_of_the_mapping_guide_is_one_that_loads(tmp_path: Path) -> None:
+    guide = (SHIPPED.parent / "docs" / "mapping-guide.md").read_text()
+    (tmp_path / "pairs").mkdir()
+    (tmp_path / "pairs" / "guide.yaml").write_text(guide.split("```yaml\n")[1].split("```")[0])
+    [placed] = load(tmp_path).rows.values()
+    assert placed.row.status == "approved"
+    assert placed.row.max_notional_dollars == Decimal(250)
+    assert placed.row.polymarket.outcomes == ("Yes", "No")
+
+
 def test_a_series_is_switched_on_by_name_and_an_unknown_one_is_refused() -> None:
     mappings = load(SHIPPED).switched_on(["KXNBAGAME"])
     assert [template.kalshi_series for template in mappings.templates if template.enabled] == ["KXNBAGAME"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.venues.polymarket.events import BookChanged
+from shared.venues.polymarket.events import BookChanged, BooksLost, ResyncWanted
 from shared.venues.polymarket.rest import RestBook, RestRefused, books_request, read_books, read_clob_market
 from shared.venues.polymarket.rest_check import RestVerdict
 from shared.venues.polymarket.session import PolymarketSession
@@ -66,6 +66,19 @@ def test_a_rest_book_brings_the_terms_that_the_hash_covers() -> None:
     session.receive(frame(change(entry("BUY", "0.42", "8", bid="0.42", ask="0.44", sent_hash=sent), ts=T0 + 1)), 6)
     session.settle()
     assert verified(session) == "hash"
+
+
+def test_a_stream_that_begins_on_a_rest_book_counts_only_when_the_hash_proves_that_nothing_came_between() -> None:
+    session = connected(UNKNOWN)
+    session.apply_rest_book(rest_book(), 5)
+    events = session.receive(frame(change(entry("BUY", "0.42", "8", bid="0.42", ask="0.44"), ts=T0 + 1)), 6)
+    reason = "the stream began on a REST book"
+    assert events == [BooksLost((MARKET,), reason), ResyncWanted((MARKET,), reason)]
+    assert session.book_state(MARKET) is None
+    newer = rest_book(levels("0.42 8"), ts=T0 + 2)
+    assert session.apply_rest_book(newer, 7) == (RestVerdict.REPLACED, [BookChanged(MARKET)])
+    session.receive(frame(change(entry("BUY", "0.42", "9", bid="0.42", ask="0.44"), ts=T0 + 3)), 8)
+    assert verified(session) == "top"
 
 
 def test_a_lost_book_is_whole_again_by_a_rest_book_that_is_not_older() -> None:

@@ -78,6 +78,8 @@ def test_a_missing_first_book_is_lost_and_asked_for_after_ten_seconds() -> None:
     assert session.due(109.9) == []
     reason = "no book within 10 s"
     assert session.due(110.0) == [BooksLost((MARKET,), reason), ResyncWanted((MARKET,), reason)]
+    session.due(111.0)
+    assert session.due(121.0) == [ResyncWanted((MARKET,), reason)]  # said once, asked again and again
     session.receive(frame([book_event()]), 1)
     assert session.due(200.0) == []
 
