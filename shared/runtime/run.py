@@ -9,6 +9,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
@@ -19,6 +21,10 @@ from shared.runtime.logs import log_to_stderr
 from shared.runtime.settings import read_settings
 
 S = TypeVar("S", bound=msgspec.Struct)
+
+DIE_WITH_PARENT = "DUTCHBOOK_DIE_WITH_PARENT"
+"""When this variable is 1, standard input is a pipe that the parent holds: its end means that the parent is gone."""
+_STOP_GRACE_S = 10.0
 
 Main = Callable[[S, asyncio.Event], Awaitable[None]]
 
@@ -34,6 +40,8 @@ def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str
     ``main`` gets the settings and an event that is set when the process should stop. A refusal to start is one line
     on stderr; anything unforeseen is logged with its traceback and ends the service with status 1.
     """
+    if environ.get(DIE_WITH_PARENT) == "1":
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         log_to_stderr(service, level=_log_level(environ))
         settings = read_settings(kind, environ, prefix=service)
@@ -62,6 +70,18 @@ async def _until_stopped(main: Main[S], settings: S) -> None:
     for wanted in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(wanted, stopping.set)
     await main(settings, stopping)
+
+
+def _end_with_parent() -> None:
+    """Stop this process when standard input ends, however the parent did; by force when asking does not help.
+
+    Reads the descriptor and not ``sys.stdin``, whose lock a daemon thread must not hold while Python shuts down.
+    """
+    while os.read(0, 4_096):
+        continue
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_STOP_GRACE_S)
+    os._exit(1)
 
 
 def _refusal_in(error: Exception) -> StartRefused | None:
