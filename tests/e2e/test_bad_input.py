@@ -252,7 +252,7 @@ def test_broken_lines_of_a_recording_are_counted_and_cost_nothing_else(tmp_path:
         ["KXA-1-B"],
         ["ask", "0.5", "7"],
         ["bid", "0.4", "6"],
-        ["frames", "3", "(orderbook_snapshot", "2,", "orderbook_delta", "1)"],
+        ["frames", "3", "(orderbook_delta", "1,", "orderbook_snapshot", "2)"],
         ["gaps", "0"],
         ["refused", "4", "(unreadable", "frame", "4)"],
     ]
