@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt bench lock clean
+.PHONY: help setup demo test check fmt bench conformance-kalshi conformance-polymarket conformance-locks lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ PYTHON ?= python3.11 python3 python3.12 python3.13 python3.14
 ARGS ?=
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-23s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## build .venv from the hashed lock (PYTHON=... picks an interpreter)
 
@@ -66,9 +66,21 @@ fmt: setup ## format and repair what ruff can
 bench: setup ## measure beside a naive baseline (ARGS="pipeline --json")
 	@$(BIN)/dutchbook bench $(or $(ARGS),pipeline)
 
+# The venues' own clients, each in a virtual environment of its own, against `dutchbook sim`.
+CONFORM := DUTCHBOOK_COMMAND="$(CURDIR)/$(BIN)/dutchbook" tests/conformance/run.sh
+
+conformance-kalshi: setup ## Kalshi's official SDK and two community clients against the simulator
+	@$(CONFORM) kalshi-sockets 3.11 run_kalshi_sockets
+	@$(CONFORM) kalshi 3.13 run_kalshi_rest run_kalshi_typed_socket
+
+conformance-polymarket: setup ## the official Polymarket clients against the simulator
+	@$(CONFORM) polymarket 3.11 run_polymarket
+
 # Headers and comments name no registry, index or path, so that the locks read the same wherever they are made.
 LOCK := uv pip compile --quiet --universal --generate-hashes --only-binary :all: --python-version 3.11 \
 	--no-header --no-emit-index-url --no-emit-find-links --no-sources
+
+CLIENT_LOCK := $(filter-out --python-version 3.11,$(LOCK))
 
 lock: ## make both locks again (needs uv; UPGRADE=--upgrade takes newer versions)
 	@command -v uv >/dev/null || { echo "make lock: uv was not found on the PATH" >&2; exit 2; }
@@ -80,6 +92,15 @@ lock: ## make both locks again (needs uv; UPGRADE=--upgrade takes newer versions
 	    mv "$$file.new" "$$file"; \
 	done
 
+conformance-locks: ## make the locks of the venues' clients again (needs uv)
+	@command -v uv >/dev/null || { echo "make conformance-locks: uv was not found on the PATH" >&2; exit 2; }
+	@cd tests/conformance; for name in polymarket:3.11 kalshi:3.13 kalshi-sockets:3.11; do \
+	    file=requirements-$${name%%:*}; \
+	    $(CLIENT_LOCK) $(UPGRADE) --python-version $${name##*:} $$file.in --output-file $$file.lock; \
+	    { echo "# Written by \`make conformance-locks\` from $$file.in, pinned by hash."; cat "$$file.lock"; } > "$$file.new"; \
+	    mv "$$file.new" "$$file.lock"; \
+	done
+
 clean: ## remove .venv, caches and build output
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) .venv-conformance-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

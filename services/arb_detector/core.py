@@ -81,7 +81,8 @@ class Detector:
         self._pairs_of: dict[_LegKey, list[PairState]] = {}
         self._pairs_with: dict[tuple[Venue, MarketId], list[PairState]] = {}
         self._markets: dict[tuple[Venue, MarketId], Market] = {}
-        self._beats: dict[tuple[str, str], Beat] = {}
+        self._beats: dict[tuple[str, str], tuple[FeedBeat, float]] = {}
+        self._heard_s: dict[tuple[str, str], float] = {}
         self._active: dict[PairId, PairState] = {}
         self._out: list[Emission] = []
         self.pairs: dict[PairId, PairState] = {}
@@ -148,8 +149,11 @@ class Detector:
             else:
                 self._withdraw(part, message, newest)
         touched: dict[PairId, tuple[PairState, int]] = {}
+        now_s, now_ns = self._clock.monotonic_s(), self._clock.now_ns()
         for key, quote in newest.items():
             self._leg(key).take(quote)
+            age_s = max(0, now_ns - quote.received_ts_ns) / 1_000_000_000
+            self._heard_s[quote.venue, quote.connection] = now_s - age_s
             for state in self._pairs_of.get(key, ()):
                 touched[state.pair.pair_id] = state, quote.received_ts_ns
         for state, wire_ts_ns in touched.values():
@@ -162,7 +166,7 @@ class Detector:
 
     def take_beat(self, beat: FeedBeat) -> None:
         """Note that a feed's connection is alive, or that it says it is not; timers act on it."""
-        self._beats[beat.venue.value, beat.connection] = Beat(beat, self._clock.monotonic_s())
+        self._beats[beat.venue.value, beat.connection] = beat, self._clock.monotonic_s()
 
     def tick(self) -> list[Emission]:
         """Evaluate the pairs that wait or are open: quiet books reach the end of the debounce, lost trust closes."""
@@ -377,7 +381,11 @@ class Detector:
 
     def _beat(self, leg: LegState) -> Beat | None:
         quote = leg.quote
-        return None if quote is None else self._beats.get((quote.venue, quote.connection))
+        if quote is None:
+            return None
+        link = (quote.venue, quote.connection)
+        found = self._beats.get(link)
+        return None if found is None else Beat(*found, self._heard_s.get(link))
 
     def _leg(self, key: _LegKey) -> LegState:
         leg = self._legs.get(key)

@@ -55,11 +55,20 @@ class Beat(msgspec.Struct, frozen=True):
 
     message: FeedBeat
     read_s: float
+    heard_s: float | None
+    """When the connection brought the newest quote, by our monotonic clock: a frame that the beat may not know yet."""
 
     @property
     def verified_s(self) -> float:
         """When the connection last proved that it is alive, by our monotonic clock."""
-        return self.read_s - max(0, self.message.frame_age_ms) / 1_000
+        by_beat_s = self.read_s - max(0, self.message.frame_age_ms) / 1_000
+        return by_beat_s if self.heard_s is None else max(by_beat_s, self.heard_s)
+
+    def is_quiet(self, now_s: float, limits: TrustLimits) -> bool:
+        """Return whether neither the beat nor a quote tells of a recent frame."""
+        if 0 <= self.message.frame_age_ms <= limits.frame_age_ms:
+            return False
+        return self.heard_s is None or now_s - self.heard_s > limits.frame_age_ms / 1_000
 
 
 class LegState:
@@ -153,7 +162,7 @@ def _distrust_beat(quote: QuoteText, beat: Beat | None, now_s: float, limits: Tr
         (now_s - beat.read_s > limits.beat_age_s, Distrust.BEAT_OLD),
         (message.state not in _CARRIES_BOOKS, Distrust.FEED_NOT_LIVE),
         (message.epoch != quote.epoch, Distrust.EPOCH),
-        (not 0 <= message.frame_age_ms <= limits.frame_age_ms, Distrust.LINK_QUIET),
+        (beat.is_quiet(now_s, limits), Distrust.LINK_QUIET),
         (message.lag_ms > limits.lag_ms, Distrust.LAGGING),
     )
     return next((reason for applies, reason in refusals if applies), None)

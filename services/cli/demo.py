@@ -7,7 +7,8 @@ import signal
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,23 @@ async def demo(*, seed: int, duration_s: float | None, show: bool) -> Summary:
     interrupted = asyncio.Event()
     for wanted in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(wanted, interrupted.set)
-    folder = Path(tempfile.mkdtemp(prefix="dutchbook-demo-"))
-    with start_private_redis() as redis:
+    with _folder(interrupted) as folder, start_private_redis() as redis:
         async with SlackSink() as sink:
             running = _Demo(folder, redis.url, sink, seed=seed, show=show, interrupted=interrupted)
-            summary = await running.run(duration_s)
-    shutil.rmtree(folder, ignore_errors=True)  # kept when a part failed: the message names its log
-    return summary
+            return await running.run(duration_s)
+
+
+@contextmanager
+def _folder(interrupted: asyncio.Event) -> Iterator[Path]:
+    """Lend a folder for logs and secrets; it stays when a part failed, because the message names its log."""
+    folder = Path(tempfile.mkdtemp(prefix="dutchbook-demo-"))
+    try:
+        yield folder
+    except StartRefused:
+        if interrupted.is_set():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Demo:

@@ -76,7 +76,17 @@ def books_command(
         for name, levels in (("ask", reversed(book.yes_asks)), ("bid", book.yes_bids)):
             for price, size in levels:
                 write_line(f"  {name} {price:>6} {size:>14}")
-    write_line(f"frames {result.frames}  gaps {result.gaps}  refused {result.refused}")
+    for market_id in result.lost if isinstance(result, kalshi.ReplayResult) else ():
+        write_line(f"{market_id}: no book, frames that it needs were lost or refused")
+    write_line(f"frames   {_counted(result.frames)}")
+    write_line(f"gaps     {result.gaps}")
+    write_line(f"refused  {_counted(result.refused)}")
+
+
+def _counted(counts: dict[str, int]) -> str:
+    """Return ``total (kind count, ...)``."""
+    kinds = ", ".join(f"{kind} {count}" for kind, count in counts.items())
+    return f"{sum(counts.values())} ({kinds})" if counts else "0"
 
 
 def evaluate_command(
@@ -139,8 +149,10 @@ def match_command(
             return
         with out.open("wb") as file:
             file.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise StartRefused(f"{error.filename}: {error.strerror}") from None
+        raise StartRefused(f"{error.filename or out}: {error.strerror}") from None
     except RowRefused as error:
         raise StartRefused(str(error)) from None
 

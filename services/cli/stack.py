@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shared.runtime.errors import StartRefused
+from shared.runtime.run import DIE_WITH_PARENT
 
 STOP_GRACE_S = 10.0
 SERVICES = ("kalshi_feed", "polymarket_feed", "matcher", "arb_detector", "kalshi_executor", "alerts")
@@ -22,21 +23,24 @@ class Stack:
 
     def __init__(self, log_folder: Path, environ: Mapping[str, str]) -> None:
         self._log_folder = log_folder
-        self._environ = {**os.environ, "DUTCHBOOK_DIE_WITH_PARENT": "1", **environ}
+        self._environ = {**os.environ, DIE_WITH_PARENT: "1", **environ}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._watchers: list[asyncio.Task[None]] = []
         self._stopping = False
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def start(self, service: str, *, environ: Mapping[str, str] | None = None) -> None:
-        """Start one service in its own session, so that Ctrl-C reaches only us."""
+        """Start one service in its own session, so that Ctrl-C reaches only us.
+
+        Its standard input is a pipe of which we hold the other end: should we die without a word, it stops too.
+        """
         log_path = self.log_path(service)
         with log_path.open("wb") as service_log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 f"services.{service}",
-                stdin=asyncio.subprocess.DEVNULL,
+                stdin=asyncio.subprocess.PIPE,
                 stdout=service_log,
                 stderr=service_log,
                 env={**self._environ, **(environ or {})},

@@ -14,6 +14,7 @@ from shared.venues.kalshi.urls import (
     DEFAULT_REST_URL,
     DEFAULT_WEBSOCKET_URL,
     KalshiEnvironment,
+    WrongHost,
     checked_rest_url,
     checked_websocket_url,
 )
@@ -57,8 +58,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ):
             if value < 1:
                 raise ValueError(f"KALSHI_FEED_{name}={value}: expected 1 or more")
-        checked_rest_url(self.env, self.rest_base)
-        checked_websocket_url(self.env, self.websocket)
+        for variable, check, url in (
+            ("KALSHI_REST_URL", checked_rest_url, self.rest_base),
+            ("KALSHI_WS_URL", checked_websocket_url, self.websocket),
+        ):
+            try:
+                check(self.env, url)
+            except WrongHost as error:
+                raise ValueError(f"{variable}: {error}") from None
 
     @property
     def rest_base(self) -> str:

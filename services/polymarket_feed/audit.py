@@ -24,6 +24,8 @@ _FIRST_AUDIT_S = 0.5
 _REST_ONLY_S = 3.0
 _REST_SILENT_S = 10.0
 _RETRY_S = 0.5
+_LEAST_S = 0.25
+"""Between two requests: a flood of doubts must not become a flood of requests."""
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class Auditor:
         self._audit_s = audit_s
         self._grace_s = grace_s
         self._wanted = asyncio.Event()
+        self._asked_s = clock.monotonic_s() - _LEAST_S
         self._answered_s = clock.monotonic_s()
         self.audits = 0
         """Books compared since the start."""
@@ -82,6 +85,7 @@ class Auditor:
                 await self._wanted.wait()
         except TimeoutError:
             return
+        await asyncio.sleep(max(0.0, self._asked_s + _LEAST_S - self._clock.monotonic_s()))
 
     async def _fetch_wanted(self) -> None:
         """Put REST books in place of lost ones and of those that have no other source."""
@@ -157,6 +161,7 @@ class Auditor:
         found: list[RestBook] = []
         for start in range(0, len(tokens), BOOKS_PER_CALL):
             part = tokens[start : start + BOOKS_PER_CALL]
+            self._asked_s = self._clock.monotonic_s()
             try:
                 answer = await self._clob.post(BOOKS_PATH, books_request(part))
                 if answer.status != 200:

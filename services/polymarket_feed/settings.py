@@ -6,7 +6,7 @@ import msgspec
 
 from shared.runtime.settings import RedisUrl, SharedVariable
 from shared.venues.polymarket.session import MAX_ASSETS
-from shared.venues.polymarket.urls import CLOB_URL, GAMMA_URL, MARKET_WS_URL, checked_url
+from shared.venues.polymarket.urls import CLOB_URL, GAMMA_URL, MARKET_WS_URL, UrlRefused, checked_url
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +39,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ):
             if not least <= value <= most:
                 raise ValueError(f"POLYMARKET_FEED_{name}={value}: expected {least} to {most}")
-        checked_url(self.gamma_url, schemes=("http", "https"))
-        checked_url(self.clob_url, schemes=("http", "https"))
-        checked_url(self.ws_url, schemes=("ws", "wss"))
+        for variable, url, schemes in (
+            ("POLYMARKET_GAMMA_URL", self.gamma_url, ("http", "https")),
+            ("POLYMARKET_CLOB_URL", self.clob_url, ("http", "https")),
+            ("POLYMARKET_WS_URL", self.ws_url, ("ws", "wss")),
+        ):
+            try:
+                checked_url(url, schemes=schemes)
+            except UrlRefused as error:
+                raise ValueError(f"{variable}: {error}") from None

@@ -39,8 +39,6 @@ class Observed:
     faults: Mapping[str, Faults]
     stages: Mapping[str, Stage] = field(default_factory=dict)
     """Where things can be made to happen, by venue."""
-    account: Callable[[], Json] | None = None
-    """What the Kalshi account holds, as the engine knows it."""
     manifest: Json | None = None
     """What is recorded, by venue and market, in a replay of recorded data."""
 
@@ -64,16 +62,12 @@ def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.App
 
     async def books(_request: web.Request) -> web.Response:
         world = observed.world
-        found: Mapping[str, Mapping[str, SimMarket]]
-        found = {"kalshi": world.kalshi_markets, "polymarket": world.polymarket_markets} if world else {}
+        found: dict[str, Mapping[str, SimMarket]] = {}
+        if world is not None:
+            found = {"kalshi": world.kalshi_markets, "polymarket": world.polymarket_markets}
         return json_answer(
             {venue: {m.market_id: _book_json(m) for m in some.values()} for venue, some in found.items()}
         )
-
-    async def account(_request: web.Request) -> web.Response:
-        if observed.account is None:
-            return json_answer({"error": "a replay of recorded data has no account"}, status=404)
-        return json_answer(observed.account())
 
     async def mappings(_request: web.Request) -> web.Response:
         pairs = observed.truth.pairs() if observed.truth else []
@@ -108,7 +102,6 @@ def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.App
     app.router.add_post("/_event", cause_event)
     app.router.add_get("/truth", truth)
     app.router.add_get("/books", books)
-    app.router.add_get("/account", account)
     app.router.add_get("/stats", stats)
     app.router.add_get("/mappings", mappings)
     app.router.add_get("/recorded", manifest)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import Protocol
 
 from aiohttp import web
 
@@ -19,7 +20,7 @@ from services.venue_sim.polymarket_rest import add_routes, is_order
 from services.venue_sim.polymarket_text import DOLLAR_E4, last_price_text, price_text, size_text
 from services.venue_sim.polymarket_ws import Client, MarketChannel, dump_frame
 from services.venue_sim.stats import Stats, counting
-from services.venue_sim.world import World
+from services.venue_sim.world import ClosingListener, Listener
 
 TRADE_DELAY_S = 0.09
 """How long after its burst a trade is reported (py-clob-client-v2 issue 117: about 90 ms)."""
@@ -31,12 +32,31 @@ DROP_CHANGE = FaultKind("drop_change", "times", "leave out one price_change")
 WRONG_HASH = FaultKind("wrong_hash", "times", "one price_change carries hashes that fit no book")
 
 
+class Source(Protocol):
+    """Where operations come from: a ``World``, or a recording of one."""
+
+    start_ms: int
+    polymarket_markets: dict[str, PolymarketMarket]
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call ``listener`` with every operation."""
+
+    def subscribe_closings(self, listener: ClosingListener) -> None:
+        """Call ``listener`` with every market that stops trading."""
+
+    def list_polymarket(self, market: PolymarketMarket) -> None:
+        """Take up a new listing."""
+
+    def close(self, market: SimMarket, *, now_ms: int, status: str = "closed") -> None:
+        """Stop trading in a market."""
+
+
 class LiveVenue:
     """Polymarket over the world: a ``Catalog`` for its REST services, and the source of its market channel."""
 
     def __init__(
         self,
-        world: World,
+        world: Source,
         *,
         now_ms: Callable[[], int],
         stats: Stats | None = None,
@@ -253,7 +273,7 @@ class LiveVenue:
 
 
 def create_app(
-    world: World,
+    world: Source,
     *,
     now_ms: Callable[[], int],
     stats: Stats | None = None,

@@ -83,11 +83,13 @@ def best_walk(
     if not segments:
         return None
     purses = (_Purse(first), _Purse(second))
-    most_e6 = min(_depth_e6(first), _depth_e6(second), *(purse.affordable_e6(step_e6) for purse in purses))
-    if max_size_e6 is not None:
-        most_e6 = min(most_e6, max_size_e6)
-    most_e6 = _floor(most_e6, step_e6)
     least_e6 = max(step_e6, *(purse.least_e6(step_e6) for purse in purses))
+    wanted_e6 = min(_depth_e6(first), _depth_e6(second), max(segments[-1].end_e6, least_e6))
+    if max_size_e6 is not None:
+        wanted_e6 = min(wanted_e6, max_size_e6)
+    most_e6 = _floor(wanted_e6, step_e6)
+    for purse in purses:
+        most_e6 = purse.affordable_e6(most_e6, step_e6)
     if least_e6 > most_e6:
         return None
     edge_e10, size_e6 = _best_size(segments, purses, most_e6=most_e6, least_e6=least_e6, step_e6=step_e6)
@@ -207,23 +209,21 @@ class _Purse:
         price_e4 = self.leg.levels[full][0]
         return self._outlays_e10[full] + price_e4 * part_e6 + self.leg.fees.fee_e10(price_e4, part_e6)
 
-    def affordable_e6(self, step_e6: int) -> int:
-        """Return the greatest size on the grid that the capital limit allows and the levels hold."""
-        limit_e10, levels = self.leg.max_capital_e10, self.leg.levels
-        depth_e6 = _depth_e6(self.leg)
-        if limit_e10 >= UNLIMITED_E10:
-            return depth_e6
-        full = 0
-        while full < len(levels):
-            self._price_levels(full + 1)
-            if self._outlays_e10[full + 1] > limit_e10:
-                break
-            full += 1
-        else:
-            return depth_e6
-        sizes = range(_ceil(self._ends_e6[full], step_e6), self._ends_e6[full + 1], step_e6)
+    def affordable_e6(self, wanted_e6: int, step_e6: int) -> int:
+        """Return the greatest size on the grid, up to ``wanted_e6``, that the capital limit allows."""
+        limit_e10 = self.leg.max_capital_e10
+        if limit_e10 >= UNLIMITED_E10 or self.outlay_e10(wanted_e6) <= limit_e10:
+            return wanted_e6
+        full = bisect_right(self._outlays_e10, limit_e10) - 1
+        per_contract_e18 = self.leg.fees.all_in_e18[self.leg.levels[full][0]]
+        spare_e24 = (limit_e10 - self._outlays_e10[full]) * _E24_PER_E10
+        by_unrounded_e6 = self._ends_e6[full] + spare_e24 // per_contract_e18
+        margin_e6 = self.leg.fees.rounding_e10 * _E24_PER_E10 // per_contract_e18 + step_e6
+        lowest_e6 = max(0, _floor(by_unrounded_e6 - margin_e6, step_e6))
+        sizes = range(lowest_e6, min(wanted_e6, by_unrounded_e6 + margin_e6) + 1, step_e6)
         fitting = bisect_left(sizes, True, key=lambda size_e6: self.outlay_e10(size_e6) > limit_e10)
-        return sizes[fitting - 1] if fitting else _floor(self._ends_e6[full], step_e6)
+        assert fitting, "what fits by unrounded fees less the rounding fits"
+        return sizes[fitting - 1]
 
     def least_e6(self, step_e6: int) -> int:
         """Return the smallest size on the grid that meets the venue's minimum size and order value."""

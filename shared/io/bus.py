@@ -9,21 +9,22 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.contracts.envelope import Message, SequenceWatch
 from shared.contracts.streams import FIELD, Stream, dead_letter_name
+from shared.io.resp import RespLink, Word, pack, raise_refusal
 
 M = TypeVar("M", bound=Message)
 
@@ -31,8 +32,8 @@ Client = Any
 """A redis-py client. Its reply types depend on protocol and decoding, which its annotations cannot say; here replies
 are RESP2 and bytes."""
 
-TRANSIENT = (RedisConnectionError, RedisTimeoutError)
-"""Redis is gone or slow for now; the same call may succeed later."""
+TRANSIENT = (RedisConnectionError, RedisTimeoutError, OutOfMemoryError)
+"""Redis is gone, slow or full for now; the same call may succeed later."""
 
 BLOCK_MS = 1_000
 _BATCH = 500
@@ -110,7 +111,7 @@ class Outbox:
     """
 
     def __init__(self, url: str, identity: Identity, *, limit: int = 200_000) -> None:
-        self._redis = connect(url, Profile.WRITER)
+        self._link = RespLink(url, timeout_s=Profile.WRITER.value)
         self._identity = identity
         self._limit = limit
         self._waiting: deque[_Append] = deque()
@@ -143,7 +144,7 @@ class Outbox:
                 await self._work.wait()
                 await self._write_waiting()
         finally:
-            await self._redis.aclose()
+            self._link.close()
 
     async def flushed(self) -> None:
         """Wait until everything queued so far is written."""
@@ -152,29 +153,44 @@ class Outbox:
     async def _write_waiting(self) -> None:
         attempts = waits_s()
         while self._waiting:
-            batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
             await anext(attempts)
             try:
-                await self._write(batch)
-            except RedisError as error:
+                await self._write()
+            except TRANSIENT as error:
                 log.warning("outbox.waiting", extra={"error": str(error), "messages": len(self._waiting)})
-                continue
-            for _ in batch:
-                self._waiting.popleft()
-            attempts = waits_s()
+            except ResponseError as error:
+                log.error("outbox.refused", extra={"error": str(error), "messages": len(self._waiting)})
+            else:
+                attempts = waits_s()
         self._work.clear()
         self._idle.set()
 
-    async def _write(self, batch: Iterable[_Append]) -> None:
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for item in batch:
-                if item.key and item.drop_key:
-                    pipe.hdel(item.stream.hash_name, item.key)
-                elif item.key:
-                    pipe.hset(item.stream.hash_name, item.key, item.payload)
-                maxlen = item.stream.keep or None
-                pipe.xadd(item.stream.name, {FIELD: item.payload}, maxlen=maxlen, approximate=True)
-            await pipe.execute()
+    async def _write(self) -> None:
+        """Write one batch and take off what is confirmed. Raises at the first message that is not."""
+        batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
+        commands = [_commands(item) for item in batch]
+        packed = b"".join(word for words in commands for word in words)
+        replies = await self._link.ask(packed, sum(map(len, commands)))
+        at = 0
+        for words in commands:
+            at += len(words)
+            raise_refusal(replies[at - 1])
+            self._waiting.popleft()
+
+
+def _commands(item: _Append) -> list[bytes]:
+    """Return what writes one message; the reply to the last command says whether it is written.
+
+    A compacted stream's hash and log change together or not at all.
+    """
+    trim: tuple[Word, ...] = ("MAXLEN", "~", item.stream.keep) if item.stream.keep else ()
+    append = pack("XADD", item.stream.name, *trim, "*", FIELD, item.payload)
+    if not item.key:
+        return [append]
+    keyed: tuple[Word, ...] = ("HDEL", item.stream.hash_name, item.key)
+    if not item.drop_key:
+        keyed = ("HSET", item.stream.hash_name, item.key, item.payload)
+    return [pack("MULTI"), pack(*keyed), append, pack("EXEC")]
 
 
 async def last_id(redis: Client, stream_name: str) -> str:
@@ -211,7 +227,7 @@ class Tail:
     """
 
     def __init__(self, url: str, cursors: Mapping[str, str], *, count: int = 1_000) -> None:
-        self._redis = connect(url, Profile.READER)
+        self._link = RespLink(url, timeout_s=Profile.READER.value)
         self._cursors: dict[str, str] = dict(cursors)
         self._count = count
         self.recreated = 0
@@ -236,23 +252,42 @@ class Tail:
                 attempts = waits_s()
                 yield entries
         finally:
-            await self._redis.aclose()
+            self._link.close()
 
     async def _read(self) -> list[Entry]:
-        found = await self._redis.xread(self._cursors, count=self._count, block=BLOCK_MS)
+        read = pack(
+            "XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS", *self._cursors, *self._cursors.values()
+        )
+        [found] = await self._ask(read)
         entries: list[Entry] = []
         for name, items in found or ():
             stream_name = name.decode()
-            entries.extend((stream_name, entry_id, fields.get(FIELD, b"")) for entry_id, fields in items)
+            entries.extend((stream_name, entry_id, _payload(fields)) for entry_id, fields in items)
             self._cursors[stream_name] = items[-1][0].decode()
         return entries
 
     async def _rewind_recreated(self) -> None:
-        for name, cursor in self._cursors.items():
-            if _id_order(await last_id(self._redis, name)) < _id_order(cursor):
+        newest = await self._ask(*(pack("XREVRANGE", name, "+", "-", "COUNT", 1) for name in self._cursors))
+        for (name, cursor), items in zip(tuple(self._cursors.items()), newest, strict=True):
+            newest_id = items[0][0].decode() if items else "0-0"
+            if _id_order(newest_id) < _id_order(cursor):
                 self.recreated += 1
                 self._cursors[name] = "0-0"
                 log.error("stream.recreated", extra={"stream": name, "cursor": cursor})
+
+    async def _ask(self, *commands: bytes) -> list[Any]:
+        replies = await self._link.ask(b"".join(commands), len(commands))
+        for reply in replies:
+            raise_refusal(reply)
+        return replies
+
+
+def _payload(fields: list[bytes] | None) -> bytes:
+    """Return the message of an entry's flat list of fields and values; empty when it has none."""
+    for name, value in zip((fields or [])[::2], (fields or [])[1::2], strict=True):
+        if name == FIELD:
+            return value
+    return b""
 
 
 class StreamTail(Generic[M]):
@@ -296,6 +331,7 @@ class GroupReader(Generic[M]):
 
     def __init__(self, url: str, stream: Stream[M], *, group: str, consumer: str) -> None:
         self._redis = connect(url, Profile.READER)
+        self._link = RespLink(url, timeout_s=Profile.READER.value)
         self._stream = stream
         self._group = group
         self._consumer = consumer
@@ -346,12 +382,14 @@ class GroupReader(Generic[M]):
                 if delivery is not None:
                     yield delivery
         finally:
+            self._link.close()
             await self._redis.aclose()
 
     async def ack(self, delivery: Delivery[M]) -> None:
         """Say that a delivery is done with; it is delivered again when this is lost."""
         try:
-            await self._redis.xack(self._stream.name, self._group, delivery.entry_id)
+            [reply] = await self._link.ask(pack("XACK", self._stream.name, self._group, delivery.entry_id))
+            raise_refusal(reply)
         except TRANSIENT as error:
             self._ack_lost = True
             log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
@@ -365,16 +403,13 @@ class GroupReader(Generic[M]):
             log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
 
     async def _read(self, owed_after: str | None) -> tuple[bytes, bytes] | None:
-        found = await self._redis.xreadgroup(
-            self._group,
-            self._consumer,
-            {self._stream.name: owed_after or ">"},
-            count=1,
-            block=None if owed_after else BLOCK_MS,
-        )
+        wait: tuple[Word, ...] = () if owed_after else ("BLOCK", BLOCK_MS)
+        words = ("GROUP", self._group, self._consumer, "COUNT", 1, *wait, "STREAMS", self._stream.name)
+        [found] = await self._link.ask(pack("XREADGROUP", *words, owed_after or ">"))
+        raise_refusal(found)
         self._had_group = True
-        items = found[0][1] if found else []
-        return (items[0][0], (items[0][1] or {}).get(FIELD, b"")) if items else None
+        items = cast("Any", found)[0][1] if found else []
+        return (items[0][0], _payload(items[0][1])) if items else None
 
     async def _delivery(self, entry_id: bytes, payload: bytes, *, is_owed: bool) -> Delivery[M] | None:
         try:

@@ -9,24 +9,17 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from typing import Any, cast
 
 import hiredis
-from redis.asyncio.connection import parse_url
 
-from shared.io.bus import Profile, connect
+from shared.io.bus import TRANSIENT, Profile, connect
+from shared.io.resp import Reply, RespTransport
 
 log = logging.getLogger(__name__)
 
 _LONGEST_WAIT_S = 1.0
 _SILENT_S = 3.0
 _WATCH_EVERY_S = 0.5
-_pack_command: Callable[[tuple[str | int | bytes, ...]], bytes] = cast("Any", hiredis.pack_command)
-
-
-def pack(*words: str | int | bytes) -> bytes:
-    """Return one command in Redis' wire format."""
-    return _pack_command(words)
 
 
 class QuotePipe:
@@ -39,7 +32,7 @@ class QuotePipe:
         self._url = url
         self._on_ready = on_ready
         self._on_room = on_room
-        self._transport: asyncio.Transport | None = None
+        self._transport: RespTransport | None = None
         self._answered_s = 0.0
         self.in_flight = 0
         self.refused = 0
@@ -64,7 +57,7 @@ class QuotePipe:
         while True:
             try:
                 lost = await self._connect()
-            except (TimeoutError, OSError, hiredis.HiredisError) as error:
+            except TRANSIENT as error:
                 log.warning("quotes.waiting", extra={"error": str(error)})
                 await asyncio.sleep(random.uniform(0, longest_s))
                 longest_s = min(_LONGEST_WAIT_S, longest_s * 2)
@@ -89,81 +82,33 @@ class QuotePipe:
                 return
 
     async def _connect(self) -> "asyncio.Future[None]":
-        protocol = _Replies(self)
-        options = parse_url(self._url)
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(Profile.WRITER.value):
-            if "path" in options:
-                transport, _ = await loop.create_unix_connection(lambda: protocol, options["path"])
-            else:
-                host, port = options.get("host", "localhost"), options.get("port", 6379)
-                transport, _ = await loop.create_connection(lambda: protocol, host, port)
-            await self._greet(transport, protocol, options)
+        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def on_lost() -> None:
+            if not lost.done():
+                lost.set_result(None)
+
+        transport = RespTransport(on_replies=self._replied, on_lost=on_lost)
+        await transport.open(self._url, timeout_s=Profile.WRITER.value)
         self._transport = transport
         self.in_flight = 0
-        protocol.greeted = True
         self._on_ready()
-        return protocol.lost
-
-    async def _greet(self, transport: asyncio.Transport, protocol: "_Replies", options: Any) -> None:
-        greetings: list[tuple[str | int, ...]] = []
-        if options.get("password"):
-            user = (options["username"],) if options.get("username") else ()
-            greetings.append(("AUTH", *user, options["password"]))
-        greetings.append(("SELECT", options.get("db") or 0))
-        transport.write(b"".join(pack(*greeting) for greeting in greetings))
-        for _ in greetings:
-            reply = await protocol.greetings.get()
-            if isinstance(reply, hiredis.ReplyError):
-                transport.abort()
-                raise OSError(f"Redis refused the connection: {reply}")
+        return lost
 
     def _close(self) -> None:
         if self._transport is not None:
-            self._transport.abort()
+            self._transport.close()
         self._transport = None
         self.in_flight = 0
 
-    def replied(self, count: int, first_error: Exception | None, errors: int) -> None:
-        """Note confirmed commands; called by the protocol for each read from the socket."""
-        self.in_flight -= count
+    def _replied(self, replies: list[Reply]) -> None:
+        self.in_flight -= len(replies)
         self._answered_s = asyncio.get_running_loop().time()
-        if first_error is not None:
-            self.refused += errors
-            log.error("quotes.refused", extra={"error": str(first_error), "commands": errors})
+        errors = [reply for reply in replies if isinstance(reply, hiredis.ReplyError)]
+        if errors:
+            self.refused += len(errors)
+            log.error("quotes.refused", extra={"error": str(errors[0]), "commands": len(errors)})
         self._on_room()
-
-
-class _Replies(asyncio.Protocol):
-    """Counts replies; the first ones, to the greeting, are handed over."""
-
-    def __init__(self, pipe: QuotePipe) -> None:
-        self._pipe = pipe
-        self._reader = hiredis.Reader()
-        self.greetings: asyncio.Queue[object] = asyncio.Queue()
-        self.greeted = False
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def data_received(self, data: bytes) -> None:
-        self._reader.feed(data)
-        count = errors = 0
-        first_error: Exception | None = None
-        while (reply := self._reader.gets()) is not False:
-            if not self.greeted:
-                self.greetings.put_nowait(reply)
-                continue
-            count += 1
-            if isinstance(reply, hiredis.ReplyError):
-                errors += 1
-                first_error = first_error or reply
-        if count:
-            self._pipe.replied(count, first_error, errors)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.greeted:
-            self.greetings.put_nowait(hiredis.ReplyError(str(exc or "closed")))
-        if not self.lost.done():
-            self.lost.set_result(None)
 
 
 async def newest_ids_ms(url: str, stream_names: list[str]) -> dict[str, int]:

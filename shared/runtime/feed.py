@@ -17,7 +17,8 @@ from shared.domain.book import Book, LevelE
 from shared.domain.market import MarketId, Venue
 from shared.domain.numbers import price_text, size_text
 from shared.io.bus import TRANSIENT, Identity, waits_s
-from shared.io.quote_pipe import QuotePipe, newest_ids_ms, pack
+from shared.io.quote_pipe import QuotePipe, newest_ids_ms
+from shared.io.resp import pack
 from shared.runtime.clock import Clock
 
 _WINDOW_COMMANDS = 512

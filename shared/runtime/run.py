@@ -9,18 +9,27 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 import msgspec
 
-from shared.runtime.errors import StartRefused
+from shared.runtime.errors import SettingsRefused, StartRefused
 from shared.runtime.logs import log_to_stderr
 from shared.runtime.settings import read_settings
 
 S = TypeVar("S", bound=msgspec.Struct)
 
+DIE_WITH_PARENT = "DUTCHBOOK_DIE_WITH_PARENT"
+"""When this variable is 1, standard input is a pipe that the parent holds: its end means that the parent is gone."""
+_STOP_GRACE_S = 10.0
+
 Main = Callable[[S, asyncio.Event], Awaitable[None]]
+
+_LEVEL_VARIABLE = "DUTCHBOOK_LOG_LEVEL"
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +40,10 @@ def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str
     ``main`` gets the settings and an event that is set when the process should stop. A refusal to start is one line
     on stderr; anything unforeseen is logged with its traceback and ends the service with status 1.
     """
-    log_to_stderr(service, level=environ.get("DUTCHBOOK_LOG_LEVEL", "INFO").upper())
+    if environ.get(DIE_WITH_PARENT) == "1":
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        log_to_stderr(service, level=_log_level(environ))
         settings = read_settings(kind, environ, prefix=service)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(main, settings))
@@ -46,12 +57,31 @@ def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str
     return 0
 
 
+def _log_level(environ: Mapping[str, str]) -> str:
+    text = environ.get(_LEVEL_VARIABLE, "") or "INFO"
+    if text.upper() not in _LEVELS:
+        raise SettingsRefused(f"{_LEVEL_VARIABLE}={text!r}: expected one of {', '.join(_LEVELS)}")
+    return text.upper()
+
+
 async def _until_stopped(main: Main[S], settings: S) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(wanted, stopping.set)
     await main(settings, stopping)
+
+
+def _end_with_parent() -> None:
+    """Stop this process when standard input ends, however the parent did; by force when asking does not help.
+
+    Reads the descriptor and not ``sys.stdin``, whose lock a daemon thread must not hold while Python shuts down.
+    """
+    while os.read(0, 4_096):
+        continue
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_STOP_GRACE_S)
+    os._exit(1)
 
 
 def _refusal_in(error: Exception) -> StartRefused | None:

@@ -33,8 +33,8 @@ from shared.runtime.redis_server import start_private_redis
 
 ACCOUNT = "bench"
 LIGHT_RATE = 1_500
-LIGHT_SECONDS = 12.0
-PROBE_SECONDS = 4.0
+LIGHT_SECONDS = 24.0
+PROBE_SECONDS = 5.0
 NAIVE_RATES = (1_000, 1_500, 2_000, 3_000, 4_500, 6_500, 9_500)
 OUR_RATES = (8_000, 12_000, 18_000, 27_000, 40_000, 60_000, 90_000)
 _READY_TIMEOUT_S = 90.0
@@ -174,6 +174,10 @@ async def _ours(folder: Path, url: str, player: dict[str, Any]) -> AsyncIterator
             "POLYMARKET_WS_URL": player["polymarket"]["ws_url"],
             "MATCHER_MAPPINGS_DIR": str(mappings),
             "ARB_DETECTOR_DEBOUNCE_MS": "0",
+            "ARB_DETECTOR_LINGER_MS": "0",
+            "ARB_DETECTOR_REOPEN_AFTER_MS": "0",
+            "ARB_DETECTOR_MIN_EDGE_DOLLARS": "0",
+            "ARB_DETECTOR_MIN_EDGE_DOLLARS_PER_CONTRACT": "0",
             "KALSHI_EXECUTOR_LEDGER_FILE": str(folder / "ledger.sqlite3"),
             **_NO_RISK_LIMITS,
         },

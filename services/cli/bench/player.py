@@ -16,9 +16,10 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from websockets.asyncio.server import ServerConnection, serve
 
-from services.cli.bench.tape import Cue, Renderer, mirrors_of
+from services.cli.bench.tape import Cue, PlayedWorld, Renderer, mirrors_of
 from services.venue_sim import polymarket_frames, polymarket_live
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_catalog import WorldCatalog
@@ -30,6 +31,8 @@ from services.venue_sim.world import World
 
 Json = dict[str, Any]
 
+PLANT_INTERVAL_MS = 120
+"""About eight edges open each second and stay for some seconds; in between, most pairs pay nothing, as in life."""
 _SETTLE_MS = 300
 _MESSAGES_PER_OPERATION = 1.15
 _FIRST_RENDER_US = 150.0
@@ -55,6 +58,7 @@ class Player:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.played = PlayedWorld(world)
         self.renderer = Renderer(world, mirrors_of(world.polymarket_markets))
         self.kalshi: set[KalshiClient] = set()
         self.polymarket: dict[ServerConnection, set[str]] = {}
@@ -136,6 +140,7 @@ class Player:
         return {"messages": sent, "openings": openings, "player_late_ms": latest_us // 1_000}
 
     def _write(self, cues: list[Cue]) -> int:
+        self.played.note(cues)
         sent = 0
         kalshi = [cue for cue in cues if cue.is_kalshi]
         others = [cue for cue in cues if not cue.is_kalshi]
@@ -206,7 +211,13 @@ def _now_ms() -> int:
 
 
 async def _serve(ready_file: Path, questions: int, seed: int) -> None:
-    world = World(seed=seed, start_ms=_now_ms(), question_count=questions, operations_per_s=100, plant_interval_ms=40)
+    world = World(
+        seed=seed,
+        start_ms=_now_ms(),
+        question_count=questions,
+        operations_per_s=100,
+        plant_interval_ms=PLANT_INTERVAL_MS,
+    )
     player = Player(world)
     key = ThrowAwayKey.make()
     key.write(key_path(ready_file))
@@ -216,7 +227,8 @@ async def _serve(ready_file: Path, questions: int, seed: int) -> None:
     ):
         kalshi = web.Application()
         KalshiRest(WorldCatalog(world.kalshi_markets.values()), Authenticator(key.public_keys, _now_ms)).add_to(kalshi)
-        polymarket = polymarket_live.create_app(world, now_ms=_now_ms)
+        polymarket = polymarket_live.create_app(player.played, now_ms=_now_ms)
+        polymarket.middlewares.append(_catching_up(player.played))
         kalshi_port, polymarket_port, control_port = [
             await _site(app) for app in (kalshi, polymarket, _control_app(player))
         ]
@@ -239,6 +251,15 @@ async def _serve(ready_file: Path, questions: int, seed: int) -> None:
         partial.write_bytes(msgspec.json.encode(addresses))
         partial.rename(ready_file)
         await asyncio.Event().wait()
+
+
+def _catching_up(played: PlayedWorld) -> Middleware:
+    @web.middleware
+    async def catching_up(request: web.Request, handler: Handler) -> web.StreamResponse:
+        played.catch_up()
+        return await handler(request)
+
+    return catching_up
 
 
 def _control_app(player: Player) -> web.Application:

@@ -13,7 +13,7 @@ from services.venue_sim.kalshi_frames import delta_bodies
 from services.venue_sim.markets import KalshiMarket, Operation, PolymarketMarket, SimQuestion
 from services.venue_sim.pricing import best_edge
 from services.venue_sim.views import BookView, Direction, offers, terms_of
-from services.venue_sim.world import World
+from services.venue_sim.world import Listener, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Cue:
     is_kalshi: bool
     frames: tuple[bytes, ...]
     """Kalshi: bodies without type, sid and seq. Polymarket: whole frames."""
+    operation: Operation
     opens: tuple[Opening, ...] = ()
 
 
@@ -78,7 +79,9 @@ class Renderer:
             if question.kind in ("template", "curated")
             for opening in self._opened(question)
         )
-        self._cues.append(Cue(operation.at_us, market.market_id, isinstance(market, KalshiMarket), frames, opens))
+        self._cues.append(
+            Cue(operation.at_us, market.market_id, isinstance(market, KalshiMarket), frames, operation, opens)
+        )
 
     def _opened(self, question: SimQuestion) -> list[Opening]:
         """Return the directions that pay since now; priced only when one of the four best prices has moved."""
@@ -116,3 +119,34 @@ def mirrors_of(markets: dict[str, PolymarketMarket]) -> dict[str, MirroredBook]:
         mirror.last_price_e4 = market.last_price_e4 or None
         mirrors[market_id] = mirror
     return mirrors
+
+
+class PlayedWorld:
+    """The world as far as it was played: the rendered one is already where the tape ends, and REST must not tell.
+
+    Operations are noted as they are played and handed on when somebody asks, so that playing stays cheap.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.start_ms = world.start_ms
+        self.polymarket_markets = world.polymarket_markets
+        self.subscribe_closings = world.subscribe_closings
+        self.list_polymarket = world.list_polymarket
+        self.close = world.close
+        self._listeners: list[Listener] = []
+        self._noted: list[Operation] = []
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call ``listener`` with every operation that was played."""
+        self._listeners.append(listener)
+
+    def note(self, cues: list[Cue]) -> None:
+        """Take note of what was just played."""
+        self._noted += [cue.operation for cue in cues if not cue.is_kalshi]
+
+    def catch_up(self) -> None:
+        """Hand on what was noted."""
+        noted, self._noted = self._noted, []
+        for operation in noted:
+            for listener in self._listeners:
+                listener(operation)

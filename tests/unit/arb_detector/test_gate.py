@@ -10,7 +10,7 @@ from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
 from shared.contracts.quotes import levels_checksum
 from shared.domain.market import MarketId, MarketStatus, Venue
 from shared.domain.pair import PairId
-from tests.unit.arb_detector.scene import LONG_AGO, Scene, closed, market, pair
+from tests.unit.arb_detector.scene import LONG_AGO, Scene, closed, market, opened, pair
 
 K, P = Venue.KALSHI, Venue.POLYMARKET
 
@@ -39,8 +39,6 @@ FAULTS: dict[str, tuple[Callable[[Scene], object], str]] = {
     "feed down": (lambda s: s.beat(K, state="down"), Distrust.FEED_NOT_LIVE),
     "feed dialling": (lambda s: s.beat(P, state="connecting"), Distrust.FEED_NOT_LIVE),
     "feed restarted": (lambda s: s.beat(K, epoch="feed-2"), Distrust.EPOCH),
-    "no frame for too long": (lambda s: s.beat(P, frame_age_ms=2_501), Distrust.LINK_QUIET),
-    "no frame ever": (lambda s: s.beat(P, frame_age_ms=-1), Distrust.LINK_QUIET),
     "lagging": (lambda s: s.beat(K, lag_ms=1_001), Distrust.LAGGING),
     "market paused": (
         lambda s: s.said.extend(s.detector.set_market(market(K, status=MarketStatus.PAUSED))),
@@ -88,6 +86,7 @@ def test_legs_verified_at_different_times_do_not_count_together() -> None:
     """Both beats are fresh enough by themselves, but what they vouch for lies 2.6 s apart."""
     scene = Scene()
     scene.open()
+    assert scene.tick(after_ms=3_000) == []
     scene.beat(K, frame_age_ms=2_400)
     scene.clock.advance(ms=300)
     scene.beat(P, frame_age_ms=0)
@@ -172,3 +171,15 @@ def test_a_pair_whose_market_is_not_listed_yet_waits_for_the_catalog() -> None:
     assert scene.detector.wanted_markets() == {(K, MarketId("KXOTHER"))}
     scene.detector.set_market(market(K, market_id=MarketId("KXOTHER")))
     assert scene.tick(after_ms=60)
+
+
+@pytest.mark.parametrize("frame_age_ms", [2_501, -1])
+def test_a_connection_without_frames_is_quiet_until_a_quote_comes_from_it(frame_age_ms: int) -> None:
+    scene = Scene()
+    scene.open()
+    scene.clock.advance(ms=2_600)
+    scene.beat(K)
+    scene.beat(P, frame_age_ms=frame_age_ms)
+    assert closed(scene.silent_tick()).reason == Distrust.LINK_QUIET
+    scene.offer()
+    assert opened(scene.silent_tick(after_ms=600))

@@ -226,3 +226,18 @@ async def test_new_books_are_audited_soon_and_their_hidden_terms_learnt() -> Non
     await until(lambda: it.auditor.audits == 2)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_flood_of_doubts_does_not_become_a_flood_of_requests() -> None:
+    async with running() as it:
+        it.receive([book_event()])
+        it.auditor._audit_s = 3_600.0
+        await until(lambda: it.auditor.audits > 0)
+        before, started_s = len(it.clob.asked), asyncio.get_running_loop().time()
+
+        def doubts() -> bool:
+            it.books._act(it.books.session.receive(b"{", 1))
+            return len(it.clob.asked) >= before + 3
+
+        await until(doubts)
+        assert asyncio.get_running_loop().time() - started_s >= 0.4

@@ -1,0 +1,167 @@
+"""Redis' wire protocol on a bare transport, packed and parsed by hiredis: for the ways that quotes and intents take.
+
+redis-py's asyncio client costs about ten times as much per command, which on these ways is most of the latency. It has
+everything else; nothing here retries, and a link that fails is thrown away.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, cast
+
+import hiredis
+from redis.asyncio.connection import parse_url
+from redis.exceptions import BusyLoadingError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+Word = str | int | bytes
+Reply = object
+"""What hiredis parsed: None, int, bytes, a list of these, or a ``hiredis.ReplyError``."""
+
+_REFUSALS: dict[str, type[RedisError]] = {"OOM": OutOfMemoryError, "LOADING": BusyLoadingError}
+_pack_command: Callable[[tuple[Word, ...]], bytes] = cast("Any", hiredis.pack_command)
+
+
+def pack(*words: Word) -> bytes:
+    """Return one command in Redis' wire format."""
+    return _pack_command(words)
+
+
+def raise_refusal(reply: Reply) -> None:
+    """Raise what redis-py would raise when ``reply`` is an error, or a transaction that holds one."""
+    if isinstance(reply, hiredis.ReplyError):
+        text = str(reply)
+        kind, _, _ = text.partition(" ")
+        raise _REFUSALS.get(kind, ResponseError)(text)
+    if isinstance(reply, list):
+        for part in reply:
+            raise_refusal(part)
+
+
+class RespTransport(asyncio.Protocol):
+    """One greeted connection; replies are handed over as they are read from the socket, in order.
+
+    ``on_lost`` is called once, when the connection ends for whatever reason.
+    """
+
+    def __init__(self, *, on_replies: Callable[[list[Reply]], None], on_lost: Callable[[], None]) -> None:
+        self._on_replies = on_replies
+        self._on_lost = on_lost
+        self._reader = hiredis.Reader()
+        self._transport: asyncio.Transport | None = None
+        self._greeted: asyncio.Queue[Reply] | None = asyncio.Queue()
+
+    async def open(self, url: str, *, timeout_s: float) -> None:
+        """Connect, authenticate and choose the database. Raises redis-py's ConnectionError or TimeoutError."""
+        options = parse_url(url)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(timeout_s):
+                if "path" in options:
+                    transport, _ = await loop.create_unix_connection(lambda: self, options["path"])
+                else:
+                    host, port = options.get("host", "localhost"), options.get("port", 6379)
+                    transport, _ = await loop.create_connection(lambda: self, host, port)
+                await self._greet(transport, options)
+        except TimeoutError:
+            raise RedisTimeoutError(f"no connection within {timeout_s} s") from None
+        except OSError as error:
+            raise RedisConnectionError(str(error)) from None
+        self._transport = transport
+
+    def write(self, packed: bytes) -> None:
+        """Send packed commands."""
+        if self._transport is None:
+            raise RedisConnectionError("the link is closed")
+        self._transport.write(packed)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _greet(self, transport: asyncio.Transport, options: Any) -> None:
+        assert self._greeted is not None
+        greetings = []
+        if options.get("password"):
+            user = (options["username"],) if options.get("username") else ()
+            greetings.append(pack("AUTH", *user, options["password"]))
+        greetings.append(pack("SELECT", options.get("db") or 0))
+        transport.write(b"".join(greetings))
+        for _ in greetings:
+            reply = await self._greeted.get()
+            if isinstance(reply, hiredis.ReplyError):
+                transport.abort()
+                raise RedisConnectionError(f"Redis refused the connection: {reply}")
+        self._greeted = None
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came."""
+        self._reader.feed(data)
+        replies: list[Reply] = []
+        while (reply := self._reader.gets()) is not False:
+            if self._greeted is None:
+                replies.append(reply)
+            else:
+                self._greeted.put_nowait(reply)
+        if replies:
+            self._on_replies(replies)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits."""
+        if self._greeted is not None:
+            self._greeted.put_nowait(hiredis.ReplyError(f"closed {exc or ''}".rstrip()))
+        self._transport = None
+        self._on_lost()
+
+
+class RespLink:
+    """A connection whose replies are awaited, in order: opened when it is needed, dropped after any failure."""
+
+    def __init__(self, url: str, *, timeout_s: float) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._transport: RespTransport | None = None
+        self._asked: deque[tuple[int, list[Reply], asyncio.Future[list[Reply]]]] = deque()
+
+    async def ask(self, packed: bytes, commands: int = 1) -> list[Reply]:
+        """Send packed commands and return their replies, refusals among them.
+
+        Raises redis-py's ConnectionError or TimeoutError; what was sent may or may not have been done then.
+        """
+        if self._transport is None:
+            transport = RespTransport(on_replies=self._replied, on_lost=self._lost)
+            await transport.open(self._url, timeout_s=self._timeout_s)
+            self._transport = transport
+        answered: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
+        self._transport.write(packed)
+        self._asked.append((commands, [], answered))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await answered
+        except TimeoutError:
+            self.close()
+            raise RedisTimeoutError(f"no answer within {self._timeout_s} s") from None
+
+    def close(self) -> None:
+        """Drop the connection; whoever still waits is told."""
+        if self._transport is not None:
+            self._transport.close()
+        self._lost()
+
+    def _replied(self, replies: list[Reply]) -> None:
+        for reply in replies:
+            commands, held, answered = self._asked[0]
+            held.append(reply)
+            if len(held) == commands:
+                self._asked.popleft()
+                if not answered.done():
+                    answered.set_result(held)
+
+    def _lost(self) -> None:
+        self._transport = None
+        while self._asked:
+            _, _, answered = self._asked.popleft()
+            if not answered.done():
+                answered.set_exception(RedisConnectionError("the link was lost"))

@@ -1,0 +1,100 @@
+"""Redis is killed in the middle of a run and comes back: nothing else dies, and everything goes on where it was."""
+
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import redis
+
+from services.cli.stack import SERVICES
+from shared.contracts import streams
+from shared.contracts.executions import OrderDone
+from shared.runtime.redis_server import find_redis_server
+from tests.e2e.pipeline import Pipeline, all_quoted, pipeline, start_everything, unquoted
+from tests.e2e.processes import eventually, short_folder
+
+OPEN_ORDERS = """
+    SELECT intent_id FROM orders WHERE state NOT IN ('filled', 'canceled', 'expired', 'rejected', 'not_placed')
+"""
+
+
+class DurableRedis:
+    """A server that can be killed and started again with its data, at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.url = f"unix://{folder / 'redis.sock'}"
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        settings = ("--port", "0", "--unixsocket", str(self._folder / "redis.sock"), "--dir", str(self._folder))
+        settings += ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
+        with (self._folder / "log").open("ab") as log:
+            self._server = subprocess.Popen([find_redis_server(), *settings], stdout=log, stderr=log)
+        with redis.Redis.from_url(self.url) as client:
+            eventually(lambda: answers(client), what=(self._folder / "log").read_text)
+
+    def kill(self) -> None:
+        """Kill it as a power cut would."""
+        assert self._server is not None
+        self._server.kill()
+        self._server.wait()
+
+
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+@contextmanager
+def durable_redis() -> Iterator[DurableRedis]:
+    with short_folder() as folder:
+        server = DurableRedis(folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+def newest_fill_ns(pipe: Pipeline) -> int:
+    """Return when the newest simulated fill was told."""
+    stream = streams.executions("test")
+    for entry_id, fields in pipe.redis.xrevrange(stream.name, count=20):
+        message = stream.decoder.decode(fields[streams.FIELD])
+        if isinstance(message, OrderDone) and message.filled_contracts:
+            return int(entry_id.partition(b"-")[0]) * 1_000_000
+    return 0
+
+
+def unsettled(pipe: Pipeline) -> set[str]:
+    """Return the intents on the stream of which the ledger knows nothing, or an order that is not over."""
+    stream = streams.intents("test")
+    wanted = {stream.decoder.decode(fields[streams.FIELD]).intent_id for _, fields in pipe.redis.xrange(stream.name)}
+    with closing(sqlite3.connect(f"file:{pipe.folder / 'ledger.sqlite3'}?mode=ro", uri=True)) as ledger:
+        judged = {row[0] for row in ledger.execute("SELECT intent_id FROM intents")}
+        still_open = {row[0] for row in ledger.execute(OPEN_ORDERS)}
+    return (wanted - judged) | (still_open & wanted)
+
+
+def test_after_redis_died_and_came_back_quotes_are_new_and_intents_are_filled_again(tmp_path: Path) -> None:
+    with durable_redis() as server, pipeline(tmp_path, server.url) as pipe:
+        pipe.start_simulator(VENUE_SIM_PLANT_INTERVAL_MS="800")
+        start_everything(pipe)
+        eventually(lambda: newest_fill_ns(pipe) > 0)
+        for _ in range(2):
+            server.kill()
+            time.sleep(1.2)  # longer than a blocking read, so that every reader meets the closed door
+            server.start()
+            back_ns = time.time_ns()
+            eventually(lambda back_ns=back_ns: all_quoted(pipe, since_ns=back_ns), what=lambda: unquoted(pipe))
+            eventually(lambda back_ns=back_ns: newest_fill_ns(pipe) > back_ns)
+        eventually(lambda: not unsettled(pipe), what=lambda: unsettled(pipe))
+        assert {service: pipe.runs[service].process.poll() for service in SERVICES} == dict.fromkeys(SERVICES)
+        pipe.stop_all()
