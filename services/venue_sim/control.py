@@ -39,6 +39,8 @@ class Observed:
     faults: Mapping[str, Faults]
     stages: Mapping[str, Stage] = field(default_factory=dict)
     """Where things can be made to happen, by venue."""
+    account: Callable[[], Json] | None = None
+    """What the Kalshi account holds, as the engine knows it."""
     manifest: Json | None = None
     """What is recorded, by venue and market, in a replay of recorded data."""
 
@@ -68,6 +70,11 @@ def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.App
         return json_answer(
             {venue: {m.market_id: _book_json(m) for m in some.values()} for venue, some in found.items()}
         )
+
+    async def account(_request: web.Request) -> web.Response:
+        if observed.account is None:
+            return json_answer({"error": "a replay of recorded data has no account"}, status=404)
+        return json_answer(observed.account())
 
     async def mappings(_request: web.Request) -> web.Response:
         pairs = observed.truth.pairs() if observed.truth else []
@@ -102,6 +109,7 @@ def create_control_app(observed: Observed, now_ms: Callable[[], int]) -> web.App
     app.router.add_post("/_event", cause_event)
     app.router.add_get("/truth", truth)
     app.router.add_get("/books", books)
+    app.router.add_get("/account", account)
     app.router.add_get("/stats", stats)
     app.router.add_get("/mappings", mappings)
     app.router.add_get("/recorded", manifest)
