@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt bench conformance-kalshi conformance-polymarket conformance-locks lock clean
+.PHONY: help setup demo test check fmt bench conformance-kalshi conformance-polymarket lock conformance-locks clean
 
 VENV := .venv
 BIN := $(VENV)/bin
