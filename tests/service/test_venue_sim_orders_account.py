@@ -51,6 +51,19 @@ async def test_fills_and_positions_and_the_balance_lag_alike() -> None:
         assert (await trader.balance())["balance_breakdown"][0]["balance"] == "9996.9160"
 
 
+async def test_a_makers_fill_is_not_seen_before_the_lag_has_passed() -> None:
+    async with trading(bids={}, asks={60: 10}) as trader:
+        made = await trader.placed("bid", "5", "0.40")
+        trader.venue.now_ms += 60_000
+        trader.venue.faults.arm("read_lag_ms", 2_500)
+        trader.others("ask", 4_000, 5)
+        assert (await trader.read(made["order_id"]))["status"] == "resting"
+        assert (await trader.ask("GET", "/portfolio/positions"))[1]["market_positions"] == []
+        assert (await trader.read(made["order_id"]))["status"] == "executed"
+        [position] = (await trader.ask("GET", "/portfolio/positions"))[1]["market_positions"]
+        assert position["position_fp"] == "5.00"
+
+
 async def test_an_order_whose_answer_is_lost_has_been_placed() -> None:
     async with trading(**SHALLOW) as trader:
         trader.venue.faults.arm("lose_response")
