@@ -7,6 +7,7 @@ import asyncio
 import os
 import runpy
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(bench.app, name="bench")
@@ -88,9 +90,10 @@ def sim_command(
 @app.command("version")
 def version_command() -> None:
     """Print the version."""
-    from importlib.metadata import version  # noqa: PLC0415 - slow to import and needed here alone
-
-    write_line(version("dutchbook"))
+    try:
+        write_line(version("dutchbook"))
+    except PackageNotFoundError:
+        raise StartRefused("dutchbook is not installed here; run: make setup") from None
 
 
 def main() -> None:
@@ -100,8 +103,5 @@ def main() -> None:
     except StartRefused as refusal:
         sys.stderr.write(f"dutchbook: {refusal}\n")
         sys.exit(refusal.exit_status)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(1)

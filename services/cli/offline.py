@@ -149,8 +149,10 @@ def match_command(
             return
         with out.open("wb") as file:
             file.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise StartRefused(f"{error.filename}: {error.strerror}") from None
+        raise StartRefused(f"{error.filename or out}: {error.strerror}") from None
     except RowRefused as error:
         raise StartRefused(str(error)) from None
 

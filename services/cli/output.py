@@ -1,20 +1,50 @@
 """What a command writes: data on stdout, everything else on stderr."""
 
+import os
 import sys
+import unicodedata
 
 import msgspec
 from rich.console import Console
+
+from shared.runtime.errors import StartRefused
 
 errors = Console(stderr=True, highlight=False)
 """For people: progress and notices."""
 
 
 def write_json(value: object) -> None:
-    """Write one JSON object and a newline to stdout."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-    sys.stdout.flush()
+    """Write one JSON object and a newline to stdout. Raises as ``write_line`` does."""
+    _write(msgspec.json.encode(value).decode())
 
 
 def write_line(text: str) -> None:
-    """Write one line of data to stdout."""
-    sys.stdout.write(text + "\n")
+    """Write one line of data to stdout; what a venue wrote into it cannot start a line or steer the terminal.
+
+    Raises BrokenPipeError when nobody reads any more, StartRefused when it cannot be written otherwise.
+    """
+    _write(text if text.isprintable() else "".join(map(_shown, text)))
+
+
+def _write(line: str) -> None:
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _abandon_stdout()
+        raise StartRefused(f"cannot write to stdout: {error.strerror}") from None
+
+
+def _abandon_stdout() -> None:
+    """Send to nowhere what is left for a stdout that takes no more, or the interpreter would complain at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if unicodedata.category(character) == "Zs" else f"\\u{ord(character):04x}"

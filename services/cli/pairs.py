@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from services.cli.output import write_json, write_line
-from services.matcher.offline import lint, read_pairs
+from services.matcher.offline import PairLine, lint, read_pairs
 from shared.io.bus import TRANSIENT
 from shared.runtime.errors import SettingsRefused, StartRefused
+from shared.runtime.redis_server import check_redis
 
 app = typer.Typer(help="The mapping files and the pairs they made.", no_args_is_help=True)
 
@@ -38,7 +39,7 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
     if not url:
         raise SettingsRefused("DUTCHBOOK_REDIS_URL is not set")
     try:
-        lines = asyncio.run(read_pairs(url))
+        lines = asyncio.run(_checked_pairs(url))
     except TRANSIENT as error:
         raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
     if as_json:
@@ -46,3 +47,9 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
         return
     for line in lines:
         write_line(f"{line.state:<10} {line.orientation:<8} {line.pair_id}  {line.title}  {line.reason}".rstrip())
+
+
+async def _checked_pairs(url: str) -> list[PairLine]:
+    """Return the pairs on the bus. Raises StartRefused when the URL or the server behind it cannot be used."""
+    await check_redis(url)
+    return await read_pairs(url)

@@ -134,7 +134,7 @@ def _markets(path: Path, venue: Venue) -> Iterator[tuple[str, Market]]:
             try:
                 row = msgspec.json.decode(line, type=dict[str, Any])
                 yield str(row.get("pool", "")), build(row)
-            except (msgspec.MsgspecError, ValueError) as error:
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 raise RowRefused(f"{path}:{number}: {error}, correct or remove the line") from None
 
 

@@ -135,6 +135,11 @@ class SimBook:
             return Effect(())
         return Effect((self._add(side, from_e4, -size_e6), self._add(side, to_e4, size_e6)))
 
+    def clear(self) -> None:
+        """Remove every level."""
+        self._bids_e6.clear()
+        self._asks_e6.clear()
+
     def would_cross(self, side: Side, price_e4: int) -> bool:
         """Tell whether an order at ``price_e4`` would trade at once."""
         other_e4 = self.best_e4(opposite(side))

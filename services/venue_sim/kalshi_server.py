@@ -26,6 +26,7 @@ def create_app(
     faults = Faults() if faults is None else faults
     broadcast = Broadcast(world.kalshi_markets, faults)
     world.subscribe(broadcast.on_operation)
+    world.subscribe_closings(broadcast.on_closing)
     socket = KalshiSocket(
         broadcast, authenticator, stats, faults, queue_limit_frames=queue_limit_frames, heartbeat_s=heartbeat_s
     )

@@ -110,6 +110,12 @@ class Broadcast:
         if subscription in hears_all:
             hears_all.remove(subscription)
 
+    def on_closing(self, market: object, _at_ms: int) -> None:
+        """Send the snapshot without sides that follows a market's close (recorded, August 2026)."""
+        if isinstance(market, KalshiMarket):
+            for subscription in self._listeners(BOOKS, market):
+                self.send_snapshot(subscription, market.market_id)
+
     def on_operation(self, operation: Operation) -> None:
         """Send one operation to everybody who is subscribed to its market."""
         market = operation.market

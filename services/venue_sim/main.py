@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from services.venue_sim import kalshi_server, polymarket_live, recorded
 from services.venue_sim.control import Observed, create_control_app
 from services.venue_sim.faults import Faults
 from services.venue_sim.kalshi_auth import Authenticator
+from services.venue_sim.occasions import PolymarketStage, Stage
 from services.venue_sim.ready import Addresses, ThrowAwayKey, key_path, ready_json, write_ready_file
 from services.venue_sim.recorded_files import UnreadableRecording
 from services.venue_sim.servers import Door, listening
@@ -43,6 +44,7 @@ class Venues:
     truth: Truth | None
     stats: dict[str, Stats]
     faults: dict[str, Faults]
+    stages: dict[str, Stage] = field(default_factory=dict)
     manifest: dict[str, Any] | None = None
     """What a folder of recordings holds, when one is served."""
 
@@ -57,7 +59,12 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     else:
         venues = recorded_venues(settings.recorded, settings.recorded_speed, authenticator, clock)
     observed = Observed(
-        world=venues.world, truth=venues.truth, stats=venues.stats, faults=venues.faults, manifest=venues.manifest
+        world=venues.world,
+        truth=venues.truth,
+        stats=venues.stats,
+        faults=venues.faults,
+        stages=venues.stages,
+        manifest=venues.manifest,
     )
     control = create_control_app(observed, clock.now_ms)
     host = settings.host
@@ -92,17 +99,20 @@ def live_venues(settings: Settings, authenticator: Authenticator, clock: Clock) 
     truth = Truth(world)
     stats = {"kalshi": Stats(), "polymarket": Stats()}
     faults = {"kalshi": Faults(), "polymarket": Faults()}
+    kalshi = kalshi_server.create_app(
+        world, authenticator=authenticator, stats=stats["kalshi"], faults=faults["kalshi"]
+    )
+    polymarket = polymarket_live.create_app(
+        world, now_ms=clock.now_ms, stats=stats["polymarket"], faults=faults["polymarket"]
+    )
     return Venues(
-        kalshi=kalshi_server.create_app(
-            world, authenticator=authenticator, stats=stats["kalshi"], faults=faults["kalshi"]
-        ),
-        polymarket=polymarket_live.create_app(
-            world, now_ms=clock.now_ms, stats=stats["polymarket"], faults=faults["polymarket"]
-        ),
+        kalshi=kalshi,
+        polymarket=polymarket,
         world=world,
         truth=truth,
         stats=stats,
         faults=faults,
+        stages={"polymarket": PolymarketStage(polymarket[polymarket_live.VENUE])},
     )
 
 

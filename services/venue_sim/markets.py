@@ -12,6 +12,9 @@ from typing import Literal
 
 from services.venue_sim.engine import Effect, LevelChange, SimBook, Trade
 
+TRADABLE = "active"
+"""The one status in which a simulated market takes orders."""
+
 Orientation = Literal["same", "inverted"]
 MappingKind = Literal["template", "curated", "review", "look_alike"]
 """``template``: a league-game rule knows the pair. ``curated``: a mapping row knows it. ``review``: a true pair that
@@ -56,7 +59,7 @@ class SimMarket:
     grid: PriceGrid
     min_contracts_e6: int
     book: SimBook = field(default_factory=SimBook)
-    status: str = "active"
+    status: str = TRADABLE
     last_price_e4: int = 0
     """The last traded YES price, 0 before the first trade."""
     volume_e6: int = 0
@@ -175,6 +178,8 @@ class PolymarketMarket(SimMarket):
     created_ts_ms: int
     start_ts_ms: int
     end_ts_ms: int
+    winner: int | None = None
+    """The outcome that pays, None before the market is resolved."""
 
     venue = "polymarket"
 

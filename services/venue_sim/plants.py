@@ -13,7 +13,7 @@ from random import Random
 from typing import Literal
 
 from services.venue_sim.engine import Effect, LevelE, Side, opposite
-from services.venue_sim.markets import Quoted, SimMarket, SimQuestion
+from services.venue_sim.markets import TRADABLE, Quoted, SimMarket, SimQuestion
 from services.venue_sim.pricing import best_edge, kalshi_fee, polymarket_fee
 from services.venue_sim.questions import Listing
 from services.venue_sim.quoting import Act, Quoter
@@ -120,7 +120,7 @@ class Planter:
         side: Side = self._random.choice(("bid", "ask"))
         target_e4 = {"edge": self._random.randint(90, 320), "decoy": 0, "crumb": self._random.randint(60, 120)}[kind]
         size = self._random.randint(1, 2) if kind == "crumb" else self._random.randint(25, 300)
-        if quoted.proposition.held:
+        if quoted.proposition.held or mover.status != TRADABLE:
             return None
         price_e4 = self._price(question, mover, side, kind, target_e4)
         if price_e4 is None:

@@ -2,21 +2,25 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from hashlib import sha256
 from typing import Protocol
 
 from aiohttp import web
 
 from services.venue_sim import polymarket_frames as frames
 from services.venue_sim.book_hash import MirroredBook
+from services.venue_sim.engine import SimBook
 from services.venue_sim.faults import FaultKind, Faults
-from services.venue_sim.markets import Operation, PolymarketMarket
+from services.venue_sim.markets import TRADABLE, Operation, PolymarketMarket, SimMarket
 from services.venue_sim.polymarket_catalog import Json, LastTrade
-from services.venue_sim.polymarket_objects import TRADABLE, gamma_event, gamma_market_alone
+from services.venue_sim.polymarket_lifecycle import market_resolved, new_market
+from services.venue_sim.polymarket_objects import gamma_event, gamma_market_alone
 from services.venue_sim.polymarket_rest import add_routes, is_order
 from services.venue_sim.polymarket_text import DOLLAR_E4, last_price_text, price_text, size_text
 from services.venue_sim.polymarket_ws import Client, MarketChannel, dump_frame
 from services.venue_sim.stats import Stats, counting
-from services.venue_sim.world import Listener
+from services.venue_sim.world import ClosingListener, Listener
 
 TRADE_DELAY_S = 0.09
 """How long after its burst a trade is reported (py-clob-client-v2 issue 117: about 90 ms)."""
@@ -36,6 +40,15 @@ class Source(Protocol):
 
     def subscribe(self, listener: Listener) -> None:
         """Call ``listener`` with every operation."""
+
+    def subscribe_closings(self, listener: ClosingListener) -> None:
+        """Call ``listener`` with every market that stops trading."""
+
+    def list_polymarket(self, market: PolymarketMarket) -> None:
+        """Take up a new listing."""
+
+    def close(self, market: SimMarket, *, now_ms: int, status: str = "closed") -> None:
+        """Stop trading in a market."""
 
 
 class LiveVenue:
@@ -59,19 +72,31 @@ class LiveVenue:
         self._list(world.polymarket_markets.values())
         self.channel = MarketChannel(self._dump, stats=stats, queue_limit_frames=queue_limit_frames)
         world.subscribe(self._on_operation)
+        world.subscribe_closings(self._on_closing)
 
     def _list(self, markets: Iterable[PolymarketMarket]) -> None:
-        self._markets = {market.gamma_id: market for market in markets}
+        self._markets: dict[str, PolymarketMarket] = {}
         self._by_event: dict[str, list[PolymarketMarket]] = {}
-        for market in self._markets.values():
-            self._by_event.setdefault(market.event.event_id, []).append(market)
-        self._event_slugs = {group[0].event.slug: event_id for event_id, group in self._by_event.items()}
-        self._slugs = {market.slug: gamma_id for gamma_id, market in self._markets.items()}
-        self._conditions = {market.market_id: gamma_id for gamma_id, market in self._markets.items()}
-        self._tokens = {token: gamma_id for gamma_id, market in self._markets.items() for token in market.token_ids}
-        self._books = {gamma_id: _mirrored(market) for gamma_id, market in self._markets.items()}
-        self._changed_ms = dict.fromkeys(self._markets, self._world.start_ms)
+        self._event_slugs: dict[str, str] = {}
+        self._slugs: dict[str, str] = {}
+        self._conditions: dict[str, str] = {}
+        self._tokens: dict[str, str] = {}
+        self._books: dict[str, MirroredBook] = {}
+        self._changed_ms: dict[str, int] = {}
         self._last_sides: dict[str, str] = {}
+        for market in markets:
+            self._add(market, self._world.start_ms)
+
+    def _add(self, market: PolymarketMarket, at_ms: int) -> None:
+        gamma_id = market.gamma_id
+        self._markets[gamma_id] = market
+        self._by_event.setdefault(market.event.event_id, []).append(market)
+        self._event_slugs[market.event.slug] = market.event.event_id
+        self._slugs[market.slug] = gamma_id
+        self._conditions[market.market_id] = gamma_id
+        self._tokens |= dict.fromkeys(market.token_ids, gamma_id)
+        self._books[gamma_id] = _mirrored(market)
+        self._changed_ms[gamma_id] = at_ms
 
     # --- listings and books -----------------------------------------------------------------------------------
 
@@ -136,6 +161,58 @@ class LiveVenue:
         at_ms = self._now_ms()
         pair = [frames.tick_size_change(book, token, old_e4=old_e4, at_ms=at_ms) for token in (0, 1)]
         self._send_per_token(book, (pair[0], pair[1]))
+
+    def list_market(self, market: PolymarketMarket) -> None:
+        """Add a market and tell every client that asked for the custom features, whatever it holds."""
+        at_ms = self._now_ms()
+        self._world.list_polymarket(market)
+        self._add(market, at_ms)
+        frame = new_market(market, at_ms=at_ms)
+        for client in self.channel.clients:
+            if client.custom:
+                client.outbox.push(frame)
+
+    def condition_ids(self) -> Iterable[str]:
+        """Every market by its condition id."""
+        return self._conditions.keys()
+
+    def list_like(self, condition_id: str) -> PolymarketMarket:
+        """List a market in the event of a known one, with identifiers of its own and an empty book."""
+        known = self._markets[self._conditions[condition_id]]
+        number = len(self._markets)
+        listed = replace(
+            known,
+            market_id=f"0x{_digest(known.market_id, number):064x}",
+            gamma_id=str(3_000_000 + number),
+            question_id=f"0x{_digest(known.question_id, number):064x}",
+            slug=f"{known.slug}-{number}",
+            token_ids=(str(_digest(known.token_ids[0], number)), str(_digest(known.token_ids[1], number))),
+            book=SimBook(),
+            status=TRADABLE,
+            winner=None,
+            last_price_e4=0,
+            volume_e6=0,
+            last_size_e6=0,
+            last_at_us=0,
+            operations=0,
+        )
+        self.list_market(listed)
+        return listed
+
+    def resolve(self, condition_id: str, winner: int) -> None:
+        """Close a market for outcome ``winner`` and tell those of its holders that asked for the custom features."""
+        market = self._markets[self._conditions[condition_id]]
+        market.winner = winner
+        self._world.close(market, now_ms=self._now_ms(), status="resolved")
+        frame = market_resolved(market, at_ms=self._now_ms())
+        for client in self.channel.holders(market.token_ids):
+            if client.custom:
+                client.outbox.push(frame)
+
+    def _on_closing(self, market: SimMarket, at_ms: int) -> None:
+        if isinstance(market, PolymarketMarket):
+            self._books[market.gamma_id].load((), ())
+            self._changed_ms[market.gamma_id] = at_ms
 
     def _dump(self, client: Client, token_ids: Sequence[str]) -> None:
         if not client.dump:
@@ -250,6 +327,10 @@ def spoil_hashes(frame: bytes) -> bytes:
     parts = frame.split(b'"hash":"')
     spoilt = [part[:39] + (b"1" if part[39:40] == b"0" else b"0") + part[40:] for part in parts[1:]]
     return b'"hash":"'.join([parts[0], *spoilt])
+
+
+def _digest(text: str, number: int) -> int:
+    return int.from_bytes(sha256(f"{text} {number}".encode()).digest())
 
 
 def _mirrored(market: PolymarketMarket) -> MirroredBook:

@@ -15,15 +15,12 @@ from typing import Any
 
 import msgspec
 
-from services.venue_sim.markets import PolymarketEvent, PolymarketMarket
+from services.venue_sim.markets import TRADABLE, PolymarketEvent, PolymarketMarket
 from services.venue_sim.polymarket_text import DOLLAR_E4, price_text
 
 Json = dict[str, Any]
 
 FEE_CAP_BPS = 1000
-TRADABLE = "active"
-"""The one status in which a simulated market takes orders."""
-
 _REBATES = {"sports_fees_v2": Decimal("0.15"), "crypto_fees_v2": Decimal("0.2")}
 _OTHER_REBATE = Decimal("0.25")
 _NO_ADDRESS = "0x" + "0" * 40
@@ -101,6 +98,9 @@ def gamma_market(market: PolymarketMarket, *, now_ms: int) -> Json:
         body["lastTradePrice"] = _dollars(market.last_price_e4)
     if closed:
         body["closedTime"] = _spaced(now_ms)
+    if market.winner is not None:
+        body["umaResolutionStatus"] = "resolved"
+        body["umaResolutionStatuses"] = _text(["proposed", "resolved"])
     return body
 
 
@@ -191,7 +191,9 @@ def _game(market: PolymarketMarket) -> Json:
 
 
 def _outcome_prices(market: PolymarketMarket) -> list[str]:
-    """The display prices: the last trade, else the middle of the book; never meant for trading."""
+    """The display prices: the last trade, else the middle of the book; 1 and 0 once resolved. Never for trading."""
+    if market.winner is not None:
+        return ["0", "1"] if market.winner else ["1", "0"]
     bid_e4, ask_e4 = market.book.best_bid_e4(), market.book.best_ask_e4()
     middle_e4 = ((bid_e4 or 0) + (DOLLAR_E4 if ask_e4 is None else ask_e4)) // 2
     price_e4 = market.last_price_e4 or middle_e4

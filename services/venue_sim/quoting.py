@@ -7,7 +7,7 @@ left behind by a moving opinion are cancelled first. So the only edges in this w
 from random import Random
 
 from services.venue_sim.engine import Effect, Side, opposite
-from services.venue_sim.markets import Quoted, SimMarket
+from services.venue_sim.markets import TRADABLE, Quoted, SimMarket
 
 _ONE_CONTRACT_E6 = 1_000_000
 _HUNDREDTH_E6 = 10_000
@@ -51,6 +51,8 @@ class Quoter:
         quoted = self._random.choice(self._quoted)
         side = self._random.choice(quoted.sides)
         chance = self._random.randrange(100)
+        if quoted.market.status != TRADABLE:
+            return None
         if quoted.proposition.held:
             effect = self._stir_depth(quoted, side, chance)
         else:

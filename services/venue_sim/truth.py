@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from services.venue_sim.markets import Operation, SimQuestion
+from services.venue_sim.markets import Operation, SimMarket, SimQuestion
 from services.venue_sim.pricing import Edge, best_edge
 from services.venue_sim.views import BookView, Direction, offers, terms_of
 from services.venue_sim.world import World
@@ -47,6 +47,7 @@ class Truth:
         for question in world.questions:
             self._look(question, world.start_ms)
         world.subscribe(self._on_operation)
+        world.subscribe_closings(self._on_closing)
 
     def pairs(self) -> list[SimQuestion]:
         """Return every true pair, mapped or not."""
@@ -67,6 +68,10 @@ class Truth:
     def _on_operation(self, operation: Operation) -> None:
         for question in self._world.questions_of[operation.market.market_id]:
             self._look(question, operation.at_ms)
+
+    def _on_closing(self, market: SimMarket, at_ms: int) -> None:
+        for question in self._world.questions_of[market.market_id]:
+            self._look(question, at_ms)
 
     def _look(self, question: SimQuestion, at_ms: int) -> None:
         if not question.is_pair:

@@ -14,6 +14,8 @@ from services.venue_sim.questions import Listing, list_questions
 from services.venue_sim.quoting import Quoter
 
 Listener = Callable[[Operation], None]
+ClosingListener = Callable[[SimMarket, int], None]
+"""Called with the market and the time in Unix milliseconds."""
 
 _LATEST_CATCH_UP_US = 100_000
 """A world that was not stepped for longer than this does not make up for it: its own time stood still."""
@@ -46,6 +48,7 @@ class World:
         self._quoter = Quoter(self._random, listing.quoted)
         self._planter = Planter(self._random, self._quoter, listing, plant_interval_ms)
         self._listeners: list[Listener] = []
+        self._closing_listeners: list[ClosingListener] = []
         self.set_rate(operations_per_s)
         self._now_us = start_ms * 1_000
         self._skipped_us = 0
@@ -72,6 +75,25 @@ class World:
     def subscribe(self, listener: Listener) -> None:
         """Call ``listener`` with every operation, after the book has changed, in the order of subscription."""
         self._listeners.append(listener)
+
+    def subscribe_closings(self, listener: ClosingListener) -> None:
+        """Call ``listener`` with every market that stops trading, after its book was emptied."""
+        self._closing_listeners.append(listener)
+
+    def close(self, market: SimMarket, *, now_ms: int, status: str = "closed") -> None:
+        """Stop trading in a market: nobody quotes it any more and its book is empty.
+
+        That is no operation: neither venue sends the changes of a closing level by level.
+        """
+        market.status = status
+        market.book.clear()
+        for listener in self._closing_listeners:
+            listener(market, now_ms)
+
+    def list_polymarket(self, market: PolymarketMarket) -> None:
+        """Add a market that nobody quotes."""
+        self.polymarket_markets[market.market_id] = market
+        self.questions_of[market.market_id] = ()
 
     def step(self, now_ms: int) -> list[Operation]:
         """Let everything happen that is due at ``now_ms`` (Unix milliseconds) and return it in order."""

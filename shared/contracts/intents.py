@@ -73,7 +73,8 @@ def signed(intent: HedgedIntent, *, key_id: str, key: bytes) -> HedgedIntent:
 
 def is_authentic(intent: HedgedIntent, *, key_id: str, key: bytes) -> bool:
     """Return whether the intent was signed with this key and not changed since."""
-    return intent.key_id == key_id and hmac.compare_digest(intent.signature, _signature(intent, key))
+    # As bytes: compare_digest raises for text that is not ASCII, and a forger chooses the text.
+    return intent.key_id == key_id and hmac.compare_digest(intent.signature.encode(), _signature(intent, key).encode())
 
 
 def _signature(intent: HedgedIntent, key: bytes) -> str:

@@ -4,6 +4,7 @@ Quote streams, latest books and beats carry a hash-tagged partition from the fir
 move to a Redis Cluster later. Everything else stays on one node.
 """
 
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -69,11 +70,13 @@ OPPORTUNITIES: Stream[OpportunityMessage] = Stream(
 ALERTS: Stream[OperationalAlert] = Stream("arb:v1:alerts", msgspec.json.Decoder(OperationalAlert), keep=0)
 
 
+@lru_cache(maxsize=64)
 def intents(account: str) -> Stream[HedgedIntent]:
     """Return the stream of intents for one account."""
     return Stream(f"arb:v1:intents:{account}", msgspec.json.Decoder(HedgedIntent), keep=0)
 
 
+@lru_cache(maxsize=64)
 def executions(account: str) -> Stream[ExecutionMessage]:
     """Return the stream of what became of one account's intents."""
     return Stream(f"arb:v1:executions:{account}", msgspec.json.Decoder(ExecutionMessage), keep=100_000)

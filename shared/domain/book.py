@@ -14,6 +14,10 @@ LevelE = tuple[int, int]
 """One level: price in ten-thousandths of a dollar, size in millionths of a contract."""
 
 
+_SORTED_WHOLE = 12
+"""Up to this many times the wanted levels, sorting all of them is quicker than picking the best."""
+
+
 class BelowZero(ValueError):
     """A change would leave less than nothing on a level: a message was missed, the book is wrong."""
 
@@ -66,8 +70,8 @@ class Ladder:
 
     def best_first(self, count: int | None = None) -> list[LevelE]:
         """Return up to ``count`` levels (all when None), best price first."""
-        if count is None or count >= len(self.sizes_e6):
-            return sorted(self.sizes_e6.items(), reverse=True)
+        if count is None or len(self.sizes_e6) <= _SORTED_WHOLE * count:
+            return sorted(self.sizes_e6.items(), reverse=True)[:count]
         return nlargest(count, self.sizes_e6.items())
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -111,8 +111,7 @@ class Outbox:
     """
 
     def __init__(self, url: str, identity: Identity, *, limit: int = 200_000) -> None:
-        self._url = url
-        self._link: RespLink | None = None
+        self._link = RespLink(url, timeout_s=Profile.WRITER.value)
         self._identity = identity
         self._limit = limit
         self._waiting: deque[_Append] = deque()
@@ -145,7 +144,7 @@ class Outbox:
                 await self._work.wait()
                 await self._write_waiting()
         finally:
-            self._drop_link()
+            self._link.close()
 
     async def flushed(self) -> None:
         """Wait until everything queued so far is written."""
@@ -158,7 +157,6 @@ class Outbox:
             try:
                 await self._write()
             except TRANSIENT as error:
-                self._drop_link()
                 log.warning("outbox.waiting", extra={"error": str(error), "messages": len(self._waiting)})
             except ResponseError as error:
                 log.error("outbox.refused", extra={"error": str(error), "messages": len(self._waiting)})
@@ -169,22 +167,15 @@ class Outbox:
 
     async def _write(self) -> None:
         """Write one batch and take off what is confirmed. Raises at the first message that is not."""
-        if self._link is None:
-            self._link = await RespLink.open(self._url, timeout_s=Profile.WRITER.value)
         batch = [self._waiting[index] for index in range(min(_BATCH, len(self._waiting)))]
         commands = [_commands(item) for item in batch]
         packed = b"".join(word for words in commands for word in words)
-        replies = await self._link.ask(packed, sum(map(len, commands)), timeout_s=Profile.WRITER.value)
+        replies = await self._link.ask(packed, sum(map(len, commands)))
         at = 0
         for words in commands:
             at += len(words)
             raise_refusal(replies[at - 1])
             self._waiting.popleft()
-
-    def _drop_link(self) -> None:
-        if self._link is not None:
-            self._link.close()
-            self._link = None
 
 
 def _commands(item: _Append) -> list[bytes]:
@@ -236,8 +227,7 @@ class Tail:
     """
 
     def __init__(self, url: str, cursors: Mapping[str, str], *, count: int = 1_000) -> None:
-        self._url = url
-        self._link: RespLink | None = None
+        self._link = RespLink(url, timeout_s=Profile.READER.value)
         self._cursors: dict[str, str] = dict(cursors)
         self._count = count
         self.recreated = 0
@@ -257,13 +247,12 @@ class Tail:
                     entries = await self._read()
                 except TRANSIENT as error:
                     log.warning("tail.waiting", extra={"error": str(error), "streams": len(self._cursors)})
-                    self._drop_link()
                     check_at_s = 0.0
                     continue
                 attempts = waits_s()
                 yield entries
         finally:
-            self._drop_link()
+            self._link.close()
 
     async def _read(self) -> list[Entry]:
         read = pack(
@@ -287,17 +276,10 @@ class Tail:
                 log.error("stream.recreated", extra={"stream": name, "cursor": cursor})
 
     async def _ask(self, *commands: bytes) -> list[Any]:
-        if self._link is None:
-            self._link = await RespLink.open(self._url, timeout_s=Profile.READER.value)
-        replies = await self._link.ask(b"".join(commands), len(commands), timeout_s=Profile.READER.value)
+        replies = await self._link.ask(b"".join(commands), len(commands))
         for reply in replies:
             raise_refusal(reply)
         return replies
-
-    def _drop_link(self) -> None:
-        if self._link is not None:
-            self._link.close()
-            self._link = None
 
 
 def _payload(fields: list[bytes] | None) -> bytes:
@@ -349,6 +331,7 @@ class GroupReader(Generic[M]):
 
     def __init__(self, url: str, stream: Stream[M], *, group: str, consumer: str) -> None:
         self._redis = connect(url, Profile.READER)
+        self._link = RespLink(url, timeout_s=Profile.READER.value)
         self._stream = stream
         self._group = group
         self._consumer = consumer
@@ -399,12 +382,14 @@ class GroupReader(Generic[M]):
                 if delivery is not None:
                     yield delivery
         finally:
+            self._link.close()
             await self._redis.aclose()
 
     async def ack(self, delivery: Delivery[M]) -> None:
         """Say that a delivery is done with; it is delivered again when this is lost."""
         try:
-            await self._redis.xack(self._stream.name, self._group, delivery.entry_id)
+            [reply] = await self._link.ask(pack("XACK", self._stream.name, self._group, delivery.entry_id))
+            raise_refusal(reply)
         except TRANSIENT as error:
             self._ack_lost = True
             log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
@@ -418,16 +403,13 @@ class GroupReader(Generic[M]):
             log.warning("group.ack_lost", extra={"stream": self._stream.name, "error": str(error)})
 
     async def _read(self, owed_after: str | None) -> tuple[bytes, bytes] | None:
-        found = await self._redis.xreadgroup(
-            self._group,
-            self._consumer,
-            {self._stream.name: owed_after or ">"},
-            count=1,
-            block=None if owed_after else BLOCK_MS,
-        )
+        wait: tuple[Word, ...] = () if owed_after else ("BLOCK", BLOCK_MS)
+        words = ("GROUP", self._group, self._consumer, "COUNT", 1, *wait, "STREAMS", self._stream.name)
+        [found] = await self._link.ask(pack("XREADGROUP", *words, owed_after or ">"))
+        raise_refusal(found)
         self._had_group = True
-        items = found[0][1] if found else []
-        return (items[0][0], (items[0][1] or {}).get(FIELD, b"")) if items else None
+        items = cast("Any", found)[0][1] if found else []
+        return (items[0][0], _payload(items[0][1])) if items else None
 
     async def _delivery(self, entry_id: bytes, payload: bytes, *, is_owed: bool) -> Delivery[M] | None:
         try:

@@ -117,37 +117,37 @@ class RespTransport(asyncio.Protocol):
 
 
 class RespLink:
-    """A connection whose replies are awaited, in order; ``open`` it, and ``close`` it after any error."""
+    """A connection whose replies are awaited, in order: opened when it is needed, dropped after any failure."""
 
-    def __init__(self) -> None:
-        self._transport = RespTransport(on_replies=self._replied, on_lost=self._lost)
+    def __init__(self, url: str, *, timeout_s: float) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._transport: RespTransport | None = None
         self._asked: deque[tuple[int, list[Reply], asyncio.Future[list[Reply]]]] = deque()
 
-    @classmethod
-    async def open(cls, url: str, *, timeout_s: float) -> "RespLink":
-        """Connect and greet. Raises redis-py's ConnectionError or TimeoutError."""
-        link = cls()
-        await link._transport.open(url, timeout_s=timeout_s)
-        return link
-
-    async def ask(self, packed: bytes, commands: int, *, timeout_s: float) -> list[Reply]:
+    async def ask(self, packed: bytes, commands: int = 1) -> list[Reply]:
         """Send packed commands and return their replies, refusals among them.
 
-        Raises redis-py's ConnectionError or TimeoutError; the link is closed then.
+        Raises redis-py's ConnectionError or TimeoutError; what was sent may or may not have been done then.
         """
+        if self._transport is None:
+            transport = RespTransport(on_replies=self._replied, on_lost=self._lost)
+            await transport.open(self._url, timeout_s=self._timeout_s)
+            self._transport = transport
         answered: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
         self._transport.write(packed)
         self._asked.append((commands, [], answered))
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(self._timeout_s):
                 return await answered
         except TimeoutError:
             self.close()
-            raise RedisTimeoutError(f"no answer within {timeout_s} s") from None
+            raise RedisTimeoutError(f"no answer within {self._timeout_s} s") from None
 
     def close(self) -> None:
         """Drop the connection; whoever still waits is told."""
-        self._transport.close()
+        if self._transport is not None:
+            self._transport.close()
         self._lost()
 
     def _replied(self, replies: list[Reply]) -> None:
@@ -160,6 +160,7 @@ class RespLink:
                     answered.set_result(held)
 
     def _lost(self) -> None:
+        self._transport = None
         while self._asked:
             _, _, answered = self._asked.popleft()
             if not answered.done():

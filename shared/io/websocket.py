@@ -20,6 +20,8 @@ MAX_FRAME_BYTES = 8 * 1024 * 1024
 _MAX_QUEUED_FRAMES = 1_024
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 30.0
+_MOST_DOUBLINGS = 7
+"""0.25 * 2**7 is beyond the longest pause; without an end the power would overflow after hours without a link."""
 _PROVEN_AFTER_S = 10.0
 _OPEN_TIMEOUT_S = 10.0
 _UNAUTHORISED = 401
@@ -35,15 +37,22 @@ class Unauthorised(Exception):
         self.body = body
 
 
+class _NoRedirects(connect):
+    """Takes a redirect for the refusal it is: the library would send the venue's signed headers to the new host."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
 async def dial(
     url: str, headers: Mapping[str, str] | None = None, *, ping_interval_s: float | None = 10.0
 ) -> ClientConnection:
-    """Open one connection without compression, proxies or redirects to other hosts.
+    """Open one connection without compression, proxies or redirects.
 
     Raises Unauthorised on 401, OSError, TimeoutError or WebSocketException otherwise.
     """
     try:
-        return await connect(
+        return await _NoRedirects(
             url,
             additional_headers=dict(headers or {}),
             compression=None,
@@ -80,9 +89,10 @@ async def keep_connected(
     failures = 0
     unauthorised = 0
     while True:
-        started_s = loop.time()
+        talking_since_s = None
         try:
             link = await open_link()
+            talking_since_s = loop.time()
             try:
                 unauthorised = 0
                 await talk(link)
@@ -96,7 +106,9 @@ async def keep_connected(
         except (OSError, TimeoutError, WebSocketException, InvalidHandshake) as error:
             reason = f"{type(error).__name__}: {error}"
         on_lost(reason)
-        failures = 0 if loop.time() - started_s >= _PROVEN_AFTER_S else failures + 1
+        # A dial that hangs until its timeout takes ten seconds too and proves nothing.
+        proven = talking_since_s is not None and loop.time() - talking_since_s >= _PROVEN_AFTER_S
+        failures = 0 if proven else min(failures + 1, _MOST_DOUBLINGS)
         longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0**failures)
         wait_s = _LONGEST_WAIT_S if unauthorised > 1 else jitter.uniform(0, longest_s)
         log.warning("link.lost", extra={"link": name, "error": reason, "wait_s": round(wait_s, 3)})

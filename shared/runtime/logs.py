@@ -10,6 +10,9 @@ from typing import Any
 import msgspec
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_INVISIBLE = (*range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_ESCAPES = {code: f"\\u{code:04x}" for code in _INVISIBLE}
+"""What JSON leaves as it is and a terminal acts on: C1 controls, line separators, changes of writing direction."""
 _ENCODER = msgspec.json.Encoder(enc_hook=repr)
 
 
@@ -31,7 +34,19 @@ class JsonLines(logging.Formatter):
         facts |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             facts["traceback"] = self.formatException(record.exc_info)
+        return _json(facts).translate(_ESCAPES)
+
+
+def _json(facts: dict[str, Any]) -> str:
+    try:
         return _ENCODER.encode(facts).decode()
+    except UnicodeEncodeError:  # half a surrogate pair, as in a file name that is not UTF-8
+        shown = {name: value if isinstance(value, str | int) else repr(value) for name, value in facts.items()}
+        return _ENCODER.encode({name: _writable(value) for name, value in shown.items()}).decode()
+
+
+def _writable(value: str | int) -> str | int:
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def log_to_stderr(service: str, *, level: str = "INFO") -> None:

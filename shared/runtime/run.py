@@ -25,9 +25,11 @@ S = TypeVar("S", bound=msgspec.Struct)
 DIE_WITH_PARENT = "DUTCHBOOK_DIE_WITH_PARENT"
 """When this variable is 1, standard input is a pipe that the parent holds: its end means that the parent is gone."""
 _STOP_GRACE_S = 10.0
-_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 Main = Callable[[S, asyncio.Event], Awaitable[None]]
+
+_LEVEL_VARIABLE = "DUTCHBOOK_LOG_LEVEL"
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +40,10 @@ def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str
     ``main`` gets the settings and an event that is set when the process should stop. A refusal to start is one line
     on stderr; anything unforeseen is logged with its traceback and ends the service with status 1.
     """
-    level = environ.get("DUTCHBOOK_LOG_LEVEL", "").upper() or "INFO"
-    if level not in _LOG_LEVELS:
-        sys.stderr.write(f"{service}: DUTCHBOOK_LOG_LEVEL={level!r}: expected one of {', '.join(_LOG_LEVELS)}\n")
-        return SettingsRefused.exit_status
-    log_to_stderr(service, level=level)
     if environ.get(DIE_WITH_PARENT) == "1":
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        log_to_stderr(service, level=_log_level(environ))
         settings = read_settings(kind, environ, prefix=service)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(main, settings))
@@ -57,6 +55,13 @@ def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str
         sys.stderr.write(f"{service}: {refusal}\n")
         return refusal.exit_status
     return 0
+
+
+def _log_level(environ: Mapping[str, str]) -> str:
+    text = environ.get(_LEVEL_VARIABLE, "") or "INFO"
+    if text.upper() not in _LEVELS:
+        raise SettingsRefused(f"{_LEVEL_VARIABLE}={text!r}: expected one of {', '.join(_LEVELS)}")
+    return text.upper()
 
 
 async def _until_stopped(main: Main[S], settings: S) -> None:

@@ -96,7 +96,10 @@ def read_secret_file(path: Path, variable: str) -> Secret:
         raise SettingsRefused(f"{variable}: {path} has mode {mode:04o}; others must not read it: chmod 600 {path}")
     if not 0 < status.st_size <= _SECRET_MAX_BYTES:
         raise SettingsRefused(f"{variable}: {path} holds {status.st_size} bytes; expected 1 to {_SECRET_MAX_BYTES}")
-    return Secret(path.read_bytes())
+    try:
+        return Secret(path.read_bytes())
+    except OSError as error:
+        raise SettingsRefused(f"{variable}: cannot read {path}: {error.strerror}") from None
 
 
 def _parsed(hint: Any, variable: str, text: str) -> Any:

@@ -1,6 +1,9 @@
 """What the measured moments say: latencies, whether a rate was held, ratios. Pure."""
 
 import statistics
+import sys
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
 
 import msgspec
@@ -63,10 +66,10 @@ def probe_of(
     seconds: float,
     player_late_ms: int,
 ) -> Probe:
-    """Pair each opening with the first intent read for it and sum up."""
-    latencies_ns = [answer for opening in openings if (answer := _answer_ns(opening, reads)) is not None]
-    last_third = openings[len(openings) * 2 // 3 :]
-    late_ns = [answer for opening in last_third if (answer := _answer_ns(opening, reads)) is not None]
+    """Pair each opening with the first intent read for it and sum up; ``openings`` are in the order of their times."""
+    answers_ns = answer_times_ns(openings, reads)
+    latencies_ns = [answer for answer in answers_ns if answer is not None]
+    late_ns = [answer for answer in answers_ns[len(openings) * 2 // 3 :] if answer is not None]
     return Probe(
         rate=rate,
         messages=messages,
@@ -89,10 +92,22 @@ def percentile_ms(samples_ns: Sequence[int], percent: int) -> float | None:
     return statistics.quantiles(samples_ns, n=100, method="inclusive")[percent - 1] / 1_000_000
 
 
-def _answer_ns(opening: Moment, reads: Sequence[Moment]) -> int | None:
-    answers = [
-        read.at_ns - opening.at_ns
-        for read in reads
-        if read.key == opening.key and 0 <= read.at_ns - opening.at_ns <= ANSWER_LIMIT_NS
-    ]
-    return min(answers, default=None)
+def answer_times_ns(openings: Sequence[Moment], reads: Sequence[Moment]) -> list[int | None]:
+    """Return for each opening how long it took until the first intent of its direction was read, None when none was.
+
+    What is read after the same direction opened again answers the later opening, never both.
+    """
+    read_at_ns: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
+    for read in sorted(reads, key=lambda read: read.at_ns):
+        read_at_ns[read.key].append(read.at_ns)
+    answers: list[int | None] = [None] * len(openings)
+    reopened_ns: dict[tuple[str, str, str], int] = {}
+    for place in sorted(range(len(openings)), key=lambda place: (openings[place].at_ns, place), reverse=True):
+        opening = openings[place]
+        until_ns = min(opening.at_ns + ANSWER_LIMIT_NS, reopened_ns.get(opening.key, sys.maxsize) - 1)
+        mine = read_at_ns[opening.key]
+        first = bisect_left(mine, opening.at_ns)
+        if first < len(mine) and mine[first] <= until_ns:
+            answers[place] = mine[first] - opening.at_ns
+        reopened_ns[opening.key] = opening.at_ns
+    return answers

@@ -33,8 +33,8 @@ from shared.runtime.redis_server import start_private_redis
 
 ACCOUNT = "bench"
 LIGHT_RATE = 1_500
-LIGHT_SECONDS = 12.0
-PROBE_SECONDS = 4.0
+LIGHT_SECONDS = 24.0
+PROBE_SECONDS = 5.0
 NAIVE_RATES = (1_000, 1_500, 2_000, 3_000, 4_500, 6_500, 9_500)
 OUR_RATES = (8_000, 12_000, 18_000, 27_000, 40_000, 60_000, 90_000)
 _READY_TIMEOUT_S = 90.0

@@ -31,6 +31,8 @@ from services.venue_sim.world import World
 
 Json = dict[str, Any]
 
+PLANT_INTERVAL_MS = 120
+"""About eight edges open each second and stay for some seconds; in between, most pairs pay nothing, as in life."""
 _SETTLE_MS = 300
 _MESSAGES_PER_OPERATION = 1.15
 _FIRST_RENDER_US = 150.0
@@ -209,7 +211,13 @@ def _now_ms() -> int:
 
 
 async def _serve(ready_file: Path, questions: int, seed: int) -> None:
-    world = World(seed=seed, start_ms=_now_ms(), question_count=questions, operations_per_s=100, plant_interval_ms=40)
+    world = World(
+        seed=seed,
+        start_ms=_now_ms(),
+        question_count=questions,
+        operations_per_s=100,
+        plant_interval_ms=PLANT_INTERVAL_MS,
+    )
     player = Player(world)
     key = ThrowAwayKey.make()
     key.write(key_path(ready_file))

@@ -130,6 +130,9 @@ class PlayedWorld:
     def __init__(self, world: World) -> None:
         self.start_ms = world.start_ms
         self.polymarket_markets = world.polymarket_markets
+        self.subscribe_closings = world.subscribe_closings
+        self.list_polymarket = world.list_polymarket
+        self.close = world.close
         self._listeners: list[Listener] = []
         self._noted: list[Operation] = []
 

@@ -1,0 +1,124 @@
+"""Which pairs are live is known from the hash at the start and from the stream afterwards, against a real Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from shared.contracts.pairs import (
+    CandidateReviewed,
+    PairActivated,
+    PairMessage,
+    PairRetired,
+    PairSuspended,
+)
+from shared.contracts.streams import PAIRS
+from shared.domain.market import MarketId, Venue
+from shared.domain.pair import Orientation, Pair, PairId, partition_of
+from shared.io.bus import Identity, Outbox
+from shared.runtime.live_pairs import LivePairs
+
+
+def pair(name: str, *, kalshi: str = "K", polymarket: str = "0xab") -> Pair:
+    return Pair(
+        pair_id=PairId(name),
+        kalshi_ticker=MarketId(kalshi),
+        polymarket_id=MarketId(polymarket),
+        polymarket_token_ids=("1", "2"),
+        orientation=Orientation.SAME,
+        origin="curated",
+        source="pairs/test.yaml:1",
+        kalshi_rules_hash="k",
+        polymarket_rules_hash="p",
+    )
+
+
+class Seen:
+    """Counts the changes and lets a test wait until some pairs are the live ones."""
+
+    def __init__(self, url: str) -> None:
+        self.live = LivePairs(url, on_change=self._note)
+        self._changed = asyncio.Condition()
+        self._told: set[asyncio.Task[None]] = set()
+        self.changes = 0
+
+    def _note(self) -> None:
+        self.changes += 1
+        task = asyncio.ensure_future(self._tell())
+        self._told.add(task)
+        task.add_done_callback(self._told.discard)
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def until(self, *names: str) -> None:
+        async with asyncio.timeout(30), self._changed:
+            await self._changed.wait_for(lambda: self.live.loaded.is_set() and set(self.live.pairs) == set(names))
+
+
+@asynccontextmanager
+async def following(url: str) -> AsyncIterator[Seen]:
+    seen, stopping = Seen(url), asyncio.Event()
+    running = asyncio.create_task(seen.live.run(stopping))
+    try:
+        yield seen
+    finally:
+        stopping.set()
+        await asyncio.wait_for(running, 30)
+
+
+@asynccontextmanager
+async def matcher(url: str) -> AsyncIterator[Outbox]:
+    outbox = Outbox(url, Identity("matcher", "e1"))
+    running = asyncio.create_task(outbox.run())
+    try:
+        yield outbox
+    finally:
+        await asyncio.wait_for(outbox.flushed(), 30)
+        running.cancel()
+        await asyncio.wait([running])
+
+
+def say(outbox: Outbox, message: PairMessage, pair_id: str) -> None:
+    outbox.put(PAIRS, message, key=pair_id)
+
+
+async def test_what_was_live_before_is_live_at_the_start(redis_url: str) -> None:
+    async with matcher(redis_url) as outbox:
+        say(outbox, PairActivated(pair=pair("a")), "a")
+        say(outbox, PairActivated(pair=pair("b")), "b")
+        say(outbox, PairSuspended(pair=pair("b"), reason="rules changed"), "b")
+    async with following(redis_url) as seen:
+        await seen.until("a")
+
+
+async def test_pairs_come_go_and_change_while_it_follows(redis_url: str) -> None:
+    async with matcher(redis_url) as outbox, following(redis_url) as seen:
+        await seen.until()
+        say(outbox, PairActivated(pair=pair("a")), "a")
+        say(outbox, PairActivated(pair=pair("b", kalshi="K2")), "b")
+        await seen.until("a", "b")
+        say(outbox, PairSuspended(pair=pair("a"), reason="rules changed"), "a")
+        await seen.until("b")
+        say(outbox, PairRetired(pair_id=PairId("b"), reason="closed"), "b")
+        say(outbox, CandidateReviewed(pair_id=PairId("c"), approved=True, reviewer="alice"), "c")
+        say(outbox, PairActivated(pair=msgspec.structs.replace(pair("a"), title="again")), "a")
+        await seen.until("a")
+        assert seen.live.pairs[PairId("a")].title == "again"
+
+
+async def test_a_market_is_streamed_to_every_partition_that_needs_it(redis_url: str) -> None:
+    names = ["a", "b", "c"]
+    async with matcher(redis_url) as outbox:
+        for name in names:
+            say(outbox, PairActivated(pair=pair(name, kalshi="SHARED", polymarket=f"0x{name}")), name)
+    async with following(redis_url) as seen:
+        await seen.until(*names)
+        live = seen.live
+        assert live.partitions(Venue.KALSHI, MarketId("SHARED")) == tuple(sorted({partition_of(n) for n in names}))
+        assert live.partitions(Venue.POLYMARKET, MarketId("0xb")) == (partition_of("b"),)
+        assert live.partitions(Venue.POLYMARKET, MarketId("SHARED")) == ()
+        assert live.markets(Venue.KALSHI) == {"SHARED"}
+        assert live.markets(Venue.POLYMARKET) == {"0xa", "0xb", "0xc"}
