@@ -21,10 +21,11 @@ acts = st.lists(
     st.tuples(
         st.sampled_from(("mine", "mine_ioc", "theirs", "theirs_take")),
         sides,
-        st.integers(46, 54),
+        st.integers(49, 51),
         st.integers(1, 20),
         st.sampled_from(("taker_at_cross", "maker")),
     ),
+    min_size=10,
     max_size=25,
 )
 
@@ -110,7 +111,9 @@ def test_fills_and_levels_are_those_of_single_orders_in_price_time_order(
         assert [exchange.orders[order_id].filled_e6 for order_id, _ in mine] == [o.filled * ONE_E6 for _, o in mine]
 
 
-fills = st.lists(st.tuples(sides, st.integers(1, 9_999), st.integers(1, 2_000), st.integers(0, 500)), max_size=20)
+fills = st.lists(
+    st.tuples(sides, st.integers(1, 9_999), st.integers(1, 2_000), st.integers(0, 500)), min_size=3, max_size=20
+)
 
 
 @given(fills, st.booleans())
