@@ -14,11 +14,12 @@ from services.kalshi_feed.discovery import Discovery
 from services.kalshi_feed.live_books import LiveBooks
 from services.kalshi_feed.settings import Settings
 from shared.contracts.alerts import OperationalAlert
-from shared.contracts.streams import ALERTS, FEED_HEALTH
+from shared.contracts.streams import ALERTS, CATALOG, FEED_HEALTH
 from shared.domain.market import Venue
 from shared.io.bus import Identity, Outbox
 from shared.io.http import HttpClient
 from shared.io.websocket import dial, keep_connected
+from shared.runtime.catalog_repair import repair_catalog
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
 from shared.runtime.live_pairs import LivePairs
@@ -88,6 +89,9 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             writing = [tasks.create_task(outbox.run()), tasks.create_task(publisher.run())]
             working = [
                 tasks.create_task(discovery.run(settings.redis_url, refresh_s=settings.refresh_s)),
+                tasks.create_task(
+                    repair_catalog(settings.redis_url, CATALOG[Venue.KALSHI], outbox, lambda: discovery.known)
+                ),
                 tasks.create_task(_keep_books(settings, key, books, pairs, clock)),
                 tasks.create_task(_beats(books, publisher, outbox, clock)),
             ]

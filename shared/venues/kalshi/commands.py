@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from shared.domain.market import MarketId
+from shared.venues.kalshi.lifecycle import LIFECYCLE_CHANNEL
 from shared.venues.kalshi.schema import BOOK_CHANNEL
 
 
@@ -21,6 +22,10 @@ class CommandKind(StrEnum):
     ADD = "add_markets"
     DELETE = "delete_markets"
     SNAPSHOT = "get_snapshot"
+    AUDIT = "audit"
+    """A ``get_snapshot`` for books that are believed, to compare them."""
+    LIFECYCLE = "lifecycle"
+    """A ``subscribe`` to what happens to markets; it has no list of tickers."""
 
 
 class Command(msgspec.Struct, kw_only=True):
@@ -41,6 +46,8 @@ class Command(msgspec.Struct, kw_only=True):
 
     @property
     def _name(self) -> str:
+        if self.kind is CommandKind.LIFECYCLE:
+            return CommandKind.SUBSCRIBE.value
         whole = self.kind in {CommandKind.SUBSCRIBE, CommandKind.UNSUBSCRIBE}
         return self.kind.value if whole else "update_subscription"
 
@@ -52,8 +59,16 @@ class Command(msgspec.Struct, kw_only=True):
                     "market_tickers": self.tickers,
                     "use_yes_price": yes_price,
                 }
+            case CommandKind.LIFECYCLE:
+                return {"channels": [LIFECYCLE_CHANNEL]}
             case CommandKind.UNSUBSCRIBE:
                 return {"sids": [self.sid]}
+            case CommandKind.AUDIT:
+                return {
+                    "sids": [self.sid],
+                    "action": CommandKind.SNAPSHOT.value,
+                    "market_tickers": self.tickers,
+                }
             case _:
                 return {"sids": [self.sid], "action": self.kind.value, "market_tickers": self.tickers}
 

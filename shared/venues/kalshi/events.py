@@ -6,6 +6,7 @@ import msgspec
 
 from shared.domain.book import Book
 from shared.domain.market import MarketId
+from shared.venues.kalshi.lifecycle import EventFees, EventListed, LifecycleMissed, MarketNews
 
 _TYPES_MAX = 50
 _TYPE_CHARACTERS = 40
@@ -44,7 +45,26 @@ class LinkUnusable(msgspec.Struct, frozen=True):
     reason: str
 
 
-Event = BookChanged | BookEnded | BooksLost | CommandRefused | LinkUnusable
+class AuditDiffered(msgspec.Struct, frozen=True):
+    """A fresh snapshot, in sequence, was not the book that was streamed; the snapshot has replaced it."""
+
+    market_id: MarketId
+    levels: int
+    """How many levels of both sides were different."""
+
+
+Event = (
+    BookChanged
+    | BookEnded
+    | BooksLost
+    | CommandRefused
+    | LinkUnusable
+    | AuditDiffered
+    | MarketNews
+    | EventFees
+    | EventListed
+    | LifecycleMissed
+)
 
 
 class BookState(msgspec.Struct, frozen=True):
@@ -66,6 +86,10 @@ class Counts:
         self.gaps = 0
         self.refused: Counter[str] = Counter()
         """Frames or contents not used, by reason."""
+        self.audited = 0
+        """Streamed books that were compared with a fresh snapshot."""
+        self.audit_differed = 0
+        """Of those, how many were not the same."""
 
     def saw(self, kind: str) -> None:
         """Count a frame by its type, which may be anything: after 50 different ones the rest share a name."""

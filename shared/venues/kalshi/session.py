@@ -17,7 +17,8 @@ from shared.domain.market import MarketId
 from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, SIGNED_SIZE_E6, NumberRefused
 from shared.venues.kalshi import schema
 from shared.venues.kalshi.books import LiveBook, Step, Subscription
-from shared.venues.kalshi.events import BookEnded, BookState, Counts, Event, LinkUnusable
+from shared.venues.kalshi.events import AuditDiffered, BookEnded, BookState, Counts, Event, LinkUnusable
+from shared.venues.kalshi.lifecycle import LIFECYCLE_CHANNEL, LIFECYCLE_TYPES, read_lifecycle
 from shared.venues.kalshi.schema import Delta, Envelope, Snapshot
 from shared.venues.kalshi.subscriptions import CROSSED_FOR_NS, Subscriptions
 
@@ -34,7 +35,8 @@ class KalshiSession:
     """The books of one connection.
 
     ``use_yes_price`` asks for side ``no`` on the YES scale and reads it so. ``chunk`` bounds the tickers of one
-    command. ``adopt`` is for recordings: it takes any sid and any market it meets, as there is nobody to ask.
+    command. ``lifecycle`` subscribes to what happens to markets and fees as well. ``adopt`` is for recordings: it takes
+    any sid and any market it meets, as there is nobody to ask.
     """
 
     def __init__(
@@ -44,9 +46,12 @@ class KalshiSession:
         use_yes_price: bool = False,
         chunk: int = 100,
         adopt: bool = False,
+        lifecycle: bool = False,
     ) -> None:
         self.counts = Counts()
-        self._subs = Subscriptions(tickers, use_yes_price=use_yes_price, chunk=chunk, counts=self.counts)
+        self._subs = Subscriptions(
+            tickers, use_yes_price=use_yes_price, chunk=chunk, counts=self.counts, lifecycle=lifecycle
+        )
         self._by_sid = self._subs.by_sid
         self._adopt = adopt
         self._events = self._subs.events
@@ -103,6 +108,20 @@ class KalshiSession:
     def want(self, tickers: Iterable[MarketId]) -> None:
         """Stream exactly these markets from now on; the commands for it wait in ``data_to_send``."""
         self._subs.want(tickers)
+
+    def audit(self, count: int) -> int:
+        """Ask for fresh snapshots of up to ``count`` believed books, in turn, and compare them as they come.
+
+        The snapshot has its place in the sequence, so the comparison is exact. Returns how many were asked for.
+        """
+        return self._subs.audit(count)
+
+    def lose(self, market_ids: Iterable[MarketId], reason: str) -> Sequence[Event]:
+        """Stop believing these books, for a reason seen from outside, and ask for new ones."""
+        asked = set(market_ids)
+        for sub in list(self._by_sid.values()):
+            self._subs.lose(sub, [book for ticker, book in sub.markets.items() if ticker in asked], reason)
+        return self._drain()
 
     def data_to_send(self) -> list[str]:
         """Return the text frames to send, each once, in this order."""
@@ -351,12 +370,17 @@ class KalshiSession:
             book = self._subs.markets[body.market_ticker] = LiveBook(MarketId(body.market_ticker))
             sub.markets[body.market_ticker] = book
         unasked = book.live and message.id is None
+        was_believed = book.live and self._subs.is_audit(message.id)
+        before = (book.yes_bids.sizes_e6.copy(), book.no_bids.sizes_e6.copy()) if was_believed else None
         try:
             book.replace(body, yes_price=sub.yes_price)
         except NumberRefused as error:
             self._subs.snapshot_came(book, usable=False)
             self.counts.refused["number"] += 1
             self._subs.lose(sub, (book,), f"number: {error}")
+            return
+        if before is not None and not self._audited(book, *before):
+            self._subs.snapshot_came(book, usable=True)
             return
         book.venue_ts_ms = 0
         book.received_ts_ns = received_ts_ns
@@ -370,6 +394,19 @@ class KalshiSession:
             return
         self._subs.snapshot_came(book, usable=True)
         self._announce_snapshot(book, ended=unasked and book.book.is_empty)
+
+    def _audited(self, book: LiveBook, yes_e6: dict[int, int], no_e6: dict[int, int]) -> bool:
+        """Count a comparison of what was streamed with the snapshot that replaced it; return whether it differed."""
+        self.counts.audited += 1
+        differing = sum(
+            was.get(price) != now.get(price)
+            for was, now in ((yes_e6, book.yes_bids.sizes_e6), (no_e6, book.no_bids.sizes_e6))
+            for price in was.keys() | now.keys()
+        )
+        if differing:
+            self.counts.audit_differed += 1
+            self._events.append(AuditDiffered(book.market_id, differing))
+        return bool(differing)
 
     def _announce_snapshot(self, book: LiveBook, *, ended: bool) -> None:
         told = book.ended
@@ -428,12 +465,16 @@ class KalshiSession:
             return
         sub = self._by_sid.get(envelope.sid)
         if sub is None:
-            sub = self._subs.adopt(envelope.sid, envelope.type, next_seq=envelope.seq)
+            channel = LIFECYCLE_CHANNEL if envelope.type in LIFECYCLE_TYPES else envelope.type
+            sub = self._subs.adopt(envelope.sid, channel, next_seq=envelope.seq)
         expected = sub.next_seq
         if sub.channel == schema.BOOK_CHANNEL:
             self._subs.control_number(sub, envelope.seq)
-        else:
-            self._take(sub, envelope.seq, expected, frame)
+        elif self._take(sub, envelope.seq, expected, frame) and envelope.type in LIFECYCLE_TYPES:
+            try:
+                self._events.append(read_lifecycle(frame))
+            except ValueError:
+                self.counts.refused[f"malformed {envelope.type}"] += 1
 
 
 def _crossing(book: LiveBook) -> str:

@@ -11,6 +11,7 @@ from shared.domain.market import MarketId
 from shared.venues.kalshi.books import LiveBook, Step, Subscription
 from shared.venues.kalshi.commands import Command, CommandKind, chunked
 from shared.venues.kalshi.events import BooksLost, CommandRefused, Counts, Event, LinkUnusable
+from shared.venues.kalshi.lifecycle import LifecycleMissed
 from shared.venues.kalshi.schema import (
     BOOK_CHANNEL,
     ControlFrame,
@@ -39,12 +40,15 @@ _PASSING = frozenset({18, 27})
 _HOPELESS = frozenset({3, 5, 8, 9, 13})
 """Our commands are not understood or not allowed; no other ticker would help."""
 _TOO_MANY_MARKETS = 26
+_SNAPSHOTS = frozenset({CommandKind.SNAPSHOT, CommandKind.AUDIT})
 
 
 class Subscriptions:
     """The sids of one connection, the commands under way and the books that wait for a snapshot."""
 
-    def __init__(self, tickers: Iterable[MarketId], *, use_yes_price: bool, chunk: int, counts: Counts) -> None:
+    def __init__(
+        self, tickers: Iterable[MarketId], *, use_yes_price: bool, chunk: int, counts: Counts, lifecycle: bool = False
+    ) -> None:
         assert chunk > 0, chunk
         self.wanted = dict.fromkeys(tickers)
         self.by_sid: dict[int, Subscription] = {}
@@ -56,11 +60,13 @@ class Subscriptions:
         self._yes_price = use_yes_price
         self._chunk = chunk
         self._counts = counts
+        self._lifecycle = lifecycle
         self._connected = False
         self._refused: set[MarketId] = set()
         self._pending: dict[int, Command] = {}
         self._waiting: dict[str, LiveBook] = {}
         self._next_id = 1
+        self._audit_at = 0
         self._reconcile_at_ns: int | None = None
         self._resubscribed_at_ns: list[int] = []
 
@@ -75,6 +81,8 @@ class Subscriptions:
         self.now_ns = now_ns
         self._connected = True
         self._reconcile()
+        if self._lifecycle:
+            self._send(CommandKind.LIFECYCLE, ())
 
     def disconnected(self, reason: str) -> None:
         """Lose every book; nothing more can be asked."""
@@ -127,6 +135,8 @@ class Subscriptions:
     def gap(self, subscription: Subscription, reason: str) -> None:
         """Lose every book of the sid at once and ask for all of them."""
         self._counts.gaps += 1
+        if subscription.channel != BOOK_CHANNEL:
+            self.events.append(LifecycleMissed(reason))
         self.lose(subscription, subscription.markets.values(), reason)
 
     def lose(self, subscription: Subscription, books: Iterable[LiveBook], reason: str) -> None:
@@ -139,9 +149,27 @@ class Subscriptions:
                 self._waiting[book.market_id] = book
         self._ask(subscription, (book for book in books if book.wanted and self.now_ns >= book.retry_at_ns))
 
+    def audit(self, count: int) -> int:
+        """Ask for snapshots of up to ``count`` believed books, in turn, to compare; return how many were asked for."""
+        subscription = self._book_subscription()
+        if subscription is None or any(command.kind is CommandKind.AUDIT for command in self._pending.values()):
+            return 0
+        live = [ticker for ticker, book in subscription.markets.items() if book.live and book.wanted]
+        start = self._audit_at % len(live) if live else 0
+        asked = tuple(MarketId(ticker) for ticker in (live[start:] + live[:start])[:count])
+        self._audit_at = start + len(asked)
+        if asked:
+            self._send(CommandKind.AUDIT, asked, sid=subscription.sid)
+        return len(asked)
+
+    def is_audit(self, command_id: int | None) -> bool:
+        """Whether a snapshot with this id answers a comparison rather than a loss."""
+        command = self._pending.get(command_id or 0)
+        return command is not None and command.kind is CommandKind.AUDIT
+
     def snapshot_came(self, book: LiveBook, *, usable: bool) -> None:
         """Note that the exchange sent a snapshot of this book."""
-        for command in [command for command in self._pending.values() if command.kind is CommandKind.SNAPSHOT]:
+        for command in [command for command in self._pending.values() if command.kind in _SNAPSHOTS]:
             command.waiting.discard(book.market_id)
             if not command.waiting:
                 del self._pending[command.id]
@@ -158,11 +186,13 @@ class Subscriptions:
         if not self._connected:
             return
         for command in list(self._pending.values()):
-            if now_ns - command.sent_ns > ACK_WITHIN_NS and command.kind is not CommandKind.SNAPSHOT:
+            if now_ns - command.sent_ns > ACK_WITHIN_NS and command.kind not in _SNAPSHOTS:
                 self.events.append(LinkUnusable(f"no answer to {command.kind} {command.id} within 10 s"))
                 return
             if now_ns - command.sent_ns > SNAPSHOT_WITHIN_NS and command.kind is CommandKind.SNAPSHOT:
                 self._snapshot_overdue(command)
+            if now_ns - command.sent_ns > SNAPSHOT_WITHIN_NS and command.kind is CommandKind.AUDIT:
+                self._audit_overdue(command)
         if self._reconcile_at_ns is not None and now_ns >= self._reconcile_at_ns:
             self._reconcile_at_ns = None
             self._reconcile()
@@ -239,6 +269,10 @@ class Subscriptions:
         if command is None and self._connected:
             self._counts.refused["unasked subscription"] += 1
             return
+        if message.msg.channel != BOOK_CHANNEL:
+            if message.msg.sid not in self.by_sid:  # its first messages may have come before
+                self.adopt(message.msg.sid, message.msg.channel)
+            return
         subscription = self.adopt(message.msg.sid, message.msg.channel)
         if command is not None:
             self._carry(subscription, command.tickers)
@@ -248,7 +282,9 @@ class Subscriptions:
         command = self._pending.pop(message.id or 0, None)
         if command is None:
             return
-        if command.kind is CommandKind.SNAPSHOT:
+        if command.kind is CommandKind.LIFECYCLE:
+            return
+        if command.kind in _SNAPSHOTS:
             self._pending[command.id] = command  # the snapshots are the answer
             return
         sid = message.sid if message.sid is not None else command.sid
@@ -275,13 +311,18 @@ class Subscriptions:
         code, text = message.msg.code, message.msg.msg
         self._counts.refused[f"error {code}"] += 1
         subscription = self.by_sid.get(message.sid) if message.sid is not None else None
+        if subscription is not None and code in _TERMINAL and subscription.channel != BOOK_CHANNEL:
+            self._lifecycle_ended(subscription, f"error {code}: {text}")
+            return
         if subscription is not None and code in _TERMINAL:
             self._resubscribe(subscription, f"error {code}: {text}")
             return
         command = self._pending.pop(message.id or 0, None)
-        if command is None:
+        if command is None or command.kind is CommandKind.AUDIT:
             return
-        if code in _PASSING:
+        if command.kind is CommandKind.LIFECYCLE:
+            self.events.append(LifecycleMissed(f"error {code} to the lifecycle subscription: {text}"))
+        elif code in _PASSING:
             self._try_later(command)
         elif command.kind is CommandKind.SNAPSHOT or command.kind is CommandKind.DELETE or code == 7:
             self._subscription_failed(command, f"error {code} to {command.kind}: {text}")
@@ -382,6 +423,22 @@ class Subscriptions:
         subscription = self.by_sid.get(command.sid)
         if subscription is not None and silent and any(book.failures <= 1 for book in books):
             self._resubscribe(subscription, "no snapshot within 5 s")
+
+    def _audit_overdue(self, command: Command) -> None:
+        """Stop believing books that the exchange will not confirm; what follows is the way of any lost book."""
+        del self._pending[command.id]
+        self._counts.refused["audit unanswered"] += 1
+        subscription = self.by_sid.get(command.sid)
+        if subscription is not None:
+            books = [subscription.markets[ticker] for ticker in command.waiting if ticker in subscription.markets]
+            self.lose(subscription, books, "no snapshot to compare with within 5 s")
+
+    def _lifecycle_ended(self, subscription: Subscription, reason: str) -> None:
+        del self.by_sid[subscription.sid]
+        self.retired.add(subscription.sid)
+        self.events.append(LifecycleMissed(reason))
+        if self._lifecycle:
+            self._send(CommandKind.LIFECYCLE, ())
 
     def _resubscribe(self, subscription: Subscription, reason: str) -> None:
         """Leave a sid that cannot be mended and subscribe to its markets anew."""
