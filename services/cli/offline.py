@@ -76,8 +76,8 @@ def books_command(
         for name, levels in (("ask", reversed(book.yes_asks)), ("bid", book.yes_bids)):
             for price, size in levels:
                 write_line(f"  {name} {price:>6} {size:>14}")
-    for market_id in result.lost if isinstance(result, kalshi.ReplayResult) else ():
-        write_line(f"{market_id}: no book, frames that it needs were lost or refused")
+    for market_id in result.lost:
+        write_line(f"{market_id}: not to be believed, frames that it needs were lost or refused")
     write_line(f"frames   {_counted(result.frames)}")
     write_line(f"gaps     {result.gaps}")
     write_line(f"refused  {_counted(result.refused)}")
