@@ -117,8 +117,21 @@ def test_another_word_is_not_taken_for_no(word: str) -> None:
 
 
 def test_a_wrong_choice_is_refused() -> None:
-    assert refusal(TEST_MOOD="angry").startswith("TEST_MOOD='angry': ")
-    assert refusal(TEST_ROLE="both").startswith("TEST_ROLE='both': ")
+    assert refusal(TEST_MOOD="angry") == "TEST_MOOD='angry': expected one of calm, brave"
+    assert refusal(TEST_ROLE="both") == "TEST_ROLE='both': expected one of taker, maker"
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"), [("TEST_PROT", "; did you mean TEST_PORT?"), ("TEST_QQQQQQQQ", ""), ("TEST_ROLE_", None)]
+)
+def test_a_misspelled_setting_is_refused_and_not_left_at_its_default(variable: str, hint: str | None) -> None:
+    said = refusal(**{variable: "9"})
+    assert said.startswith(f"{variable} is not a setting of test")
+    assert hint is None or said.endswith(f"of test{hint}")
+
+
+def test_an_empty_variable_that_is_no_setting_says_nothing() -> None:
+    assert read(TEST_PROT="") == read()
 
 
 def test_a_line_break_in_a_value_stays_one_line() -> None:
