@@ -23,6 +23,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _SECRET_MAX_BYTES = 65_536
+_SHORTEST_KEY_BYTES = 16
 
 
 class SharedVariable(msgspec.Struct, frozen=True):
@@ -121,6 +122,21 @@ def read_secret_file(path: Path, variable: str) -> Secret:
         return Secret(path.read_bytes())
     except OSError as error:
         raise SettingsRefused(f"{variable}: cannot read {path}: {error.strerror}") from None
+
+
+def read_intent_key(path: Path) -> Secret:
+    """Read the key that intents are signed with; every byte counts, a line's end too, for who signs and who checks.
+
+    Raises SettingsRefused as ``read_secret_file`` does, and for a key that is too short.
+    """
+    key = read_secret_file(path, "DUTCHBOOK_INTENT_KEY_FILE")
+    length = len(key.reveal())
+    if length < _SHORTEST_KEY_BYTES:
+        raise SettingsRefused(
+            f"DUTCHBOOK_INTENT_KEY_FILE: the key in {path} has {length} bytes; "
+            f"at least {_SHORTEST_KEY_BYTES} are needed, such as the output of: openssl rand -hex 32"
+        )
+    return key
 
 
 def _parsed(hint: Any, variable: str, text: str) -> Any:

@@ -11,7 +11,15 @@ import msgspec
 import pytest
 
 from shared.runtime.errors import SettingsRefused
-from shared.runtime.settings import RedisUrl, Secret, SharedVariable, read_secret_file, read_settings, variable_name
+from shared.runtime.settings import (
+    RedisUrl,
+    Secret,
+    SharedVariable,
+    read_intent_key,
+    read_secret_file,
+    read_settings,
+    variable_name,
+)
 
 SECRET = b"correct horse battery staple"
 
@@ -231,3 +239,9 @@ def test_a_file_that_vanishes_or_may_not_be_read_is_refused_too(
 @pytest.mark.parametrize("shown", [repr, str, lambda secret: f"{secret}", lambda secret: f"{[secret]!r}"])
 def test_a_secret_is_never_shown(shown: Callable[[Secret], str]) -> None:
     assert SECRET.decode() not in shown(Secret(SECRET))
+
+
+def test_the_key_of_intents_is_every_byte_of_its_file_and_not_too_short(tmp_path: Path) -> None:
+    assert read_intent_key(secret_file(tmp_path, content=b"0123456789abcde\n")).reveal() == b"0123456789abcde\n"
+    with pytest.raises(SettingsRefused, match=r"DUTCHBOOK_INTENT_KEY_FILE: .* has 15 bytes; at least 16 are needed"):
+        read_intent_key(secret_file(tmp_path, content=b"0123456789abcde"))
