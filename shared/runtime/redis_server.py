@@ -189,9 +189,11 @@ async def _server_facts(url: str) -> dict[str, Any]:
 
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    shown = parts._replace(netloc=host if host == parts.netloc else f"…@{host}")
-    return (shown._replace(query="…") if parts.query else shown).geturl()
+    if parts.query:
+        url = f"{url.partition('?')[0]}?…"
+    if "@" not in parts.netloc:
+        return url
+    return urlsplit(url)._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def _fresh_folder() -> Path:

@@ -263,4 +263,4 @@ def test_a_book_that_a_broken_line_cost_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\n".join([SNAPSHOT % 1, b"{"]))
     with running("services.cli", "books", "kalshi", str(path), folder=tmp_path) as run:
         assert run.ends() == 0, run.stderr
-    assert run.stdout.startswith("KXA-1-B: no book")
+    assert "\nKXA-1-B: not to be believed, frames that it needs were lost or refused\n" in run.stdout
