@@ -35,7 +35,8 @@ class KalshiSession:
     """The books of one connection.
 
     ``use_yes_price`` asks for side ``no`` on the YES scale and reads it so. ``chunk`` bounds the tickers of one
-    command. ``lifecycle`` subscribes to what happens to markets and fees as well. ``adopt`` is for recordings: it takes any sid and any market it meets, as there is nobody to ask.
+    command. ``lifecycle`` subscribes to what happens to markets and fees as well. ``adopt`` is for recordings: it takes
+    any sid and any market it meets, as there is nobody to ask.
     """
 
     def __init__(
