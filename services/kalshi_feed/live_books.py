@@ -92,6 +92,7 @@ class LiveBooks:
         self._alert = alert
         self._epoch = epoch
         self._silent_s = silent_s
+        self._wanted: frozenset[MarketId] = frozenset(session.market_ids())
         self._dials = 0
         self._unauthorised = 0
         self._wake = asyncio.Event()
@@ -136,7 +137,8 @@ class LiveBooks:
 
     def want(self, market_ids: Iterable[MarketId]) -> None:
         """Stream exactly these markets from now on."""
-        self.session.want(market_ids)
+        self._wanted = frozenset(market_ids)
+        self.session.want(self._wanted)
         self._wake.set()
 
     def listed(self, markets: Iterable[Market], read_ms: int) -> None:
@@ -256,7 +258,7 @@ class LiveBooks:
             self._wake.set()
 
     def _trading_changed(self, market_ids: Iterable[MarketId]) -> None:
-        for market_id in market_ids:
+        for market_id in self._wanted.intersection(market_ids):
             reason = self.trading.why_not(market_id)
             if reason is None:
                 self._publisher.mark(self, market_id)

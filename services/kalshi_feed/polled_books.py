@@ -176,7 +176,7 @@ class PolledBooks:
         return self._clock.monotonic_s() - polled.read_s > max(_OLD_AFTER_S, _ROUNDS_MISSED * self._round_s)
 
     def _trading_changed(self, market_ids: Iterable[MarketId]) -> None:
-        for market_id in market_ids:
+        for market_id in set(self._wanted).intersection(market_ids):
             reason = self.trading.why_not(market_id)
             if reason is None:
                 self._publisher.mark(self, market_id)

@@ -4,12 +4,13 @@ Kalshi sends nothing when a market opens or closes on time, one message when a p
 is known. A halt by message outlasts any listing that was read before it (Kalshi API reference, read 2026-11-21).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from shared.domain.market import Market, MarketId, MarketStatus
 from shared.venues.kalshi.lifecycle import MarketNews
 from shared.venues.kalshi.market_data import ExchangeStatus
 
+_FORGET_AFTER_MS = 24 * 3_600_000
 _FINAL = {"determined": "the exchange has determined the answer", "settled": "the exchange has settled the market"}
 
 
@@ -60,7 +61,9 @@ class TradingState:
 
     def listed(self, markets: Iterable[Market], *, read_ms: int) -> list[MarketId]:
         """Take a listing whose reading began at ``read_ms``; return the markets that may be quoted now or no longer."""
+        markets = list(markets)
         changed = []
+        self._forget(self._halted.keys() - {market.market_id for market in markets}, read_ms)
         for market in markets:
             before = self.why_not(market.market_id) is None
             self._shards[market.market_id] = market.exchange_index
@@ -92,6 +95,13 @@ class TradingState:
                 self._halted[market.market_id] = (f"the exchange lists the market as {market.status}", read_ms)
         elif halt is not None and halt[1] < read_ms and market.market_id not in self._over:
             del self._halted[market.market_id]
+
+    def _forget(self, unlisted: Set[MarketId], read_ms: int) -> None:
+        """Let go of markets that were halted a day ago and are not listed any more: no pair has them by now."""
+        for market_id in unlisted:
+            if self._halted[market_id][1] < read_ms - _FORGET_AFTER_MS:
+                del self._halted[market_id]
+                self._over.discard(market_id)
 
     def _close_at(self, market_id: MarketId, closes_ms: int, now_ms: int) -> None:
         self._closes_ms[market_id] = closes_ms
