@@ -62,7 +62,7 @@ def make_tape(*, messages: int, seed: int) -> Tape:
 def _deep(body: bytes) -> bytes:
     """Return a snapshot with far orders on both sides, unless the market trades near an end of the scale."""
     found: dict[str, Any] = msgspec.json.decode(body)
-    sides = [found.get(f"{side}_dollars_fp") for side in ("yes", "no")]
+    sides: list[list[list[str]]] = [found.get(f"{side}_dollars_fp", []) for side in ("yes", "no")]
     if all(levels and max(price for price, _ in levels) >= "0.1500" for levels in sides):
         for levels in sides:
             held = {price for price, _ in levels}
