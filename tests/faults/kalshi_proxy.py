@@ -38,8 +38,8 @@ class Connection:
         """Added to every number of the book subscription: how many frames were injected."""
         self.last_seq = 0
         self.commands: list[Frame] = []
-        self.kept: list[Frame] = []
-        """What a rule keeps for itself."""
+        self.stalled = False
+        """Nothing passes any more, in neither direction, and nobody says so."""
 
     def injected(self, frame: Frame) -> Frame:
         """Give an invented frame the next number."""
@@ -62,7 +62,6 @@ class Proxy:
         self.refuse_all: Callable[[], web.Response | int] | None = None
         self.rest: dict[str, Any] = {}
         """Bodies to answer with instead of the exchange's, by path."""
-        self.stalled = False
         self.dials_s: list[float] = []
         self.signatures: list[str] = []
         self.connections: list[Connection] = []
@@ -130,7 +129,7 @@ class Proxy:
 
     async def _up(self, connection: Connection, upstream: aiohttp.ClientWebSocketResponse) -> None:
         async for message in connection.ws:
-            if self.stalled:
+            if connection.stalled:
                 continue
             if message.type is WSMsgType.PING:
                 await connection.ws.pong(message.data)
@@ -145,7 +144,7 @@ class Proxy:
                 frame["seq"] += connection.shift
                 connection.last_seq = frame["seq"]
             for passed in self.rule(connection, frame):
-                if not self.stalled:
+                if not connection.stalled:
                     await connection.ws.send_str(json.dumps(passed))
         await connection.ws.close()
 
@@ -171,7 +170,7 @@ class Proxy:
         ready.set()
         await ended.wait()
         for connection in self.connections:
-            if connection.transport is not None:
+            if connection.transport is not None and not connection.transport.is_closing():
                 connection.transport.abort()
         await runner.cleanup()
 

@@ -68,6 +68,7 @@ class Bench:
             KALSHI_FEED_STATUS_S="1",
             KALSHI_FEED_AUDIT_S="2",
             KALSHI_FEED_PROBE_S="2",
+            KALSHI_FEED_SILENT_S="5",
             **environ,
         )
 
@@ -109,7 +110,8 @@ class Bench:
     def said_since(self, since_ns: int) -> list[Quote | QuotesStale]:
         found: list[Quote | QuotesStale] = []
         for stream in QUOTES[Venue.KALSHI]:
-            found += [stream.decoder.decode(fields[FIELD]) for _, fields in self.pipe.redis.xrange(stream.name)]
+            entries = self.pipe.redis.xrange(stream.name, min=str(since_ns // 1_000_000))
+            found += [stream.decoder.decode(fields[FIELD]) for _, fields in entries]
         return sorted((one for one in found if one.published_ts_ns >= since_ns), key=lambda one: one.published_ts_ns)
 
     def stale_since(self, since_ns: int) -> list[QuotesStale]:
@@ -171,7 +173,7 @@ def bench(steady: Bench) -> Iterator[Bench]:
     """The running feed with all its books right."""
     steady.wait_equal()
     yield steady
-    steady.proxy.rule, steady.proxy.stalled, steady.proxy.refuse_all = unspoiled, False, None
+    steady.proxy.rule, steady.proxy.refuse_all = unspoiled, None
     steady.proxy.rest.clear()
 
 
@@ -307,6 +309,21 @@ def test_k09_a_reset_inside_a_frame_is_followed_by_a_dial_with_a_new_signature(b
     assert statistics.median(took_ms) < 20_000
 
 
+def test_k10_a_link_on_which_everything_vanishes_is_doubted_at_once_and_given_up(fresh: Bench) -> None:
+    dials = len(fresh.proxy.dials_s)
+    fresh.proxy.do(lambda connection: setattr(connection, "stalled", True))
+    since_ns = fresh.proxy.struck_ns[-1]
+
+    def old_beat() -> bool:
+        beat = fresh.pipe.beat(Venue.KALSHI)
+        return beat is not None and beat.frame_age_ms > 2_500
+
+    eventually(old_beat, within_s=10, what=lambda: fresh.feed_log)
+    eventually(lambda: len(fresh.proxy.dials_s) > dials, within_s=20, what=lambda: fresh.feed_log)
+    fresh.wait_stale(since_ns, count=PAIRED)
+    fresh.wait_equal(since_ns=since_ns)
+
+
 def test_k11_a_frozen_stream_is_noticed_by_asking_and_not_by_pings(bench: Bench) -> None:
     since_ns = time.time_ns()
     bench.pipe.control("/_fault", {"venue": "kalshi", "name": "freeze", "times": 1})
@@ -350,6 +367,18 @@ def test_k16_a_ticker_that_the_exchange_refuses_costs_no_other(bench: Bench) -> 
     since_ns = time.time_ns()
     bench.wait_equal()
     assert bench.stale_since(since_ns) == []
+
+
+def test_k17_an_acknowledgement_that_never_comes_ends_the_link(fresh: Bench) -> None:
+    def deaf(_connection: Connection, frame: Frame) -> list[Frame]:
+        return [] if frame["type"] == "subscribed" else [frame]
+
+    fresh.proxy.rule = deaf
+    fresh.proxy.do(reset_mid_frame)
+    since_ns, dials = fresh.proxy.struck_ns[-1], len(fresh.proxy.dials_s)
+    eventually(lambda: len(fresh.proxy.dials_s) >= dials + 2, within_s=30, what=lambda: fresh.feed_log)
+    fresh.proxy.rule = unspoiled
+    fresh.wait_equal(since_ns=since_ns)
 
 
 def test_k19_a_paused_exchange_has_no_quotes(bench: Bench) -> None:
