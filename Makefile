@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt bench conformance-kalshi conformance-polymarket conformance-locks lock clean
+.PHONY: help setup demo test check fmt bench conformance-kalshi conformance-polymarket lock conformance-locks clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -71,7 +71,7 @@ CONFORM := DUTCHBOOK_COMMAND="$(CURDIR)/$(BIN)/dutchbook" tests/conformance/run.
 
 conformance-kalshi: setup ## Kalshi's official SDK and two community clients against the simulator
 	@$(CONFORM) kalshi-sockets 3.11 run_kalshi_sockets
-	@$(CONFORM) kalshi 3.13 run_kalshi_rest run_kalshi_typed_socket
+	@$(CONFORM) kalshi 3.13 run_kalshi_rest run_kalshi_sdk
 
 conformance-polymarket: setup ## the official Polymarket clients against the simulator
 	@$(CONFORM) polymarket 3.11 run_polymarket

@@ -8,8 +8,10 @@ import asyncio
 import logging
 import random
 
+from redis.exceptions import RedisError
+
 from services.alerts.sink import Sink
-from shared.io.bus import TRANSIENT, Client, RedisError, waits_s
+from shared.io.bus import TRANSIENT, Client, waits_s
 from shared.io.webhook import WebhookBusy, WebhookUnavailable
 from shared.runtime.crash import Crashes
 

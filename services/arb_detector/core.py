@@ -239,6 +239,8 @@ class Detector:
     def _step(self, state: PairState, direction: Direction, watch: Watch, wire_ts_ns: int | None) -> Step:
         now_s = self._clock.monotonic_s()
         if watch.episode is not None:
+            if watch.may_hold(now_s) and self._is_promising(state, direction, is_open=True):
+                return Step.HOLDING
             walk = self._walk(state, direction, is_open=True)
             step = watch.with_episode(walk, now_s)
             if step is Step.CLOSED:
@@ -255,17 +257,26 @@ class Detector:
 
     def _walk(self, state: PairState, direction: Direction, *, is_open: bool) -> Walk | None:
         """Return what a direction offers, None when it is less than opening, or staying open, asks for."""
+        if not self._is_promising(state, direction, is_open=is_open):
+            return None
         pricing = state.staying if is_open else state.opening
         kalshi, polymarket = state.kalshi.ladders, state.polymarket.ladders
         assert pricing is not None
         assert kalshi is not None
         assert polymarket is not None
-        if direction not in pricing.promising(kalshi, polymarket):
-            return None
         walk = pricing.walk(direction, kalshi, polymarket)
         edges = self._config.edges
         least_dollars = edges.min_edge_dollars * (edges.keep_percent if is_open else 100) / 100
         return walk if walk is not None and money_dollars(walk.edge_e10) >= least_dollars else None
+
+    def _is_promising(self, state: PairState, direction: Direction, *, is_open: bool) -> bool:
+        """Return whether the best prices alone leave enough; the walk finds nothing where they do not."""
+        pricing = state.staying if is_open else state.opening
+        kalshi, polymarket = state.kalshi.ladders, state.polymarket.ladders
+        assert pricing is not None
+        assert kalshi is not None
+        assert polymarket is not None
+        return direction in pricing.promising(kalshi, polymarket)
 
     def _open(self, state: PairState, direction: Direction, walk: Walk, wire_ts_ns: int | None) -> None:
         opportunity_id = ids.new_id(self._clock.now_ms(), self._random_bits)

@@ -53,6 +53,7 @@ class Episode:
         "told_edge_e10",
         "told_s",
         "told_size_e6",
+        "walked_s",
     )
 
     def __init__(self, opportunity_id: str, *, opened_ts_ns: int, edge_e10: int, size_e6: int, now_s: float) -> None:
@@ -60,7 +61,7 @@ class Episode:
         self.opened_ts_ns = opened_ts_ns
         self.peak_edge_e10 = self.told_edge_e10 = edge_e10
         self.peak_size_e6 = self.told_size_e6 = size_e6
-        self.told_s = now_s
+        self.told_s = self.walked_s = now_s
         self.dipped_s: float | None = None
         self.is_resumed = False
         """Opened by an earlier process and not yet seen with trusted quotes by this one."""
@@ -100,6 +101,16 @@ class Watch:
             return Step.WAITING
         return Step.OPENED if now_s >= self._opens_s(self._since_s) else Step.COOLING
 
+    def may_hold(self, now_s: float) -> bool:
+        """Whether the open episode was priced so recently that there would be nothing to tell: look at the top only."""
+        episode = self.episode
+        return (
+            episode is not None
+            and episode.dipped_s is None
+            and not episode.is_resumed
+            and now_s - episode.walked_s < self._rules.update_after_s
+        )
+
     def begin(self, episode: Episode) -> None:
         """Open an episode."""
         self.episode = episode
@@ -110,6 +121,7 @@ class Watch:
         episode = self.episode
         assert episode is not None
         episode.is_resumed = False
+        episode.walked_s = now_s
         if walk is None:
             if episode.dipped_s is None:
                 episode.dipped_s = now_s

@@ -23,11 +23,12 @@ from services.kalshi_feed.settings import Settings
 from services.kalshi_feed.skew import ClockSkew
 from shared.contracts.alerts import OperationalAlert
 from shared.contracts.health import FeedBeat
-from shared.contracts.streams import ALERTS, FEED_HEALTH
+from shared.contracts.streams import ALERTS, CATALOG, FEED_HEALTH
 from shared.domain.market import Market, Venue
 from shared.io.bus import Identity, Outbox
 from shared.io.http import HttpClient
 from shared.io.websocket import dial, keep_connected
+from shared.runtime.catalog_repair import repair_catalog
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
 from shared.runtime.live_pairs import LivePairs
@@ -121,6 +122,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             beats = _beats(stream.state_changed, lambda: beat(stream, clock, quotes=publisher.quotes), outbox)
         work = [
             discovery.run(settings.redis_url, refresh_s=settings.refresh_s),
+            repair_catalog(settings.redis_url, CATALOG[Venue.KALSHI], outbox, lambda: discovery.known),
             ExchangeWatch(client, books.exchange, every_s=settings.status_s).run(),
             beats,
             *reading,

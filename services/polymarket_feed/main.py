@@ -13,11 +13,12 @@ from services.polymarket_feed.discovery import Discovery
 from services.polymarket_feed.fleet import Fleet
 from services.polymarket_feed.live_books import LiveBooks
 from services.polymarket_feed.settings import Settings
-from shared.contracts.streams import FEED_HEALTH
+from shared.contracts.streams import CATALOG, FEED_HEALTH
 from shared.domain.market import Venue
 from shared.io.bus import Identity, Outbox
 from shared.io.http import HttpClient
 from shared.io.websocket import dial
+from shared.runtime.catalog_repair import repair_catalog
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
 from shared.runtime.live_pairs import LivePairs
@@ -85,6 +86,9 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 tasks.create_task(publisher.run()),
                 tasks.create_task(pairs.run(stopping)),
                 tasks.create_task(discovery.run(settings.redis_url, refresh_s=settings.refresh_s)),
+                tasks.create_task(
+                    repair_catalog(settings.redis_url, CATALOG[Venue.POLYMARKET], outbox, lambda: discovery.known)
+                ),
                 tasks.create_task(auditor.run()),
                 tasks.create_task(_beats(fleet, publisher, outbox, clock)),
             ]

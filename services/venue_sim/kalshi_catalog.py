@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from services.venue_sim.faults import FaultKind, Faults
 from services.venue_sim.kalshi_objects import event_json, market_json, orderbook_json, series_json
 from services.venue_sim.markets import KalshiEvent, KalshiMarket, KalshiSeries
 
@@ -41,10 +42,15 @@ class KalshiCatalog(Protocol):
         ...
 
 
+LIQUIDITY = FaultKind("emit_liquidity_dollars", "while_on", "markets carry the field removed in October 2026")
+
+
 class WorldCatalog:
     """The simulated world's listings."""
 
-    def __init__(self, markets: Iterable[KalshiMarket]) -> None:
+    def __init__(self, markets: Iterable[KalshiMarket], faults: Faults | None = None) -> None:
+        self._faults = Faults() if faults is None else faults
+        self._faults.declare(LIQUIDITY)
         self._markets = {market.market_id: market for market in markets}
         self._events: dict[str, KalshiEvent] = {}
         self._series: dict[str, KalshiSeries] = {}
@@ -62,7 +68,10 @@ class WorldCatalog:
     def market(self, ticker: str) -> Json | None:
         """Return a market object."""
         market = self._markets.get(ticker)
-        return None if market is None else market_json(market)
+        if market is None:
+            return None
+        body = market_json(market)
+        return body | {"liquidity_dollars": "0.0000"} if self._faults.active(LIQUIDITY.name) else body
 
     def orderbook(self, ticker: str, depth: int) -> Json | None:
         """Return both sides' bids."""

@@ -22,6 +22,7 @@ ERRORS = {
     5: "Unknown command",
     7: "Unknown subscription ID",
     8: "Unknown channel name",
+    10: "Channel error",
     11: "Invalid parameter",
     12: "Exactly one subscription ID is required",
     13: "Unsupported action",
@@ -64,11 +65,11 @@ class CommandDesk:
         except Refused as refusal:
             self._say_error(refusal, command_id)
 
-    def overflow(self, subscription: Subscription) -> bytes:
-        """End a subscription whose client is too slow and return the error frame that says so."""
+    def end(self, subscription: Subscription, code: int) -> bytes:
+        """End a subscription and return the error frame that says so: 25 for a client that is too slow."""
         self._broadcast.end(subscription)
         self._subscriptions.pop(subscription.sid, None)
-        error = {"code": 25, "msg": ERRORS[25]}
+        error = {"code": code, "msg": ERRORS[code]}
         return frames.control(
             {
                 "type": "error",

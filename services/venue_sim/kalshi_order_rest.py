@@ -11,6 +11,7 @@ from aiohttp import web
 from services.venue_sim.faults import FaultKind, Faults
 from services.venue_sim.kalshi_access import Access
 from services.venue_sim.kalshi_exchange import AUTO_ROUTE, KalshiExchange
+from services.venue_sim.kalshi_faults import EXCHANGE_PAUSED, TRADING_PAUSED
 from services.venue_sim.kalshi_money import average_text
 from services.venue_sim.kalshi_objects import count_text
 from services.venue_sim.kalshi_order import Order, OrderRefused
@@ -64,6 +65,7 @@ class OrderRest:
             if self._faults.take(REFUSE_503.name):
                 return json_answer({"error": {"code": "exchange_unavailable", "message": "try later"}}, status=503)
             try:
+                self._check_pauses(request)
                 status, body = await act(request)
             except OrderRefused as refused:
                 status, body = refused.status, refused.body
@@ -72,6 +74,13 @@ class OrderRest:
             return web.Response(status=204) if body is None else json_answer(body, status=status)
 
         return handle
+
+    def _check_pauses(self, request: web.Request) -> None:
+        """Refuse everything in an exchange pause, everything but cancels in a trading pause."""
+        if self._faults.active(EXCHANGE_PAUSED.name):
+            raise OrderRefused(503, "exchange_paused")
+        if self._faults.active(TRADING_PAUSED.name) and request.method == "POST":
+            raise OrderRefused(400, "trading_paused")
 
     async def _create(self, request: web.Request) -> Answer:
         return 201, self._created(body_of(await request.read(), "CreateOrderV2Request"))

@@ -107,7 +107,8 @@ class Portfolio:
         self._remember(at_ms, market)
 
     def _on_happened(self, happened: Happened) -> None:
-        self._remember(happened.order.updated_us // 1_000, happened.order.market)
+        at_ms = happened.fill.at_ms if happened.fill else happened.order.updated_us // 1_000
+        self._remember(at_ms, happened.order.market)
 
     def _remember(self, at_ms: int, market: KalshiMarket) -> None:
         self._balances.add(at_ms, self._balance())

@@ -13,8 +13,10 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from services.venue_sim.faults import Faults
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_catalog import KalshiCatalog
+from services.venue_sim.kalshi_faults import EXCHANGE_PAUSED, TRADING_PAUSED
 
 Json = dict[str, Any]
 
@@ -51,7 +53,9 @@ class BadParameter(Exception):
 class KalshiRest:
     """The routes; ``catalog`` has the objects, ``authenticator`` guards everything private."""
 
-    def __init__(self, catalog: KalshiCatalog, authenticator: Authenticator) -> None:
+    def __init__(self, catalog: KalshiCatalog, authenticator: Authenticator, faults: Faults | None = None) -> None:
+        self._faults = Faults() if faults is None else faults
+        self._faults.declare(TRADING_PAUSED, EXCHANGE_PAUSED)
         self._catalog = catalog
         self._authenticator = authenticator
 
@@ -81,20 +85,14 @@ class KalshiRest:
     # --- exchange -------------------------------------------------------------------------------------------------
 
     async def _exchange_status(self, _request: web.Request) -> web.StreamResponse:
-        shard = {
-            "exchange_index": 0,
-            "description": "default",
-            "exchange_active": True,
-            "trading_active": True,
-            "intra_exchange_transfers_active": True,
+        exchange_active = not self._faults.active(EXCHANGE_PAUSED.name)
+        state: Json = {
+            "exchange_active": exchange_active,
+            "trading_active": exchange_active and not self._faults.active(TRADING_PAUSED.name),
+            "intra_exchange_transfers_active": exchange_active,
         }
         return json_answer(
-            {
-                "exchange_active": True,
-                "trading_active": True,
-                "intra_exchange_transfers_active": True,
-                "exchange_index_statuses": [shard],
-            }
+            {**state, "exchange_index_statuses": [{"exchange_index": 0, "description": "default", **state}]}
         )
 
     # --- markets --------------------------------------------------------------------------------------------------

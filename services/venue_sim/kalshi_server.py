@@ -42,5 +42,5 @@ def create_app(
     desk = KalshiDesk(world, broadcast, authenticator, faults, tier=tier)
     app[DESK] = desk
     desk.add_to(app)
-    KalshiRest(WorldCatalog(world.kalshi_markets.values()), authenticator).add_to(app)
+    KalshiRest(WorldCatalog(world.kalshi_markets.values(), faults), authenticator, faults).add_to(app)
     return app

@@ -5,11 +5,13 @@ per connection and subscription, over data and control frames alike (Kalshi API 
 traffic of August 2026).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from services.venue_sim import kalshi_faults as faulty
 from services.venue_sim import kalshi_frames as frames
-from services.venue_sim.faults import FaultKind, Faults
+from services.venue_sim.faults import Faults
 from services.venue_sim.markets import KalshiMarket, Operation
 
 BOOKS = "orderbook_delta"
@@ -20,16 +22,9 @@ PRIVATE_CHANNELS = ("fill", "user_orders", "market_positions", "order_group_upda
 """What happens to the account's own orders; a replay of recorded data has none."""
 
 CHANNELS = (BOOKS, TRADES, TICKER, LIFECYCLE, *PRIVATE_CHANNELS)
+_DELTA = re.compile(rb'"delta_fp":"[^"]*"')
+
 SEQUENCED = (BOOKS, TRADES, LIFECYCLE, "order_group_updates")
-
-SKIP_DELTA = FaultKind("skip_delta", "times", "leave out the next delta of a subscription; its number is used up")
-DROP_CONNECTION = FaultKind("drop_connection", "times", "cut every connection without a close frame")
-FREEZE = FaultKind("freeze", "while_on", "hold all frames back; pings go on, and what was held follows")
-
-BOTH_SIDES = FaultKind(
-    "always_both_sides", "while_on", "snapshots write an empty side as [] (kalshi-sdk 22.4.0 needs it)"
-)
-OK_WITHOUT_SEQ = FaultKind("ok_without_seq", "while_on", "an ok frame takes no number of its subscription")
 
 
 class Receiver(Protocol):
@@ -37,6 +32,10 @@ class Receiver(Protocol):
 
     def push(self, subscription: "Subscription", frame: bytes) -> None:
         """Queue a data frame, or end the subscription when too much is waiting."""
+        ...
+
+    def end(self, subscription: "Subscription", code: int) -> None:
+        """End a subscription with an error frame."""
         ...
 
     def cut(self) -> None:
@@ -47,7 +46,7 @@ class Receiver(Protocol):
 class Subscription:
     """One sid of one connection."""
 
-    __slots__ = ("channel", "ended", "receiver", "seq", "sid", "tickers", "yes_scale")
+    __slots__ = ("_held", "channel", "ended", "receiver", "seq", "sid", "tickers", "yes_scale")
 
     def __init__(self, receiver: Receiver, sid: int, channel: str, *, yes_scale: bool) -> None:
         self.receiver = receiver
@@ -57,6 +56,8 @@ class Subscription:
         self.seq = 0
         self.ended = False
         """Once it has ended it sends nothing more."""
+        self._held: bytes | None = None
+        """A frame that a fault holds back until the next one has been sent."""
         self.tickers: dict[str, None] = {}
         """In the order they were added; empty means every market, where the channel allows that."""
 
@@ -73,9 +74,20 @@ class Subscription:
             return
         seq = self.take_seq()
         if seq is None:
-            self.receiver.push(self, frames.unsequenced(kind, self.sid, body))
+            self.push(frames.unsequenced(kind, self.sid, body))
         else:
-            self.receiver.push(self, frames.sequenced(kind, self.sid, seq, body, command_id=command_id))
+            self.push(frames.sequenced(kind, self.sid, seq, body, command_id=command_id))
+
+    def push(self, frame: bytes) -> None:
+        """Send a finished frame, and then the one that was held back."""
+        self.receiver.push(self, frame)
+        if self._held is not None:
+            held, self._held = self._held, None
+            self.receiver.push(self, held)
+
+    def hold(self, frame: bytes) -> None:
+        """Keep a finished frame until after the next."""
+        self._held = frame
 
 
 class Broadcast:
@@ -85,7 +97,7 @@ class Broadcast:
         self.markets = markets
         self.receivers: set[Receiver] = set()
         self._faults = faults
-        faults.declare(SKIP_DELTA, DROP_CONNECTION, FREEZE, BOTH_SIDES, OK_WITHOUT_SEQ)
+        faults.declare(*faulty.WEBSOCKET)
         self._by_market: dict[tuple[str, str], list[Subscription]] = {}
         self._of_all: dict[str, list[Subscription]] = {channel: [] for channel in CHANNELS}
 
@@ -126,9 +138,12 @@ class Broadcast:
         market = operation.market
         if not isinstance(market, KalshiMarket):
             return
-        if self._faults.take(DROP_CONNECTION.name):
+        if self._faults.take(faulty.DROP_CONNECTION.name):
             for receiver in list(self.receivers):
                 receiver.cut()
+        if self._faults.take(faulty.CHANNEL_ERROR.name):
+            for subscription in self._subscriptions_of(BOOKS):
+                subscription.receiver.end(subscription, 10)
         self._send_deltas(operation)
         if operation.trade is not None:
             self._send_each(TRADES, market, "trade", frames.trade_bodies(operation))
@@ -151,15 +166,38 @@ class Broadcast:
             if scale not in bodies:
                 bodies[scale] = frames.delta_bodies(operation, yes_scale=scale)
             for body in bodies[scale]:
-                if self._faults.take(SKIP_DELTA.name):
-                    subscription.take_seq()
-                else:
-                    subscription.send("orderbook_delta", body)
+                self._send_delta(subscription, body)
+
+    def _send_delta(self, subscription: Subscription, body: bytes) -> None:
+        """Send one delta, with whatever goes wrong with it."""
+        if subscription.ended:
+            return
+        strikes = self._faults.take
+        if strikes(faulty.OLD_SEQ.name):
+            old = max(1, subscription.seq - 2)
+            subscription.push(frames.sequenced("orderbook_delta", subscription.sid, old, body))
+        seq = subscription.take_seq()
+        assert seq is not None, subscription.channel
+        if strikes(faulty.SKIP_DELTA.name):
+            return
+        if strikes(faulty.BELOW_ZERO.name):
+            body = _DELTA.sub(b'"delta_fp":"-1000000.00"', body)
+        frame = frames.sequenced("orderbook_delta", subscription.sid, seq, body)
+        if strikes(faulty.SWAP_DELTAS.name):
+            subscription.hold(frame)
+            return
+        subscription.push(frame)
+        if strikes(faulty.REPEAT_DELTA.name):
+            subscription.push(frame)
 
     def _send_each(self, channel: str, market: KalshiMarket, kind: str, bodies: list[bytes]) -> None:
         for subscription in self._listeners(channel, market):
             for body in bodies:
                 subscription.send(kind, body)
+
+    def _subscriptions_of(self, channel: str) -> list[Subscription]:
+        found = [s for (known, _), some in self._by_market.items() if known == channel for s in some]
+        return list(dict.fromkeys(found))
 
     def _listeners(self, channel: str, market: object) -> list[Subscription]:
         assert isinstance(market, KalshiMarket), market
@@ -169,13 +207,13 @@ class Broadcast:
 
     def ok_takes_seq(self) -> bool:
         """Tell whether an ``ok`` takes a number of its subscription, as recorded on the venue."""
-        return not self._faults.active(OK_WITHOUT_SEQ.name)
+        return not self._faults.active(faulty.OK_WITHOUT_SEQ.name)
 
     def send_snapshot(self, subscription: Subscription, ticker: str, *, command_id: int | None = None) -> None:
         """Send one market's whole book."""
         body = frames.snapshot_body(
             self.markets[ticker],
             yes_scale=subscription.yes_scale,
-            both_sides=self._faults.active(BOTH_SIDES.name),
+            both_sides=self._faults.active(faulty.BOTH_SIDES.name),
         )
         subscription.send("orderbook_snapshot", body, command_id=command_id)

@@ -8,8 +8,9 @@ from aiohttp import WSMsgType, web
 from services.venue_sim.faults import Faults
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_commands import CommandDesk
+from services.venue_sim.kalshi_faults import FREEZE, REFUSE_HANDSHAKE
 from services.venue_sim.kalshi_rest import json_answer
-from services.venue_sim.kalshi_subscriptions import FREEZE, Broadcast, Subscription
+from services.venue_sim.kalshi_subscriptions import Broadcast, Subscription
 from services.venue_sim.stats import Stats
 
 WS_PATH = "/trade-api/ws/v2"
@@ -45,6 +46,9 @@ class KalshiSocket:
         if refusal is not None:
             self._stats.refused_handshakes += 1
             return json_answer(refusal.body, status=401)
+        if self._faults.take(REFUSE_HANDSHAKE.name):
+            self._stats.refused_handshakes += 1
+            return web.Response(status=502, text="<html>bad gateway</html>", content_type="text/html")
         ws = web.WebSocketResponse(compress=False, max_msg_size=_MAX_COMMAND_BYTES)
         await ws.prepare(request)
         link = Link(
@@ -107,7 +111,11 @@ class Link:
             self._queue(subscription.sid, frame)
             return
         self._waiting = deque(item for item in self._waiting if item[0] != subscription.sid)
-        self._queue(0, self.desk.overflow(subscription))
+        self.end(subscription, 25)
+
+    def end(self, subscription: Subscription, code: int) -> None:
+        """End a subscription with an error frame; what is queued is still sent."""
+        self._queue(0, self.desk.end(subscription, code))
 
     def cut(self) -> None:
         """Lose the connection without a close frame."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import hiredis
 
-from shared.io.bus import TRANSIENT, Profile, connect
+from shared.io.clients import TRANSIENT, Profile, connect
 from shared.io.resp import Reply, RespTransport
 
 log = logging.getLogger(__name__)

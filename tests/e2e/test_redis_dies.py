@@ -1,5 +1,6 @@
 """Redis is killed in the middle of a run and comes back: nothing else dies, and everything goes on where it was."""
 
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
 import redis
 
 from services.cli.stack import SERVICES
@@ -37,6 +39,10 @@ class DurableRedis:
             self._server = subprocess.Popen([find_redis_server(), *settings], stdout=log, stderr=log)
         with redis.Redis.from_url(self.url) as client:
             eventually(lambda: answers(client), what=(self._folder / "log").read_text)
+
+    def forget(self) -> None:
+        """Remove its data, as when a container loses its volume."""
+        shutil.rmtree(self._folder / "appendonlydir")
 
     def kill(self) -> None:
         """Kill it as a power cut would."""
@@ -83,18 +89,22 @@ def unsettled(pipe: Pipeline) -> set[str]:
     return (wanted - judged) | (still_open & wanted)
 
 
-def test_after_redis_died_and_came_back_quotes_are_new_and_intents_are_filled_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what_it_knew", ["kept", "lost"])
+def test_after_redis_died_and_came_back_quotes_are_new_and_intents_are_filled_again(
+    tmp_path: Path, what_it_knew: str
+) -> None:
     with durable_redis() as server, pipeline(tmp_path, server.url) as pipe:
         pipe.start_simulator(VENUE_SIM_PLANT_INTERVAL_MS="800")
         start_everything(pipe)
         eventually(lambda: newest_fill_ns(pipe) > 0)
-        for _ in range(2):
-            server.kill()
-            time.sleep(1.2)  # longer than a blocking read, so that every reader meets the closed door
-            server.start()
-            back_ns = time.time_ns()
-            eventually(lambda back_ns=back_ns: all_quoted(pipe, since_ns=back_ns), what=lambda: unquoted(pipe))
-            eventually(lambda back_ns=back_ns: newest_fill_ns(pipe) > back_ns)
+        server.kill()
+        if what_it_knew == "lost":
+            server.forget()
+        time.sleep(1.2)  # longer than a blocking read, so that every reader meets the closed door
+        server.start()
+        back_ns = time.time_ns()
+        eventually(lambda: all_quoted(pipe, since_ns=back_ns), what=lambda: unquoted(pipe))
+        eventually(lambda: newest_fill_ns(pipe) > back_ns)
         eventually(lambda: not unsettled(pipe), what=lambda: unsettled(pipe))
         assert {service: pipe.runs[service].process.poll() for service in SERVICES} == dict.fromkeys(SERVICES)
         pipe.stop_all()

@@ -20,7 +20,7 @@ DURATION = re.compile(r"_(s|ms|us|ns)$")
 SCALED = re.compile(r"_(e4|e6|e10)$", re.IGNORECASE)
 NAIVE = "services/cli/bench/naive.py"
 """The baseline of the benchmarks does on purpose what everybody does."""
-MAY_MAKE_REDIS = frozenset({"shared/io/bus.py", NAIVE})
+MAY_MAKE_REDIS = frozenset({"shared/io/clients.py", NAIVE})
 MAY_CALL_FLOAT = frozenset({"shared/runtime/settings.py"})
 """Modules that read durations; every other number from outside enters through shared.domain.numbers."""
 MAY_IMPORT_JSON = frozenset({NAIVE, "services/cli/bench/kalshi_rivals.py", "services/matcher/mapping_text.py"})
@@ -156,7 +156,7 @@ def bare_redis(module: Module) -> Iterator[str]:
         return
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call) and name_of(node.func) in {"Redis", "StrictRedis", "RedisCluster", "from_url"}:
-            yield f"{node.lineno}: a Redis client is made by shared.io.bus.connect: time limits, no hidden retries"
+            yield f"{node.lineno}: a Redis client is made by shared.io.clients.connect: time limits, no hidden retries"
 
 
 def json_import(module: Module) -> Iterator[str]:

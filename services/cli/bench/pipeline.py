@@ -35,8 +35,8 @@ ACCOUNT = "bench"
 LIGHT_RATE = 1_500
 LIGHT_SECONDS = 24.0
 PROBE_SECONDS = 5.0
-NAIVE_RATES = (1_000, 1_500, 2_000, 3_000, 4_500, 6_500, 9_500)
-OUR_RATES = (8_000, 12_000, 18_000, 27_000, 40_000, 60_000, 90_000)
+NAIVE_RATES = (3_000, 6_000, 9_000, 12_000, 15_000, 18_000, 22_000)
+OUR_RATES = (20_000, 40_000, 60_000, 80_000, 100_000, 120_000)
 _READY_TIMEOUT_S = 90.0
 _OUR_SERVICES = ("kalshi_feed", "polymarket_feed", "matcher", "arb_detector", "kalshi_executor")
 

@@ -8,6 +8,7 @@ address plays one tape and answers when it has been played.
 """
 
 import asyncio
+import gc
 import struct
 import sys
 import time
@@ -121,6 +122,7 @@ class Player:
         return {"error": f"rendering a tape of {rate} messages/s took longer than expected {_ATTEMPTS} times"}
 
     async def _play(self, cues: list[Cue]) -> Json:
+        gc.freeze()  # a tape is a million objects: one collection would make the player late
         openings: list[Json] = []
         sent = latest_us = at = 0
         while at < len(cues):

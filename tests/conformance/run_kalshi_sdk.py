@@ -1,7 +1,8 @@
-"""kalshi-sdk 22.4.0 against the simulated Kalshi's WebSocket: typed frames of public and private channels.
+"""kalshi-sdk 22.4.0 against the simulated Kalshi: its models as a second opinion, typed frames of every channel.
 
-Its models want both sides of a snapshot, so that switch is on. Orders are sent with the official SDK; what the private
-channels say of them is compared with its answers. Needs Python 3.13, because both run in one environment.
+It wants both sides of a snapshot and a field that the venue has removed, so those two switches are on. Orders are sent
+with the official SDK; what the private channels say of them is compared with its answers. Needs Python 3.13, because
+both run in one environment.
 """
 
 import asyncio
@@ -10,7 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from kalshi import KalshiAuth, KalshiConfig
+from kalshi import AsyncKalshiClient, KalshiAuth, KalshiConfig, KalshiConflictError
+from kalshi.models.orders import CreateOrderV2Request
 from kalshi.ws import KalshiWebSocket
 from kalshi_python_async import Configuration, KalshiClient
 from simulator import Simulator, check, eventually, say, simulator
@@ -56,11 +58,47 @@ def official_client(sim: Simulator) -> KalshiClient:
     return KalshiClient(official)
 
 
+async def rest(auth: KalshiAuth, config: KalshiConfig, sim: Simulator) -> None:
+    """Read the listings, books and the account, and send one order, through kalshi-sdk's models."""
+    sim.control("/_fault", {"venue": "kalshi", "name": "emit_liquidity_dollars", "times": 1})
+    client = AsyncKalshiClient(auth=auth, config=config)
+    try:
+        markets = [market async for market in client.markets.list_all(status="open")]
+        truth = set(sim.control("/books")["kalshi"])
+        check({market.ticker for market in markets} == truth, "kalshi-sdk lists other markets")
+        book = await client.markets.orderbook(markets[0].ticker, depth=5)
+        check(len(book.yes) <= 5, "depth=5 gave more levels")
+        order = CreateOrderV2Request(
+            ticker=markets[0].ticker,
+            side="bid",
+            count="1.00",
+            price="0.0100",
+            time_in_force="immediate_or_cancel",
+            self_trade_prevention_type="taker_at_cross",
+            client_order_id="sdk-1",
+        )
+        made = await client.orders.create_v2(request=order)
+        check((made.fill_count, made.client_order_id) == (0, "sdk-1"), f"kalshi-sdk's order: {made}")
+        try:
+            await client.orders.create_v2(request=order)
+        except KalshiConflictError:
+            pass
+        else:
+            check(False, "a client order id was taken twice")
+        balance = await client.portfolio.balance()
+        read = await client.orders.get(made.order_id)
+        check(read.status == "canceled", f"kalshi-sdk reads {read}")
+        say(f"kalshi-sdk: {len(markets)} markets, a book, an order and the balance ({balance.balance}) accepted")
+    finally:
+        await client.close()
+
+
 async def run(sim: Simulator) -> None:
     kalshi = sim.ready["kalshi"]
     sim.control("/_fault", {"venue": "kalshi", "name": "always_both_sides", "times": 1})
     auth = KalshiAuth.from_key_path(kalshi["key_id"], kalshi["private_key_file"])
     config = KalshiConfig(base_url=kalshi["rest_url"], ws_base_url=kalshi["ws_url"], max_retries=0)
+    await rest(auth, config, sim)
     trading = official_client(sim)
     tickers = sorted(sim.control("/books")["kalshi"])
     heard = Heard()

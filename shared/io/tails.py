@@ -1,0 +1,136 @@
+"""Reading streams from an id on, beside everybody else: nothing is acknowledged, what was lost is counted.
+
+Blocking reads are never cancelled, because a cancelled read can lose the reply that the server had already sent.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from shared.contracts.envelope import Message, SequenceWatch
+from shared.contracts.streams import Stream
+from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, waits_s
+from shared.io.entries import id_order, payload_of
+from shared.io.resp import RespLink, pack, raise_refusal
+
+M = TypeVar("M", bound=Message)
+
+_CURSOR_CHECK_S = 30.0
+
+log = logging.getLogger(__name__)
+
+
+async def last_id(redis: Client, stream_name: str) -> str:
+    """Return the id of a stream's newest entry, ``0-0`` when there is none."""
+    newest = await redis.xrevrange(stream_name, count=1)
+    return newest[0][0].decode() if newest else "0-0"
+
+
+async def load_latest(redis: Client, stream: Stream[M]) -> tuple[dict[str, M], str]:
+    """Return a compacted stream's latest message per key, and the id from which to tail it.
+
+    The id is taken first: what is written in between is seen twice, never missed.
+    """
+    cursor = await last_id(redis, stream.name)
+    held = await redis.hgetall(stream.hash_name)
+    latest: dict[str, M] = {}
+    for key, payload in held.items():
+        try:
+            latest[key.decode()] = stream.decoder.decode(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            log.error("state.unreadable", extra={"hash": stream.hash_name, "key": repr(key), "error": str(error)})
+    return latest, cursor
+
+
+Entry = tuple[str, bytes, bytes]
+"""Stream name, entry id, payload."""
+
+
+class Tail:
+    """Reads several streams from given ids on, in one blocking call, and goes on where it was after a lost link.
+
+    When a stream was emptied behind its back (its ids went backwards) it starts again from the beginning and counts it
+    in ``recreated``: a plain read from the old id would wait for ever without a word.
+    """
+
+    def __init__(self, url: str, cursors: Mapping[str, str], *, count: int = 1_000) -> None:
+        self._link = RespLink(url, timeout_s=Profile.READER.value)
+        self._cursors: dict[str, str] = dict(cursors)
+        self._count = count
+        self.recreated = 0
+
+    async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[Entry]]:
+        """Yield entries as they come, and an empty list after every second without any, until ``stopping`` is set."""
+        attempts = waits_s()
+        loop = asyncio.get_running_loop()
+        check_at_s = 0.0
+        try:
+            while not stopping.is_set():
+                await anext(attempts)
+                try:
+                    if loop.time() >= check_at_s:
+                        await self._rewind_recreated()
+                        check_at_s = loop.time() + _CURSOR_CHECK_S
+                    entries = await self._read()
+                except TRANSIENT as error:
+                    log.warning("tail.waiting", extra={"error": str(error), "streams": len(self._cursors)})
+                    check_at_s = 0.0
+                    continue
+                attempts = waits_s()
+                yield entries
+        finally:
+            self._link.close()
+
+    async def _read(self) -> list[Entry]:
+        read = pack(
+            "XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS", *self._cursors, *self._cursors.values()
+        )
+        [found] = await self._ask(read)
+        entries: list[Entry] = []
+        for name, items in found or ():
+            stream_name = name.decode()
+            entries.extend((stream_name, entry_id, payload_of(fields)) for entry_id, fields in items)
+            self._cursors[stream_name] = items[-1][0].decode()
+        return entries
+
+    async def _rewind_recreated(self) -> None:
+        newest = await self._ask(*(pack("XREVRANGE", name, "+", "-", "COUNT", 1) for name in self._cursors))
+        for (name, cursor), items in zip(tuple(self._cursors.items()), newest, strict=True):
+            newest_id = items[0][0].decode() if items else "0-0"
+            if id_order(newest_id) < id_order(cursor):
+                self.recreated += 1
+                self._cursors[name] = "0-0"
+                log.error("stream.recreated", extra={"stream": name, "cursor": cursor})
+
+    async def _ask(self, *commands: bytes) -> list[Any]:
+        replies = await self._link.ask(b"".join(commands), len(commands))
+        for reply in replies:
+            raise_refusal(reply)
+        return replies
+
+
+class StreamTail(Generic[M]):
+    """``Tail`` for one stream, with its messages decoded, repeats dropped and losses counted."""
+
+    def __init__(self, url: str, stream: Stream[M], cursor: str) -> None:
+        self._tail = Tail(url, {stream.name: cursor})
+        self._stream = stream
+        self.watch = SequenceWatch()
+        self.unreadable = 0
+
+    async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[M]]:
+        """Yield messages as they come, and an empty list after every second without any."""
+        async for entries in self._tail.batches(stopping):
+            yield [message for _, _, payload in entries if (message := self._decoded(payload)) is not None]
+
+    def _decoded(self, payload: bytes) -> M | None:
+        try:
+            message = self._stream.decoder.decode(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            self.unreadable += 1
+            log.error("message.unreadable", extra={"stream": self._stream.name, "error": str(error)})
+            return None
+        return None if self.watch.is_repeat(self._stream.name, message) else message
