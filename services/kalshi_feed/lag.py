@@ -1,6 +1,7 @@
 """How late frames come, whatever the difference of the clocks."""
 
 _WINDOW_S = 60.0
+_QUIET_S = 1.0
 BEHIND_MS = 1_000
 """More than this is late (a book a second old is no book)."""
 
@@ -15,6 +16,7 @@ class LagGauge:
         self._least_ms: int | None = None
         self._least_before_ms: int | None = None
         self._window_s = 0.0
+        self._sampled_s = 0.0
         self._behind_since_s: float | None = None
         self.lag_ms = 0
 
@@ -26,6 +28,7 @@ class LagGauge:
 
     def saw(self, delay_ms: int, now_s: float = 0.0) -> None:
         """Note one difference between our clock at arrival and the venue's timestamp; ``now_s`` is monotonic."""
+        self._sampled_s = now_s
         if self._least_ms is None or now_s - self._window_s >= _WINDOW_S:
             self._least_before_ms, self._least_ms, self._window_s = self._least_ms, delay_ms, now_s
         self._least_ms = min(self._least_ms, delay_ms)
@@ -35,10 +38,11 @@ class LagGauge:
         elif self._behind_since_s is None:
             self._behind_since_s = now_s
 
-    def quiet(self) -> None:
-        """Note that nothing more is waiting: whatever came late has come."""
-        self._behind_since_s = None
-        self.lag_ms = 0
+    def quiet(self, now_s: float) -> None:
+        """Note that nothing new has come: after a second without frames, whatever came late has come."""
+        if now_s - self._sampled_s > _QUIET_S:
+            self._behind_since_s = None
+            self.lag_ms = 0
 
     def behind_for_s(self, now_s: float) -> float:
         """Return for how long frames have come more than a second late."""

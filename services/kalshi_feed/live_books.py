@@ -294,7 +294,7 @@ class LiveBooks:
                 self.heard_s = self.data_s = now_s
                 self._sample_lag()
             else:
-                self.lag.quiet()
+                self.lag.quiet(now_s)
             self._trading_changed(self.trading.due(self._clock.now_ms()))
             self._tell_state()
             if self.heard_s is not None and now_s - self.heard_s > self._silent_s:

@@ -405,3 +405,23 @@ def test_lag_is_what_exceeds_the_least_delay_seen() -> None:
     for delay_ms, lag_ms in [(-60_000, 0), (-59_000, 1_000), (-60_500, 0), (-60_400, 100)]:
         gauge.saw(delay_ms)
         assert gauge.lag_ms == lag_ms
+
+
+async def test_a_link_on_which_frames_come_late_for_two_seconds_is_given_up() -> None:
+    clock = FakeClock()
+    books = live_books(Noted(), [], clock=clock)
+    first_ms = clock.now_ms()
+    link = Script([subscribed(), snapshot(1, A), delta(2, A, ts="1", ts_ms=first_ms)])
+    talk = asyncio.create_task(books.talk(link))  # type: ignore[arg-type]
+    await link.read.wait()
+    await until(lambda: books.data_s is not None)
+    for number in range(1, 10):
+        clock.advance(ms=700)
+        books.frames += 1
+        books.session.receive(delta(2 + number, A, ts=str(number), ts_ms=first_ms - 2_000), clock.now_ns())
+        books.session.settle()
+        await asyncio.sleep(0.15)  # the attendant looks ten times a second
+        if talk.done():
+            break
+    with pytest.raises(ConnectionError, match="ms late"):
+        await talk

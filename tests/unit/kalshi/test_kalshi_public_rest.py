@@ -229,7 +229,9 @@ def test_lag_counts_only_while_frames_keep_coming_late() -> None:
     gauge.saw(10, 0.0)
     gauge.saw(2_000, 1.0)
     assert (gauge.lag_ms, gauge.behind_for_s(3.5)) == (1_990, 2.5)
-    gauge.quiet()
+    gauge.quiet(1.9)
+    assert gauge.behind_for_s(3.5) == 2.5, "frames that come late every second are late all the time"
+    gauge.quiet(2.1)
     assert (gauge.lag_ms, gauge.behind_for_s(9.0)) == (0, 0.0)
 
 
