@@ -18,7 +18,7 @@ from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_latest, wait
 from shared.io.http import HttpClient, HttpUnavailable, Query
 from shared.runtime.clock import Clock
 from shared.venues.polymarket.catalog import NotListed, lacks_fee_terms, market_from_gamma, price_steps, with_clob_fee
-from shared.venues.polymarket.gamma import GammaRefused, markets_of, read_event, read_events_page, read_market
+from shared.venues.polymarket.gamma import GammaRefused, flag_of, markets_of, read_event, read_events_page, read_market
 from shared.venues.polymarket.rest import ClobFee, RestRefused, read_clob_market
 from shared.venues.polymarket.urls import EVENTS_PATH, clob_market_path, open_events_query
 
@@ -63,6 +63,8 @@ class Discovery:
         self._ended: set[MarketId] = set()
         self._steps: dict[MarketId, tuple[PriceStep, ...]] = {}
         self.known: dict[MarketId, Market] = {}
+        self.neg_risk: dict[MarketId, bool] = {}
+        """What Gamma says about it, which a book's hash covers."""
         self.not_listed: Counter[str] = Counter()
         """Why objects of the latest listing are not in the catalog."""
 
@@ -182,11 +184,13 @@ class Discovery:
         try:
             event = read_event(raw)
             for raw_market in markets_of(event):
-                market = market_from_gamma(read_market(raw_market), event, read_on=read_on)
+                gamma = read_market(raw_market)
+                market = market_from_gamma(gamma, event, read_on=read_on)
                 if isinstance(market, NotListed):
                     self.not_listed[market.reason] += 1
                 else:
                     found.append(market)
+                    self.neg_risk[market.market_id] = flag_of(gamma.neg_risk) or False
         except GammaRefused as error:
             self.not_listed["unreadable"] += 1
             log.warning("catalog.refused", extra={"reason": str(error)[:300]})

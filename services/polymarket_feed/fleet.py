@@ -35,7 +35,9 @@ class Fleet:
         self.connections: list[LiveBooks] = []
         self.running: list[asyncio.Task[None]] = []
 
-    def want(self, market_ids: Iterable[MarketId], known: Mapping[MarketId, Market]) -> None:
+    def want(
+        self, market_ids: Iterable[MarketId], known: Mapping[MarketId, Market], neg_risk: Mapping[MarketId, bool]
+    ) -> None:
         """Stream exactly these markets; those the catalog does not know yet have to wait for it."""
         listed = [market_id for market_id in market_ids if market_id in known]
         self._carried = assigned(listed, self._carried, per_connection=self._per_connection)
@@ -43,7 +45,7 @@ class Fleet:
             self._start(number)
         for number, books in enumerate(self.connections):
             mine = [market_id for market_id, carrier in self._carried.items() if carrier == number]
-            books.want(dict(asset_of(known[market_id]) for market_id in mine))
+            books.want(dict(asset_of(known[market_id], neg_risk=neg_risk.get(market_id)) for market_id in mine))
 
     def _start(self, number: int) -> None:
         books = self._new_books(f"polymarket-{number}")

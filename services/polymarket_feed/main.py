@@ -1,6 +1,7 @@
 """The Polymarket feed, wired: discovery to the catalog, live pairs to subscriptions, books to quotes, and beats."""
 
 import asyncio
+import logging
 import sys
 from random import SystemRandom
 from uuid import uuid4
@@ -9,6 +10,7 @@ from websockets.asyncio.client import ClientConnection
 
 from services.polymarket_feed.audit import GRACE_S, Auditor
 from services.polymarket_feed.beat import beat
+from services.polymarket_feed.core import agreeing
 from services.polymarket_feed.discovery import Discovery
 from services.polymarket_feed.fleet import Fleet
 from services.polymarket_feed.live_books import LiveBooks
@@ -27,6 +29,8 @@ from shared.runtime.run import run
 SERVICE = "polymarket_feed"
 _BEAT_S = 1.0
 
+log = logging.getLogger(__name__)
+
 
 async def main(settings: Settings, stopping: asyncio.Event) -> None:
     """Wire the parts together and run them until ``stopping`` is set."""
@@ -36,7 +40,10 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     outbox = Outbox(settings.redis_url, identity)
 
     def want_again() -> None:
-        fleet.want(pairs.markets(Venue.POLYMARKET), discovery.known)
+        wanted, refused = agreeing(pairs.pairs.values(), discovery.known)
+        if refused:
+            log.error("pairs.refused", extra={"markets": sorted(refused), "reason": "the listing names other tokens"})
+        fleet.want(wanted, discovery.known, discovery.neg_risk)
 
     def pairs_changed() -> None:
         want_again()

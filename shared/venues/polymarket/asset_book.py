@@ -95,6 +95,8 @@ class AssetBook:
         "_told_hash",
         "book",
         "changed",
+        "is_doubted",
+        "is_proving",
         "is_queued",
         "is_said_missing",
         "is_streamed",
@@ -127,6 +129,10 @@ class AssetBook:
         self.timestamp = ""
         self.received_ts_ns = 0
         self.verified: Verified = "top"
+        self.is_doubted = False
+        """Whether the newest hash did not match after hashes that did: a message is on its way, or was missed."""
+        self.is_proving = False
+        """Whether the last hash that could be decided matched."""
         self.is_queued = False
         self.is_said_missing = False
         self.is_streamed = False
