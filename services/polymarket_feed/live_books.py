@@ -32,6 +32,9 @@ _TICK_S = 0.05
 _PING_S = 10.0
 _REST_ONLY_LIMIT_S = 60.0
 """A connection that brings nothing while REST keeps its books is tried anew after this long."""
+_MOST_LAG_MS = 1_000
+_LAGGING_S = 2.0
+"""Behind by more than that for this long: connecting anew is faster than reading what has piled up."""
 _BEHIND_NS = 5_000_000
 _LOST = (OSError, WebSocketException)
 _DATA_FRAMES = ("book", "price_change", "last_trade_price", "tick_size_change")
@@ -96,6 +99,7 @@ class LiveBooks:
         self._yielded_ns = 0
         self._connected_s = 0.0
         self._least_delay_ms: int | None = None
+        self._lagging_since_s: float | None = None
         self.resync_wanted: set[MarketId] = set()
         """Markets whose books REST should bring."""
         self.wants_audit = False
@@ -154,7 +158,7 @@ class LiveBooks:
         self.connection = f"{self._name}-{self._dials}"
         self._given_up = ""
         self.heard_s = self.verified_s = self._connected_s = self._clock.monotonic_s()
-        self.data_s = self._least_delay_ms = None
+        self.data_s = self._least_delay_ms = self._lagging_since_s = None
         self.lag_ms = 0
         self.session.connected()
         self._want_audit()
@@ -244,7 +248,7 @@ class LiveBooks:
             self._act(self.session.due(now_s))
             if self.frames != frames:
                 frames, self.heard_s = self.frames, now_s
-                self._sample_lag()
+                self._sample_lag(now_s)
             if (count := sum(self.session.frames[name] for name in _DATA_FRAMES)) != data:
                 data = count
                 self.data_s = self.verified_s = now_s
@@ -258,13 +262,19 @@ class LiveBooks:
             except TimeoutError:
                 continue
 
-    def _sample_lag(self) -> None:
+    def _sample_lag(self, now_s: float) -> None:
         newest = self.session.newest_times
         if newest is not None:
             venue_ts_ms, received_ts_ns = newest
             delay_ms = received_ts_ns // 1_000_000 - venue_ts_ms
             self._least_delay_ms = delay_ms if self._least_delay_ms is None else min(self._least_delay_ms, delay_ms)
             self.lag_ms = delay_ms - self._least_delay_ms
+        if self.lag_ms <= _MOST_LAG_MS:
+            self._lagging_since_s = None
+        elif self._lagging_since_s is None:
+            self._lagging_since_s = now_s
+        elif now_s - self._lagging_since_s > _LAGGING_S:
+            self._given_up = self._given_up or f"{self.lag_ms} ms behind the venue"
 
     def _check_silence(self, now_s: float, pongs_s: float) -> None:
         if now_s - pongs_s > self._pong_s:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from pathlib import Path
 from random import SystemRandom
 from uuid import uuid4
 
@@ -18,8 +19,10 @@ from services.polymarket_feed.settings import Settings
 from shared.contracts.streams import FEED_HEALTH
 from shared.domain.market import Venue
 from shared.io.bus import Identity, Outbox
+from shared.io.fees_file import FeeRate, read_fees
 from shared.io.http import HttpClient
 from shared.io.websocket import dial
+from shared.io.yaml_strict import YamlRefused
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
 from shared.runtime.live_pairs import LivePairs
@@ -81,6 +84,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             page_pause_s=settings.page_pause_ms / 1000,
             jitter=SystemRandom(),
             on_change=want_again,
+            rates=_category_rates(settings.fees_file),
         )
         async with asyncio.TaskGroup() as tasks:
             fleet = Fleet(
@@ -103,6 +107,15 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
 def cli() -> None:
     """Run the service and exit with its status."""
     sys.exit(run(SERVICE, Settings, main))
+
+
+def _category_rates(path: Path) -> tuple[FeeRate, ...]:
+    """Return the fallback rates; without them a market of unknown terms stays unpriced, and so alert-only as well."""
+    try:
+        return read_fees(path).polymarket
+    except (OSError, YamlRefused) as error:
+        log.error("fees.refused", extra={"file": str(path), "error": str(error)})
+        return ()
 
 
 async def _beats(fleet: Fleet, publisher: QuotePublisher, outbox: Outbox, clock: Clock) -> None:

@@ -1,5 +1,6 @@
 """What the Polymarket feed is told: addresses, and how it paces itself. There is no key."""
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -25,6 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Pause between two pages, to stay far inside the public limit."""
     audit_s: int = 30
     """Pause between two comparisons of every book with REST."""
+    fees_file: Path = Path(__file__).parents[2] / "mappings" / "fees.yaml"
+    """What categories pay, for markets that name no fee of their own."""
     pong_s: int = 30
     """No PONG for this long: the connection is dead."""
 
