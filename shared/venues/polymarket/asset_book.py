@@ -149,6 +149,12 @@ class AssetBook:
         """Whether the newest message carried a hash and everything it covers is known."""
         return self._hashed is not None and self._told_hash is not None
 
+    def is_proved_by(self, sent_hash: str | None, ts_ms: int) -> bool:
+        """Whether the book already has this hash at this time, so that the same book sent whole says nothing new."""
+        return (
+            self.verified == "hash" and ts_ms == self.ts_ms and sent_hash is not None and sent_hash == self._told_hash
+        )
+
     @property
     def is_crossed_or_locked(self) -> bool:
         """Whether the best bid reaches the best ask, which no operation of the venue leaves behind."""

@@ -136,6 +136,12 @@ class BookKeeper:
         if ts_ms < asset.ts_ms:
             self.refused[Refusal.OLDER] += 1
             return
+        if asset.phase is _LIVE and asset.is_proved_by(message.hash, ts_ms):
+            self.hash_matches += 1
+            asset.updates += 1
+            asset.received_ts_ns = received_ts_ns
+            self.events.append(asset.changed)
+            return
         tick_size = message.tick_size or asset.terms.tick_size
         terms = msgspec.structs.replace(asset.terms, tick_size=tick_size)
         asset.learn(terms, last_trade_price=message.last_trade_price)
