@@ -54,6 +54,24 @@ class Publisher(Protocol):
         ...
 
 
+class Gate:
+    """A connection's way to the publisher, open only while that connection stands for its markets."""
+
+    def __init__(self, publisher: Publisher, *, is_open: bool) -> None:
+        self._publisher = publisher
+        self.is_open = is_open
+
+    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
+        """Say that a book changed."""
+        if self.is_open:
+            self._publisher.mark(source, market_id)
+
+    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
+        """Say that quotes must not be believed."""
+        if self.is_open:
+            self._publisher.stale(market_ids, reason)
+
+
 class Catalog(Protocol):
     """Who must know at once what the stream says about a market itself."""
 
@@ -82,8 +100,12 @@ class LiveBooks:
         pong_s: float,
         unverified_s: float,
         resync: Callable[[], None],
+        announce: Callable[[], None] = lambda: None,
     ) -> None:
-        """``resync`` wakes whoever asks REST, to look at ``resync_wanted`` and ``wants_audit``."""
+        """``resync`` wakes whoever asks REST, to look at ``resync_wanted`` and ``wants_audit``.
+
+        ``announce`` is called when a connection has its first books: it is live from then on.
+        """
         self.session = PolymarketSession({})
         self._publisher = publisher
         self._catalog = catalog
@@ -92,6 +114,8 @@ class LiveBooks:
         self._pong_s = pong_s
         self._unverified_s = unverified_s
         self._resync = resync
+        self._announce = announce
+        self._is_announced = False
         self._dials = 0
         self._wake = asyncio.Event()
         self._given_up = ""
@@ -132,6 +156,15 @@ class LiveBooks:
         """Whether an audit is wanted and every first book is here."""
         return self.wants_audit and self.is_connected and not self.session.market_ids(Phase.AWAITING)
 
+    def covers(self, other: "LiveBooks") -> bool:
+        """Whether every book that ``other`` may quote is here as well, and no older."""
+        mine, theirs = self.session, other.session
+        return self.is_connected and all(
+            (state := mine.book_state(market_id)) is not None and state.venue_ts_ms >= known.venue_ts_ms
+            for market_id in theirs.market_ids(Phase.LIVE)
+            if (known := theirs.book_state(market_id)) is not None
+        )
+
     def quote_state(self, market_id: MarketId) -> QuoteState | None:
         """Return the book when it may be quoted now."""
         state = self.session.book_state(market_id)
@@ -163,6 +196,7 @@ class LiveBooks:
         self.session.connected()
         self._want_audit()
         self.is_connected = True
+        self._is_announced = False
         log.info("link.up", extra={"connection": self.connection})
         error = ""
         try:
@@ -255,6 +289,9 @@ class LiveBooks:
             if self.session.frames["PONG"] != pongs:
                 pongs, pongs_s = self.session.frames["PONG"], now_s
             self._check_silence(now_s, pongs_s)
+            if not self._is_announced and not self.session.market_ids(Phase.AWAITING):
+                self._is_announced = True
+                self._announce()
             self._wake.clear()
             try:
                 async with asyncio.timeout(_TICK_S):

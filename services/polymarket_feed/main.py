@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import sys
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from random import SystemRandom
 from uuid import uuid4
@@ -14,7 +16,7 @@ from services.polymarket_feed.beat import beat
 from services.polymarket_feed.core import agreeing
 from services.polymarket_feed.discovery import Discovery
 from services.polymarket_feed.fleet import Fleet
-from services.polymarket_feed.live_books import LiveBooks
+from services.polymarket_feed.live_books import Gate, LiveBooks
 from services.polymarket_feed.settings import Settings
 from shared.contracts.streams import FEED_HEALTH
 from shared.domain.market import Venue
@@ -31,6 +33,7 @@ from shared.runtime.run import run
 
 SERVICE = "polymarket_feed"
 _BEAT_S = 1.0
+_FAREWELL_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,8 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     clock = SystemClock()
     identity = Identity(SERVICE, uuid4().hex[:12])
     outbox = Outbox(settings.redis_url, identity)
+    news = asyncio.Event()
+    numbers = count()
 
     def want_again() -> None:
         wanted, refused = agreeing(pairs.pairs.values(), discovery.known)
@@ -52,15 +57,16 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         want_again()
         publisher.publish_again()
 
-    def new_books(name: str) -> LiveBooks:
+    def new_books(name: str, gate: Gate) -> LiveBooks:
         return LiveBooks(
-            publisher,
+            gate,
             discovery,
             clock,
-            name=f"{identity.epoch}-{name}",
+            name=f"{identity.epoch}-{name}-{next(numbers)}",
             pong_s=settings.pong_s,
             unverified_s=max(2.0 * settings.audit_s, settings.audit_s + GRACE_S + 1.0),
             resync=auditor.resync,
+            announce=news.set,
         )
 
     async def open_link() -> ClientConnection:
@@ -88,7 +94,13 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         )
         async with asyncio.TaskGroup() as tasks:
             fleet = Fleet(
-                new_books, open_link, tasks, per_connection=settings.assets_per_connection, jitter=SystemRandom()
+                new_books,
+                open_link,
+                publisher,
+                tasks,
+                per_connection=settings.assets_per_connection,
+                renew_s=settings.renew_s,
+                jitter=SystemRandom(),
             )
             auditor = Auditor(clob, clock, lambda: fleet.connections, audit_s=settings.audit_s)
             running = [
@@ -97,10 +109,12 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 tasks.create_task(pairs.run(stopping)),
                 tasks.create_task(discovery.run(settings.redis_url, refresh_s=settings.refresh_s)),
                 tasks.create_task(auditor.run()),
-                tasks.create_task(_beats(fleet, publisher, outbox, clock)),
+                tasks.create_task(_beats(fleet, publisher, outbox, clock, news)),
             ]
             await stopping.wait()
-            for task in running + fleet.running:
+            fleet.cancel()
+            await _withdraw(fleet, publisher)
+            for task in running:
                 task.cancel()
 
 
@@ -118,8 +132,21 @@ def _category_rates(path: Path) -> tuple[FeeRate, ...]:
         return ()
 
 
-async def _beats(fleet: Fleet, publisher: QuotePublisher, outbox: Outbox, clock: Clock) -> None:
+async def _withdraw(fleet: Fleet, publisher: QuotePublisher) -> None:
+    """Withdraw every quote before the end: nobody keeps these books up any more."""
+    for books in fleet.connections:
+        publisher.stale(books.session.market_ids(), "the feed is stopping")
+    with suppress(TimeoutError):  # Redis is away: the quotes then end by their age
+        async with asyncio.timeout(_FAREWELL_S):
+            await publisher.flushed()
+
+
+async def _beats(fleet: Fleet, publisher: QuotePublisher, outbox: Outbox, clock: Clock, news: asyncio.Event) -> None:
+    """Beat each second, and at once when a connection has become live."""
     while True:
+        news.clear()
         for books in fleet.connections:
             outbox.put(FEED_HEALTH, beat(books, clock, quotes=publisher.quotes))
-        await asyncio.sleep(_BEAT_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BEAT_S):
+                await news.wait()

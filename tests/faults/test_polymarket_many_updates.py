@@ -18,7 +18,7 @@ import pytest
 
 from services.polymarket_feed.audit import GRACE_S, Auditor
 from services.polymarket_feed.fleet import Fleet
-from services.polymarket_feed.live_books import LiveBooks
+from services.polymarket_feed.live_books import Gate, LiveBooks
 from services.venue_sim.faults import Faults
 from services.venue_sim.markets import Operation, PolymarketMarket
 from services.venue_sim.polymarket_live import VENUE, LiveVenue, create_app
@@ -219,11 +219,9 @@ async def dream(seed: int, updates: int, tell: Callable[[str], None], *, hiccup:
     rest = Rest(venue, random)
     auditor = Auditor(cast(Any, rest), loop, lambda: fleet.connections, audit_s=AUDIT_S)
 
-    def new_books(name: str) -> LiveBooks:
+    def new_books(name: str, gate: Gate) -> LiveBooks:
         unverified_s = max(UNVERIFIED_S, AUDIT_S + GRACE_S + 1.0)
-        return LiveBooks(
-            judge, Listings(), loop, name=name, pong_s=30, unverified_s=unverified_s, resync=auditor.resync
-        )
+        return LiveBooks(gate, Listings(), loop, name=name, pong_s=30, unverified_s=unverified_s, resync=auditor.resync)
 
     async def open_link() -> Any:
         dials.append(loop.time())
@@ -232,19 +230,20 @@ async def dream(seed: int, updates: int, tell: Callable[[str], None], *, hiccup:
     dials: list[float] = []
     known, neg_risk = listed(venue)
     async with asyncio.TaskGroup() as tasks:
-        fleet = Fleet(new_books, open_link, tasks, per_connection=10, jitter=random)
+        fleet = Fleet(new_books, open_link, judge, tasks, per_connection=10, renew_s=60.0, jitter=random)
         fleet.want(known, known, neg_risk)
         running = [tasks.create_task(auditor.run()), tasks.create_task(misbehave(faults, rest, random))]
         while judge.updates < updates:
             await asyncio.sleep(0.01)
             world.step(loop.now_ms())
             judge.check_ages()
-        for task in running + fleet.running:
+        fleet.cancel()
+        for task in running:
             task.cancel()
     tell(
         f"{judge.updates} updates in {loop.time():.0f} s of the venue: quotes {dict(judge.quotes)}, "
         f"{judge.withdrawn} withdrawn, {len(dials)} dials, {auditor.frozen} frozen connections, "
-        f"{auditor.disagreed} books mended"
+        f"{auditor.disagreed} books mended, {fleet.renewed} connections renewed"
     )
     assert judge.quotes["hash"] > updates // 100, judge.quotes
 
