@@ -6,7 +6,7 @@ know frames or subscriptions. The rules, from the venue's recorded messages (May
 - a change is applied at once; the book is quoted when its own top equals the told one and it is not crossed;
 - a book whose hashes matched so far is held back when one does not: a burst can have the right top early, and below
   the top a message may be missing. That ends when a hash matches, when REST answers, or after a second;
-- the first book of a connection that does not have its hash is not believed before REST says the same;
+- the first book of a connection that does not have its hash is held back in the same way;
 - a burst that has not ended after 250 ms, or when the next operation begins, lost a message;
 - what is older than what was applied is dropped; equal timestamps are usual;
 - a number that the gate refuses leaves the book unknown, so it is lost.
@@ -246,14 +246,17 @@ class BookKeeper:
         self._doubted.pop(asset, None)
         self._awaited.pop(asset, None)
         self._held.pop(asset, None)
-        if not is_believed:
-            self.lose(asset, "the first book does not have its hash")
-        elif asset.is_crossed_or_locked:
+        if asset.is_crossed_or_locked:
             asset.phase = Phase.HELD
             self._held[asset] = None
-        else:
+        elif is_believed:
             asset.phase = Phase.LIVE
             self.events.append(asset.changed)
+        else:
+            asset.phase = Phase.LIVE
+            asset.is_doubted = True
+            self._doubted[asset] = None
+            self.want_resync([asset], "the first book does not have its hash")
 
     @staticmethod
     def _has_its_hash(asset: AssetBook) -> bool:

@@ -333,12 +333,11 @@ def test_an_interim_book_with_the_right_top_is_not_quoted() -> None:
     assert verified(session) == "hash"
 
 
-def test_the_first_book_of_a_connection_without_its_hash_is_not_believed() -> None:
+def test_the_first_book_of_a_connection_without_its_hash_is_not_quoted_before_rest_is_asked() -> None:
     session = connected(KNOWN)
     swapped = book_event(hash=s_hash(S0_ASKS, S0_BIDS, ts=T0), tick_size="0.01", last_trade_price="0.430")
-    lost, asked = session.receive(frame([swapped]), 1)
-    assert lost == BooksLost((MARKET,), "the first book does not have its hash")
-    assert isinstance(asked, ResyncWanted)
+    asked = ResyncWanted((MARKET,), "the first book does not have its hash")
+    assert session.receive(frame([swapped]), 1) == [asked]
     assert session.book_state(MARKET) is None
 
 
