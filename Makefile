@@ -33,7 +33,7 @@ $(READY): pyproject.toml requirements-dev.lock
 	    echo "make setup: $$python has no venv module; install it (on Debian: python3-venv) or uv" >&2; \
 	    exit 2; \
 	fi; \
-	echo "make setup: $$("$$python" --version) and $$installer, into $(VENV)"; \
+	echo "make setup: $$("$$python" --version) and $$installer, into $(VENV)" >&2; \
 	rm -f $(READY); \
 	if [ $$installer = uv ]; then \
 	    uv venv --quiet --clear --no-project --python "$$python" $(VENV); \

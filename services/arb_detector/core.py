@@ -37,6 +37,8 @@ QuoteInPart = tuple[int, QuoteText | QuotesStale]
 
 _PAIR_GONE = "pair is no longer live"
 _RESUME_GRACE_S = 5.0
+_LINK_KEPT_S = 60.0
+"""A connection that was not heard of for this long is over: each dial has a name of its own."""
 _NOT_HEARD_YET = frozenset({Distrust.NO_QUOTE, Distrust.NO_BEAT, Unusable.MARKET_UNKNOWN})
 _PASSES_BY_ITSELF = frozenset(
     {
@@ -160,13 +162,23 @@ class Detector:
             self._evaluate(state, wire_ts_ns)
         return self._emitted()
 
+    @property
+    def links(self) -> int:
+        """How many connections are remembered."""
+        return len(self._beats.keys() | self._heard_s.keys())
+
     def take_books(self, entries: Iterable[QuoteInPart]) -> list[Emission]:
         """Take what the keys of latest books say, where it is newer than what the streams have told."""
         return self.take_quotes([entry for entry in entries if self._is_news(*entry)])
 
     def take_beat(self, beat: FeedBeat) -> None:
         """Note that a feed's connection is alive, or that it says it is not; timers act on it."""
-        self._beats[beat.venue.value, beat.connection] = beat, self._clock.monotonic_s()
+        link, now_s = (beat.venue.value, beat.connection), self._clock.monotonic_s()
+        if link not in self._beats:
+            since_s = now_s - _LINK_KEPT_S
+            self._beats = {old: heard for old, heard in self._beats.items() if heard[1] > since_s}
+            self._heard_s = {old: heard_s for old, heard_s in self._heard_s.items() if heard_s > since_s}
+        self._beats[link] = beat, now_s
 
     def tick(self) -> list[Emission]:
         """Evaluate the pairs that wait or are open: quiet books reach the end of the debounce, lost trust closes."""

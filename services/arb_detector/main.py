@@ -11,14 +11,12 @@ from services.arb_detector.service import DetectorService
 from services.arb_detector.settings import Settings
 from shared.io.bus import Identity, Outbox
 from shared.runtime.clock import SystemClock
-from shared.runtime.errors import SettingsRefused
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
-from shared.runtime.settings import Secret, read_secret_file
+from shared.runtime.settings import read_intent_key
 
 SERVICE = "arb_detector"
-_SHORTEST_KEY_BYTES = 16
 _FLUSH_S = 2.0
 
 log = logging.getLogger(__name__)
@@ -26,7 +24,7 @@ log = logging.getLogger(__name__)
 
 async def main(settings: Settings, stopping: asyncio.Event) -> None:
     """Wire the parts together and run them until ``stopping`` is set."""
-    key = intent_key(settings)
+    key = None if settings.intent_key_file is None else read_intent_key(settings.intent_key_file)
     if key is None:
         log.warning("detector.no_intents", extra={"variable": "DUTCHBOOK_INTENT_KEY_FILE"})
     await check_redis(settings.redis_url)
@@ -45,23 +43,6 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             log.warning("outbox.left", extra={"waited_s": _FLUSH_S})
         following.cancel()
         writing.cancel()
-
-
-def intent_key(settings: Settings) -> Secret | None:
-    """Return the key that signs intents, None when no file is named. Raises SettingsRefused.
-
-    Every byte of the file counts, a line's end too: the executor reads the same file the same way.
-    """
-    if settings.intent_key_file is None:
-        return None
-    key = read_secret_file(settings.intent_key_file, "DUTCHBOOK_INTENT_KEY_FILE")
-    length = len(key.reveal())
-    if length < _SHORTEST_KEY_BYTES:
-        raise SettingsRefused(
-            f"DUTCHBOOK_INTENT_KEY_FILE: the key in {settings.intent_key_file} has {length} bytes; "
-            f"at least {_SHORTEST_KEY_BYTES} are needed, such as the output of: openssl rand -hex 32"
-        )
-    return key
 
 
 def cli() -> None:

@@ -25,9 +25,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     linger_ms: int = 250
     """How long an edge must be gone before its episode closes."""
     reopen_after_ms: int = 500
+    """The least pause between closing an episode and opening the next of the same direction."""
     update_after_ms: int = 100
+    """The least pause between two tellings of one episode."""
     material_percent: int = 10
+    """By how much edge or size must change to be told."""
     min_edge_dollars_per_contract: Decimal = Decimal("0.001")
+    """The last contract of an opportunity earns at least this, after all fees."""
     min_edge_dollars: Decimal = Decimal("0.01")
     """For the whole opportunity, after all fees."""
     max_capital_dollars: Decimal = Decimal(250)
@@ -35,10 +39,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     suspicious_edge_dollars_per_contract: Decimal = Decimal("0.10")
     """Above this a pair is more likely wrong than generous: alert, no intent."""
     intent_ttl_ms: int = 2_000
+    """How long an intent may be acted upon, up to 10000."""
     beat_age_ms: int = 2_500
+    """A feed without a beat for this long is silent: its quotes do not count."""
     frame_age_ms: int = 2_500
+    """A connection without a frame for this long is quiet: its quotes do not count."""
     lag_ms: int = 1_000
+    """A connection this far behind the venue's clock lags: its quotes do not count."""
     skew_ms: int = 2_500
+    """How far apart in time the two connections may last have proved themselves."""
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:

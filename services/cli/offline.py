@@ -76,8 +76,8 @@ def books_command(
         for name, levels in (("ask", reversed(book.yes_asks)), ("bid", book.yes_bids)):
             for price, size in levels:
                 write_line(f"  {name} {price:>6} {size:>14}")
-    for market_id in result.lost if isinstance(result, kalshi.ReplayResult) else ():
-        write_line(f"{market_id}: no book, frames that it needs were lost or refused")
+    for market_id in result.lost:
+        write_line(f"{market_id}: not to be believed, frames that it needs were lost or refused")
     write_line(f"frames   {_counted(result.frames)}")
     write_line(f"gaps     {result.gaps}")
     write_line(f"refused  {_counted(result.refused)}")
@@ -118,7 +118,9 @@ def fee_command(
     """Print one fee, with the formula and where it comes from."""
     try:
         schedule = (
-            _kalshi_schedule(fee_type, multiplier, member) if venue is Venue.KALSHI else _poly_schedule(rate, exponent)
+            _kalshi_schedule(fee_type, multiplier, member, rate)
+            if venue is Venue.KALSHI
+            else _poly_schedule(rate, exponent)
         )
         report = fee_report(
             schedule,
@@ -157,8 +159,10 @@ def match_command(
         raise StartRefused(str(error)) from None
 
 
-def _kalshi_schedule(fee_type: str, multiplier: str, member: Member) -> FeeSchedule:
+def _kalshi_schedule(fee_type: str, multiplier: str, member: Member, rate: str) -> FeeSchedule:
     known = get_args(KalshiFeeType)
+    if rate:
+        raise SettingsRefused("--rate is for polymarket: Kalshi's is published, see --fee-type and --multiplier")
     if fee_type not in known:
         raise SettingsRefused(f"--fee-type {fee_type!r}: expected one of {', '.join(known)}")
     return msgspec.convert(
@@ -168,7 +172,7 @@ def _kalshi_schedule(fee_type: str, multiplier: str, member: Member) -> FeeSched
             "multiplier": _number("--multiplier", multiplier, least=Decimal(0)),
             "precision_dollars": _PRECISIONS[member],
             "effective_from": KALSHI_RATES.effective_from,
-            "source": KALSHI_RATES.source,
+            "source": "the command line",
         },
         type=KalshiFees,
     )

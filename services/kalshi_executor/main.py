@@ -21,14 +21,13 @@ from shared.domain.market import MarketId, Venue
 from shared.io.bus import TRANSIENT, GroupReader, Identity, Outbox, Profile, connect, trim_behind_groups
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.crash import Crashes
-from shared.runtime.errors import Halted, SettingsRefused
+from shared.runtime.errors import Halted
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
-from shared.runtime.settings import Secret, read_secret_file
+from shared.runtime.settings import Secret, read_intent_key
 
 SERVICE = "kalshi_executor"
-_SHORTEST_KEY_BYTES = 16
 _TRIM_EVERY_S = 10.0
 _KEPT_MS = 600_000
 _LAST_WORDS_S = 1.0
@@ -42,7 +41,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         raise Halted(
             "KALSHI_EXECUTOR_MODE=live: sending orders comes with a later release; this one only simulates them (dry)"
         )
-    key = _intent_key(settings)
+    key = read_intent_key(settings.intent_key_file)
     await check_redis(settings.redis_url)
     ledger = Ledger(
         settings.ledger_file, account=settings.account, environment=settings.environment, mode=settings.mode
@@ -54,17 +53,6 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 await _serve(settings, stopping, key, thread, MarketView(control))
         finally:
             thread.close()
-
-
-def _intent_key(settings: Settings) -> Secret:
-    """Return the key that intents are signed with: every byte of the file, as whoever signs reads it."""
-    key = read_secret_file(settings.intent_key_file, "DUTCHBOOK_INTENT_KEY_FILE")
-    if len(key.reveal()) < _SHORTEST_KEY_BYTES:
-        raise SettingsRefused(
-            f"DUTCHBOOK_INTENT_KEY_FILE: the key in {settings.intent_key_file} has {len(key.reveal())} bytes; "
-            f"at least {_SHORTEST_KEY_BYTES} are needed, such as the output of: openssl rand -hex 32"
-        )
-    return key
 
 
 async def _serve(

@@ -24,17 +24,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     account: Annotated[str, SharedVariable("DUTCHBOOK_ACCOUNT")] = "main"
     environment: Annotated[Literal["demo", "prod"], SharedVariable("KALSHI_ENV")] = "demo"
     mode: Literal["dry", "live"] = "dry"
+    """``dry`` simulates every fill and can send nothing; ``live`` is refused in this release."""
     kill_file: Path | None = None
     """While this file exists nothing is sent; ``KILL`` beside the ledger when not set."""
     crash_at: CrashAt = ""
     max_contracts: Decimal = _DEFAULTS.max_contracts
+    """The most contracts of one order."""
     max_order_dollars: Decimal = _DEFAULTS.max_order_dollars
+    """The most one order may cost, with fees."""
     max_market_dollars: Decimal = _DEFAULTS.max_market_dollars
+    """The most that may be spent on one market in one UTC day."""
     max_day_dollars: Decimal = _DEFAULTS.max_day_dollars
+    """The most that may be spent in one UTC day."""
     max_ticks_from_book: int = _DEFAULTS.max_ticks_from_book
+    """How many ticks an order's limit may be worse than the price at which the present book would fill it."""
     max_ttl_ms: int = _DEFAULTS.max_ttl_ms
+    """The longest life that an intent may give itself."""
     rearm_ms: int = _DEFAULTS.rearm_ms
+    """The least pause between two orders of one pair."""
     max_orders_per_minute: int = _DEFAULTS.max_orders_per_minute
+    """The most orders in any minute, over all pairs."""
 
     def __post_init__(self) -> None:
         for name in RiskLimits.__struct_fields__:

@@ -129,13 +129,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def moved(order: Order, state: OrderState, *, fills: Iterable[Fill] = ()) -> Order:
-    """Return the order in its next state, with further fills; fills it already has are left out.
+    """Return the order in its next state, with further fills; of a trade told twice the first word stays.
 
     Raises ForbiddenMove: no such edge, more filled than ordered, or a state that its fills contradict.
     """
     if state not in ALLOWED[order.state]:
         raise ForbiddenMove(f"{order.client_order_id}: no way from {order.state} to {state}")
-    known = {fill.trade_id: fill for fill in (*order.fills, *fills)}
+    known: dict[str, Fill] = {}
+    for fill in (*order.fills, *fills):
+        known.setdefault(fill.trade_id, fill)
     after = msgspec.structs.replace(order, state=state, fills=tuple(known.values()))
     filled = after.filled_contracts
     if filled > order.contracts:

@@ -27,7 +27,7 @@ from redis.exceptions import RedisError
 
 from shared.io.bus import Profile, connect
 from shared.runtime import redis_keeper
-from shared.runtime.errors import StartRefused
+from shared.runtime.errors import SettingsRefused, StartRefused
 
 OLDEST_VERSION = (7, 0)
 _LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes on Linux and 103 on macOS
@@ -163,7 +163,9 @@ async def check_redis(url: str, *, timeout_s: int = 3) -> None:
     try:
         async with asyncio.timeout(timeout_s):
             facts = await _server_facts(url)
-    except (TimeoutError, OSError, ValueError, RedisError) as error:
+    except ValueError as error:
+        raise SettingsRefused(f"DUTCHBOOK_REDIS_URL={shown!r}: {error}") from None
+    except (TimeoutError, OSError, RedisError) as error:
         reason = str(error) or f"no answer within {timeout_s} s"
         raise RedisUnusable(f"Redis at {shown} cannot be used ({reason}): check DUTCHBOOK_REDIS_URL") from error
     found = str(facts.get("redis_version", "unknown"))
@@ -187,9 +189,11 @@ async def _server_facts(url: str) -> dict[str, Any]:
 
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
+    if parts.query:
+        url = f"{url.partition('?')[0]}?…"
     if "@" not in parts.netloc:
         return url
-    return parts._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}").geturl()
+    return urlsplit(url)._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def _fresh_folder() -> Path:

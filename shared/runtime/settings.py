@@ -6,10 +6,12 @@ variable, what was found and what is expected; secrets are read from files and n
 """
 
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from difflib import get_close_matches
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -21,6 +23,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _SECRET_MAX_BYTES = 65_536
+_SHORTEST_KEY_BYTES = 16
 
 
 class SharedVariable(msgspec.Struct, frozen=True):
@@ -51,9 +54,11 @@ class Secret:
 def read_settings(kind: type[S], environ: Mapping[str, str], *, prefix: str) -> S:
     """Build ``kind`` from the environment.
 
-    Raises SettingsRefused naming the first variable that is missing or wrong.
+    Raises SettingsRefused naming the first variable that is missing or wrong, or that has the prefix and is no setting:
+    a misspelled limit must not be left at its default without a word.
     """
     hints = get_type_hints(kind, include_extras=True)
+    _refuse_unknown([variable_name(hints[name], prefix, name) for name in kind.__struct_fields__], environ, prefix)
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         variable = variable_name(hints[field.name], prefix, field.name)
@@ -66,6 +71,23 @@ def read_settings(kind: type[S], environ: Mapping[str, str], *, prefix: str) -> 
         return kind(**values)
     except ValueError as error:
         raise SettingsRefused(str(error)) from None
+
+
+def choices_of(hint: Any) -> tuple[str, ...]:
+    """Return the words that a field takes, none when it takes other values."""
+    bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if get_origin(bare) is Literal:
+        return tuple(map(str, get_args(bare)))
+    return tuple(str(member.value) for member in bare) if isinstance(bare, type) and issubclass(bare, Enum) else ()
+
+
+def _refuse_unknown(known: Iterable[str], environ: Mapping[str, str], prefix: str) -> None:
+    known = set(known)
+    for variable in sorted(environ):
+        if variable.startswith(f"{prefix}_".upper()) and environ[variable] and variable not in known:
+            meant = get_close_matches(variable, sorted(known), n=1)
+            hint = f"; did you mean {meant[0]}?" if meant else ""
+            raise SettingsRefused(f"{variable} is not a setting of {prefix}{hint}")
 
 
 def variable_name(hint: Any, prefix: str, field: str) -> str:
@@ -102,10 +124,28 @@ def read_secret_file(path: Path, variable: str) -> Secret:
         raise SettingsRefused(f"{variable}: cannot read {path}: {error.strerror}") from None
 
 
+def read_intent_key(path: Path) -> Secret:
+    """Read the key that intents are signed with; every byte counts, a line's end too, for who signs and who checks.
+
+    Raises SettingsRefused as ``read_secret_file`` does, and for a key that is too short.
+    """
+    key = read_secret_file(path, "DUTCHBOOK_INTENT_KEY_FILE")
+    length = len(key.reveal())
+    if length < _SHORTEST_KEY_BYTES:
+        raise SettingsRefused(
+            f"DUTCHBOOK_INTENT_KEY_FILE: the key in {path} has {length} bytes; "
+            f"at least {_SHORTEST_KEY_BYTES} are needed, such as the output of: openssl rand -hex 32"
+        )
+    return key
+
+
 def _parsed(hint: Any, variable: str, text: str) -> Any:
     bare = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     kinds = [kind for kind in get_args(bare) if kind is not type(None)] or [bare]
     kind = kinds[0] if len(kinds) == 1 else bare
+    choices = choices_of(hint)
+    if choices and text not in choices:
+        raise SettingsRefused(f"{variable}={text!r}: expected one of {', '.join(choices)}")
     try:
         if kind is bool:
             return _truth(text)

@@ -121,12 +121,12 @@ def every_line(good: dict[str, str], tmp_path: Path, url: str) -> dict[str, tupl
             run.clean_up()
 
 
-@pytest.mark.parametrize("url", [NOWHERE, "redis://127.0.0.1:1/0", "banana"])
-def test_without_redis_every_service_ends_with_status_1_and_names_the_setting(
-    good: dict[str, str], tmp_path: Path, url: str
+@pytest.mark.parametrize(("url", "status"), [(NOWHERE, 1), ("redis://127.0.0.1:1/0", 1), ("banana", 2)])
+def test_without_redis_every_service_ends_and_names_the_setting_and_an_address_that_is_none_is_a_wrong_setting(
+    good: dict[str, str], tmp_path: Path, url: str, status: int
 ) -> None:
-    for service, (status, line) in every_line(good, tmp_path, url).items():
-        assert (status, line.startswith(f"{service}: ")) == (1, True), line
+    for service, (ended_with, line) in every_line(good, tmp_path, url).items():
+        assert (ended_with, line.startswith(f"{service}: ")) == (status, True), line
         assert url in line
         assert "DUTCHBOOK_REDIS_URL" in line
 
@@ -263,4 +263,4 @@ def test_a_book_that_a_broken_line_cost_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\n".join([SNAPSHOT % 1, b"{"]))
     with running("services.cli", "books", "kalshi", str(path), folder=tmp_path) as run:
         assert run.ends() == 0, run.stderr
-    assert run.stdout.startswith("KXA-1-B: no book")
+    assert "\nKXA-1-B: not to be believed, frames that it needs were lost or refused\n" in run.stdout

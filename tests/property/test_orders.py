@@ -94,6 +94,11 @@ def test_a_fill_that_is_told_twice_counts_once() -> None:
     assert again.fee_dollars == Decimal("0.02")
 
 
+def test_a_trade_told_again_with_another_size_cannot_unfill_an_order() -> None:
+    partial = moved(order(OrderState.ACKED), OrderState.PARTIAL, fills=[fill(2)])
+    assert moved(partial, OrderState.PARTIAL, fills=[fill(1)]).fills == partial.fills
+
+
 def test_more_filled_than_ordered_is_a_fault() -> None:
     with pytest.raises(ForbiddenMove, match="12 filled of 10"):
         moved(order(OrderState.ACKED), OrderState.PARTIAL, fills=[fill(12)])

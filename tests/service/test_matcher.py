@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.matcher.main import main
@@ -272,3 +273,9 @@ def test_a_process_that_cannot_start_says_why_in_one_line(
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
     assert len(ended.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("debounce_ms", -1), ("most_candidates", -1), ("mappings_poll_ms", 0)])
+def test_a_pace_that_makes_no_sense_is_refused_by_its_variable(name: str, value: int) -> None:
+    with pytest.raises(ValueError, match=f"MATCHER_{name.upper()}={value}: expected"):
+        msgspec.structs.replace(Settings(redis_url="unix:///run/redis.sock"), **{name: value})

@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from shared.runtime import redis_server
+from shared.runtime.errors import SettingsRefused
 from shared.runtime.redis_server import (
     NoRedisServer,
     RedisServer,
@@ -199,8 +200,8 @@ async def test_a_server_that_may_evict_is_refused(policy: str) -> None:
     [
         ("redis://127.0.0.1:1/0", "127.0.0.1:1"),
         ("unix:///nonexistent/redis.sock", "/nonexistent/redis.sock"),
-        ("http://example.invalid", "DUTCHBOOK_REDIS_URL"),
         ("redis://user:hunter2@127.0.0.1:1/0", "…@127.0.0.1:1"),
+        ("redis://127.0.0.1:1/0?password=hunter2", "127.0.0.1:1/0?…"),
     ],
 )
 async def test_a_server_that_cannot_be_reached_is_refused_in_one_line(url: str, says: str) -> None:
@@ -209,6 +210,12 @@ async def test_a_server_that_cannot_be_reached_is_refused_in_one_line(url: str, 
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["http://example.invalid", "localhost:6379", "redis://host:port/0"])
+async def test_an_address_that_is_none_is_a_wrong_setting(url: str) -> None:
+    with pytest.raises(SettingsRefused, match="DUTCHBOOK_REDIS_URL="):
+        await check_redis(url)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The image is built from what the wheel needs: a folder that the wheel packs and the image forgets breaks the build."""
+"""The image has what the wheel needs: a folder that the wheel packs and the image forgets breaks the build."""
 
 import tomllib
 from pathlib import Path

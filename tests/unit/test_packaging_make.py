@@ -29,6 +29,12 @@ def test_without_a_python_that_is_new_enough_setup_says_so_and_builds_nothing(tm
     assert not (tmp_path / ".venv").exists()
 
 
+def test_what_setup_says_about_itself_stays_off_stdout_which_is_for_data() -> None:
+    said = re.findall(r'echo "make setup: .*', MAKEFILE)
+    assert said
+    assert all(re.search(r'" >&2; ..?$', line) for line in said), said
+
+
 def test_help_lists_every_target(tmp_path: Path) -> None:
     ended = make(tmp_path)
     [phony] = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)

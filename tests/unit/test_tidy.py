@@ -21,8 +21,6 @@ SCALED = re.compile(r"_(e4|e6|e10)$", re.IGNORECASE)
 NAIVE = "services/cli/bench/naive.py"
 """The baseline of the benchmarks does on purpose what everybody does."""
 MAY_MAKE_REDIS = frozenset({"shared/io/clients.py", NAIVE})
-MAY_CALL_FLOAT = frozenset({"shared/runtime/settings.py"})
-"""Modules that read durations; every other number from outside enters through shared.domain.numbers."""
 MAY_IMPORT_JSON = frozenset({NAIVE, "services/cli/bench/kalshi_rivals.py", "services/matcher/mapping_text.py"})
 """msgspec parses: the standard parser takes NaN, Infinity and the last of two equal keys. The matcher only writes."""
 
@@ -116,8 +114,6 @@ def too_long(module: Module) -> Iterator[str]:
 
 def float_call(module: Module) -> Iterator[str]:
     """Only what is named as a duration may become a float."""
-    if module.path in MAY_CALL_FLOAT:
-        return
     for node in ast.walk(module.tree):
         match node:
             case ast.Call(func=func, args=args) if name_of(func) == "float":

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 
 import msgspec
 
+from shared.domain.book import Book
 from shared.domain.market import MarketId
 from shared.domain.numbers import price_text, size_text
-from shared.venues.polymarket.asset_book import AssetTerms, Phase
+from shared.venues.polymarket.asset_book import AssetBook, AssetTerms, Phase
 from shared.venues.polymarket.schema import BookFrame, read_frame
 from shared.venues.polymarket.session import PolymarketSession
 
@@ -29,6 +30,9 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a recording came to."""
 
     books: dict[str, ReplayedBook]
+    """By token id: every token that had a book, with what the frames say, whatever its phase."""
+    lost: tuple[str, ...]
+    """Tokens whose book was lost and not rebuilt by the end: not to be believed."""
     frames: dict[str, int]
     """Messages by event type."""
     gaps: int
@@ -52,6 +56,7 @@ def replay(lines: Iterable[bytes], frames: int | None = None) -> ReplayResult:
     session.connected()
     assets: dict[str, AssetTerms] = {}
     markets: dict[str, str] = {}
+    kept: dict[str, Book] = {}
     taken = 0
     for line in lines:
         if frames is not None and taken >= frames:
@@ -65,10 +70,15 @@ def replay(lines: Iterable[bytes], frames: int | None = None) -> ReplayResult:
             markets.update(fresh)
             assets.update({token_id: AssetTerms(market_id=MarketId(token_id)) for token_id in fresh})
             session.want(assets)
+            kept.update({token_id: _asset_of(session, token_id).book for token_id in fresh})
         session.receive(frame, 0)
         session.settle()
+    books = {
+        token_id: _book_of(_asset_of(session, token_id), kept[token_id], market) for token_id, market in markets.items()
+    }
     return ReplayResult(
-        books={token_id: _book_of(session, token_id, market) for token_id, market in markets.items()},
+        books=books,
+        lost=tuple(token_id for token_id, book in books.items() if book.phase == Phase.LOST.value),
         frames=dict(session.frames),
         gaps=session.resyncs,
         refused=dict(session.refused),
@@ -97,12 +107,17 @@ def _books_named(frame: bytes) -> list[tuple[str, str]]:
     return [(message.asset_id, message.market) for message in messages if isinstance(message, BookFrame)]
 
 
-def _book_of(session: PolymarketSession, token_id: str, market: str) -> ReplayedBook:
+def _asset_of(session: PolymarketSession, token_id: str) -> AssetBook:
     asset = session.asset_book(token_id)
     assert asset is not None
+    return asset
+
+
+def _book_of(asset: AssetBook, book: Book, market: str) -> ReplayedBook:
+    """Return ``book`` in text: the one that ``asset`` keeps, or kept until the market had its result."""
     return ReplayedBook(
         market=market,
         phase=asset.phase.value if asset.phase is not Phase.AWAITING else Phase.LOST.value,
-        yes_bids=[(price_text(price_e4), size_text(size_e6)) for price_e4, size_e6 in asset.book.bids()],
-        yes_asks=[(price_text(price_e4), size_text(size_e6)) for price_e4, size_e6 in asset.book.asks()],
+        yes_bids=[(price_text(price_e4), size_text(size_e6)) for price_e4, size_e6 in book.bids()],
+        yes_asks=[(price_text(price_e4), size_text(size_e6)) for price_e4, size_e6 in book.asks()],
     )

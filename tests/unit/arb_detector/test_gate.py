@@ -183,3 +183,12 @@ def test_a_connection_without_frames_is_quiet_until_a_quote_comes_from_it(frame_
     assert closed(scene.silent_tick()).reason == Distrust.LINK_QUIET
     scene.offer()
     assert opened(scene.silent_tick(after_ms=600))
+
+
+def test_a_connection_that_is_over_is_forgotten_for_every_dial_has_a_name_of_its_own() -> None:
+    scene = Scene()
+    for dial in range(2, 50):
+        scene.clock.advance(ms=31_000)
+        scene.beat(Venue.KALSHI, connection=f"kalshi-{dial}")
+        scene.take(scene.quote(Venue.KALSHI, connection=f"kalshi-{dial}"))
+    assert scene.detector.links <= 4

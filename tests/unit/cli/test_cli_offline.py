@@ -132,6 +132,7 @@ class TestFee:
             (("kalshi", "--price", "0.5", "--contracts", "1", "--fee-type", "flat"), "no published formula"),
             (("kalshi", "--price", "0.5", "--contracts", "1", "--multiplier", "-1"), "--multiplier '-1'"),
             (("polymarket", "--price", "0.5", "--contracts", "1"), "--rate is needed for polymarket"),
+            (("kalshi", "--price", "0.5", "--contracts", "1", "--rate", "0.05"), "--rate is for polymarket"),
             (("polymarket", "--price", "0.5", "--contracts", "1", "--rate", "101"), "101 is outside 0 to 100"),
             (
                 ("polymarket", "--price", "0.5", "--contracts", "1", "--rate", "0.05", "--exponent", "5"),
@@ -296,9 +297,10 @@ class TestPairs:
 
     def test_a_list_needs_a_redis(self, dutchbook: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert dutchbook.refusal("pairs", "list", status=2) == "dutchbook: DUTCHBOOK_REDIS_URL is not set\n"
-        for url in ("no-url", "redis://:hunter2@127.0.0.1:port", f"unix://{tmp_path}/gone.sock"):
+        gone = f"unix://{tmp_path}/gone.sock"
+        for url, status in (("no-url", 2), ("redis://:hunter2@127.0.0.1:port", 2), (gone, 1)):
             monkeypatch.setenv("DUTCHBOOK_REDIS_URL", url)
-            said = dutchbook.refusal("pairs", "list", status=1)
+            said = dutchbook.refusal("pairs", "list", status=status)
             assert "DUTCHBOOK_REDIS_URL" in said
             assert "hunter2" not in said
 

@@ -27,6 +27,7 @@ def test_a_file_of_frames() -> None:
                 "yes_asks": [["0.44", "2.5"], ["0.6", "10"]],
             }
         },
+        "lost": [],
         "frames": {"book": 1, "PONG": 1, "price_change": 1},
         "gaps": 0,
         "refused": {},
@@ -64,3 +65,21 @@ def test_what_cannot_be_read_is_counted_by_reason() -> None:
         "unknown event type": 1,
     }
     assert result.books[YES].phase == "lost"
+    assert result.lost == (YES,)
+
+
+def test_a_market_with_a_result_is_shown_as_it_was_and_one_that_was_emptied_without_levels() -> None:
+    result_told = frame({"event_type": "market_resolved", "market": CONDITION, "assets_ids": [YES, NO]})
+    ended = replay([frame(FIRST), result_told])
+    assert ended.books[YES].phase == "ended"
+    assert ended.books[YES].yes_bids == [("0.42", "7"), ("0.4", "50")]
+    emptied = replay([frame(FIRST), frame([book_event([], [], ts=T0 + 1)])])
+    assert (emptied.books[YES].yes_bids, emptied.books[YES].yes_asks, emptied.lost) == ([], [], ())
+
+
+def test_a_lost_book_goes_on_as_the_frames_say() -> None:
+    spoilt = change(entry("BUY", "x", "1", bid="0.43", ask="0.44"), ts=T0 + 1)
+    later = change(entry("BUY", "0.42", "0", bid="0.4", ask="0.44"), ts=T0 + 2)
+    result = replay([frame(FIRST), frame(spoilt), frame(later)])
+    assert result.books[YES].yes_bids == [("0.4", "50")]
+    assert result.lost == (YES,)

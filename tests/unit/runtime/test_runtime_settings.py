@@ -11,7 +11,15 @@ import msgspec
 import pytest
 
 from shared.runtime.errors import SettingsRefused
-from shared.runtime.settings import RedisUrl, Secret, SharedVariable, read_secret_file, read_settings, variable_name
+from shared.runtime.settings import (
+    RedisUrl,
+    Secret,
+    SharedVariable,
+    read_intent_key,
+    read_secret_file,
+    read_settings,
+    variable_name,
+)
 
 SECRET = b"correct horse battery staple"
 
@@ -117,8 +125,21 @@ def test_another_word_is_not_taken_for_no(word: str) -> None:
 
 
 def test_a_wrong_choice_is_refused() -> None:
-    assert refusal(TEST_MOOD="angry").startswith("TEST_MOOD='angry': ")
-    assert refusal(TEST_ROLE="both").startswith("TEST_ROLE='both': ")
+    assert refusal(TEST_MOOD="angry") == "TEST_MOOD='angry': expected one of calm, brave"
+    assert refusal(TEST_ROLE="both") == "TEST_ROLE='both': expected one of taker, maker"
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"), [("TEST_PROT", "; did you mean TEST_PORT?"), ("TEST_QQQQQQQQ", ""), ("TEST_ROLE_", None)]
+)
+def test_a_misspelled_setting_is_refused_and_not_left_at_its_default(variable: str, hint: str | None) -> None:
+    said = refusal(**{variable: "9"})
+    assert said.startswith(f"{variable} is not a setting of test")
+    assert hint is None or said.endswith(f"of test{hint}")
+
+
+def test_an_empty_variable_that_is_no_setting_says_nothing() -> None:
+    assert read(TEST_PROT="") == read()
 
 
 def test_a_line_break_in_a_value_stays_one_line() -> None:
@@ -218,3 +239,9 @@ def test_a_file_that_vanishes_or_may_not_be_read_is_refused_too(
 @pytest.mark.parametrize("shown", [repr, str, lambda secret: f"{secret}", lambda secret: f"{[secret]!r}"])
 def test_a_secret_is_never_shown(shown: Callable[[Secret], str]) -> None:
     assert SECRET.decode() not in shown(Secret(SECRET))
+
+
+def test_the_key_of_intents_is_every_byte_of_its_file_and_not_too_short(tmp_path: Path) -> None:
+    assert read_intent_key(secret_file(tmp_path, content=b"0123456789abcde\n")).reveal() == b"0123456789abcde\n"
+    with pytest.raises(SettingsRefused, match=r"DUTCHBOOK_INTENT_KEY_FILE: .* has 15 bytes; at least 16 are needed"):
+        read_intent_key(secret_file(tmp_path, content=b"0123456789abcde"))
