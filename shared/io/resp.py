@@ -63,7 +63,11 @@ class RespTransport(asyncio.Protocol):
                 else:
                     host, port = options.get("host", "localhost"), options.get("port", 6379)
                     transport, _ = await loop.create_connection(lambda: self, host, port)
-                await self._greet(transport, options)
+                try:
+                    await self._greet(transport, options)
+                except BaseException:  # a cancelled or timed-out greeting must not leave the socket behind
+                    transport.abort()
+                    raise
         except TimeoutError:
             raise RedisTimeoutError(f"no connection within {timeout_s} s") from None
         except OSError as error:
@@ -92,7 +96,6 @@ class RespTransport(asyncio.Protocol):
         for _ in greetings:
             reply = await self._greeted.get()
             if isinstance(reply, hiredis.ReplyError):
-                transport.abort()
                 raise RedisConnectionError(f"Redis refused the connection: {reply}")
         self._greeted = None
 
