@@ -256,7 +256,7 @@ class BookKeeper:
             asset.phase = Phase.LIVE
             asset.is_doubted = True
             self._doubted[asset] = None
-            self.want_resync([asset], "the first book does not have its hash")
+            self._ask_rest([asset], "the first book does not have its hash")
 
     @staticmethod
     def _has_its_hash(asset: AssetBook) -> bool:
@@ -274,10 +274,13 @@ class BookKeeper:
         self.want_resync([asset], reason)
 
     def want_resync(self, assets: list[AssetBook], reason: str) -> None:
-        """Ask for these books from REST."""
+        """A message about these books must have been lost: count that, and ask REST for them."""
         if assets:
             self.resyncs += len(assets)
-            self.events.append(ResyncWanted(_market_ids(assets), reason))
+            self._ask_rest(assets, reason)
+
+    def _ask_rest(self, assets: list[AssetBook], reason: str) -> None:
+        self.events.append(ResyncWanted(_market_ids(assets), reason))
 
     def _judge(self, asset: AssetBook, change: Change | None, timestamp: str, ts_ms: int) -> None:
         """After an operation's change, or one of a burst's: may the book be quoted?"""
