@@ -80,6 +80,15 @@ class CandidateIndex:
         ranking = self._postings[_OTHER[market.venue]].rank(self._reader.terms(market), limit)
         return [market_id for _, market_id, _ in ranking.best]
 
+    def candidates_of_event(
+        self, markets: Sequence[Market], limit: int = MOST_CANDIDATES
+    ) -> Iterator[tuple[MarketId, list[MarketId]]]:
+        """Yield each market of one event with what ``candidates`` returns for it, several times cheaper."""
+        asked = [self._reader.terms(market) for market in markets]
+        rankings = self._postings[_OTHER[markets[0].venue]].rank_event(asked, limit)
+        for market, ranking in zip(markets, rankings, strict=True):
+            yield market.market_id, [market_id for _, market_id, _ in ranking.best]
+
     def best(
         self, market: Market, *, most: int = MOST_PER_MARKET, least: Decimal = LEAST_SCORE
     ) -> list[tuple[MarketId, Verdict]]:
@@ -137,13 +146,15 @@ class CandidateIndex:
         return compare(ours, theirs) if venue is Venue.KALSHI else compare(theirs, ours)
 
     def _parsed(self, market: Market) -> Slots:
-        """Return a listing's slots, parsed once; they are kept as long as there is room."""
+        """Return a market's slots; those of listings are parsed once and kept as long as there is room."""
         kept = self._slots[market.venue]
         slots = kept.get(market.market_id)
-        if slots is None or slots.market is not market:
-            if len(kept) >= _MOST_SLOTS:
-                kept.clear()
-            slots = kept[market.market_id] = parse_slots(market, self._mappings)
+        if slots is None:
+            slots = parse_slots(market, self._mappings)
+            if market.market_id in self._markets[market.venue]:
+                if len(kept) >= _MOST_SLOTS:
+                    kept.clear()
+                kept[market.market_id] = slots
         return slots
 
     def _may_be_game(self, market: Market) -> bool:

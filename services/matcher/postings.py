@@ -68,7 +68,7 @@ class Postings:
     """One venue's listings. Putting, removing and ranking one take well under two milliseconds."""
 
     def __init__(self) -> None:
-        self._terms: dict[MarketId, frozenset[str]] = {}
+        self._terms: dict[MarketId, tuple[str, ...]] = {}
         self._holders: dict[str, set[MarketId]] = {}
         self._event_of: dict[MarketId, EventKey] = {}
         self._members: dict[EventKey, set[MarketId]] = {}
@@ -85,7 +85,7 @@ class Postings:
         """Take in a listing, new or changed; one without an event is an event of its own."""
         self.remove(market_id)
         event = self._part(event_id or market_id)
-        self._terms[market_id] = terms
+        self._terms[market_id] = tuple(terms)
         self._event_of[market_id] = event
         self._members.setdefault(event, set()).add(market_id)
         for term in terms:
@@ -211,7 +211,7 @@ class Postings:
 class _Event:
     """What the listings asked about have in common, looked up once."""
 
-    def __init__(self, terms_of: dict[MarketId, frozenset[str]], known: list[_Known], found: list[MarketId]) -> None:
+    def __init__(self, terms_of: dict[MarketId, tuple[str, ...]], known: list[_Known], found: list[MarketId]) -> None:
         self._terms_of = terms_of
         self._known = known
         self._weight = sum(weight for _, _, weight, _ in known)

@@ -284,7 +284,8 @@ class Draw:
             ends=by,
             lines=(
                 Line(_ticker_day(last), f"Will {who} leave as CEO of {company}?",
-                     f"Before {last:%b} {last.day}, {last.year}", f"{who} out as CEO of {company} by {_us_day(by)}, {by.year}?"),
+                     f"Before {last:%b} {last.day}, {last.year}",
+                     f"{who} out as CEO of {company} by {_us_day(by)}, {by.year}?"),
             ),
         )  # fmt: skip
 
