@@ -4,6 +4,7 @@ Each process indexes all of Polymarket and answers for events of Kalshi as they 
 listing is what ``CandidateIndex.best`` finds; only the work is shared out.
 """
 
+import gc
 import multiprocessing
 import os
 import resource
@@ -12,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple
 
 import msgspec
 
@@ -24,8 +26,6 @@ from shared.domain.market import Market, MarketId
 
 _SHARES_EACH = 6
 """Portions of work for each process, so that none waits long for the other."""
-
-T = TypeVar("T")
 
 
 class Match(NamedTuple):
@@ -140,17 +140,17 @@ def _shares(events: list[list[Market]], count: int) -> Iterator[list[list[Market
 class _Worker:
     """What a process keeps between portions."""
 
-    index: CandidateIndex
-    wanted: Wanted
+    index: ClassVar[CandidateIndex]
+    wanted: ClassVar[Wanted]
 
 
 _EVENTS = msgspec.msgpack.Decoder(list[list[Market]])
 
 
 def _open(listings: str, mappings: Mappings, wanted: Wanted) -> None:
-    """Index Polymarket's listings in a new process."""
-    with open(listings, "rb") as file:
-        polymarket = msgspec.msgpack.decode(file.read(), type=list[Market])
+    """Index Polymarket's listings in a new process. Nothing here is cyclic, and the process ends soon: no collector."""
+    gc.disable()
+    polymarket = msgspec.msgpack.decode(Path(listings).read_bytes(), type=list[Market])
     _Worker.index = CandidateIndex(mappings)
     _Worker.wanted = wanted
     for market in polymarket:

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
 
+import msgspec
+
 from services.matcher.mapping_files import Mappings
 from services.matcher.postings import Postings, Ranking
 from services.matcher.slots import Slots, parse_slots
 from services.matcher.templates import GameKey
-from services.matcher.terms import TermReader
+from services.matcher.terms import LONGEST_FIELD, TermReader
 from services.matcher.verdict import Verdict, compare
 from shared.contracts.pairs import CandidateFound
 from shared.domain.market import Market, MarketId, Venue
@@ -24,9 +26,11 @@ LEAST_SCORE = Decimal("0.6")
 """Below this a pair is not worth a person's time."""
 MOST_PER_MARKET = 3
 MOST_CANDIDATES = 20
-_LEAST_LIKENESS = 0.5
+_COMPARED = 12
+"""Of the candidates: the partner is hardly ever further down."""
+_LEAST_LIKENESS = 0.7
 """Of the likest listing's: one that shares less than that is not compared."""
-_LEAST_COVER = 0.2
+_LEAST_COVER = 0.25
 """Of the weight of a listing's terms: one that shares less than that is not compared."""
 _MOST_SLOTS = 60_000
 """Parsed listings kept at hand per venue, about 3 kB each."""
@@ -110,7 +114,7 @@ class CandidateIndex:
         """
         other = _OTHER[markets[0].venue]
         asked = [self._reader.terms(market) for market in markets]
-        for market, ranking in zip(markets, self._postings[other].rank_event(asked, MOST_CANDIDATES), strict=True):
+        for market, ranking in zip(markets, self._postings[other].rank_event(asked, _COMPARED), strict=True):
             yield self._judge(market, ranking, most, least)
 
     def slots(self, venue: Venue, market_id: MarketId) -> Slots | None:
@@ -150,10 +154,10 @@ class CandidateIndex:
         kept = self._slots[market.venue]
         slots = kept.get(market.market_id)
         if slots is None:
-            slots = parse_slots(market, self._mappings)
+            slots = parse_slots(_capped(market), self._mappings)
             if market.market_id in self._markets[market.venue]:
                 if len(kept) >= _MOST_SLOTS:
-                    kept.clear()
+                    del kept[next(iter(kept))]
                 kept[market.market_id] = slots
         return slots
 
@@ -174,6 +178,22 @@ def _worth_comparing(ranking: Ranking) -> list[MarketId]:
         for minus_likeness, market_id, shared in ranking.best
         if minus_likeness <= most_like and shared >= least_shared
     ]
+
+
+def _capped(market: Market) -> Market:
+    """Return a market whose texts are no longer than is read: what a venue writes must not cost more than its worth."""
+    texts = (market.title, market.outcome_label, market.event_title, market.slug, market.event_slug, *market.outcomes)
+    if max(map(len, texts)) <= LONGEST_FIELD:
+        return market
+    return msgspec.structs.replace(
+        market,
+        title=market.title[:LONGEST_FIELD],
+        outcome_label=market.outcome_label[:LONGEST_FIELD],
+        event_title=market.event_title[:LONGEST_FIELD],
+        slug=market.slug[:LONGEST_FIELD],
+        event_slug=market.event_slug[:LONGEST_FIELD],
+        outcomes=tuple(outcome[:LONGEST_FIELD] for outcome in market.outcomes),
+    )
 
 
 def candidate_id(ticker: MarketId, condition_id: MarketId) -> PairId:

@@ -40,9 +40,9 @@ _SAME = {
 """Frequent words of which the venues use different ones."""
 _SAY_NOTHING = """
 a an and any at be been being by can could do does did for from get gets go has have how if in into is it its of on or
-out than that the their then there this to was were what when which who whom whose why will with would yes no not vs v per
-before after until during over under above below between more less most least end start first next new day date market
-winner win wins won et est edt am pm
+out than that the their then there this to was were what when which who whom whose why will with would yes no not vs v
+per before after until during over under above below between more less most least end start first next new day date
+market winner win wins won et est edt am pm
 """
 _FILLERS = frozenset(_SAY_NOTHING.split())
 _YES_NO = ("Yes", "No")
