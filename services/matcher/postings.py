@@ -15,6 +15,7 @@ from typing import NamedTuple, NewType
 
 from rapidfuzz import fuzz
 
+from services.matcher.terms import MOST_TERMS
 from shared.domain.market import MarketId
 
 _FOLLOWED = 60
@@ -42,8 +43,7 @@ _VOWELS = re.compile(r"(?<!^)[aeiouyhw]")
 _DOUBLED = re.compile(r"(.)\1+")
 _SAME_SOUND = str.maketrans({"z": "s", "c": "k", "q": "k", "v": "f", "j": "i"})
 
-_MOST_TERMS = 512
-_PER_ROOT = [1 / math.sqrt(count) if count else 0.0 for count in range(_MOST_TERMS + 1)]
+_PER_ROOT = [1 / math.sqrt(count) if count else 0.0 for count in range(MOST_TERMS + 1)]
 
 EventKey = NewType("EventKey", str)
 """An event, or one part of a large one."""
@@ -86,7 +86,7 @@ class Postings:
 
     def put(self, market_id: MarketId, event_id: str, terms: frozenset[str]) -> None:
         """Take in a listing, new or changed; one without an event is an event of its own."""
-        assert len(terms) <= _MOST_TERMS, f"{market_id} has {len(terms)} terms"
+        assert len(terms) <= MOST_TERMS, f"{market_id} has {len(terms)} terms"
         self.remove(market_id)
         event = self._part(event_id or market_id)
         self._terms[market_id] = tuple(terms)

@@ -16,6 +16,7 @@ from shared.domain.market import Market, Venue
 LONGEST_FIELD = 400
 """Characters of one text that are read. The longest real title has about 250; a pathological one costs no more."""
 MOST_WORDS = 96
+MOST_TERMS = 200
 _LONGEST_WORD = 32
 _MOST_FORMS = 400_000
 """Word forms kept at hand; past that they are forgotten and made again."""
@@ -74,6 +75,8 @@ class TermReader:
         if not self._names.keys().isdisjoint(words):
             self._add_teams(words, self._league(market), found)
         found.discard("")
+        if len(found) > MOST_TERMS:
+            found = set(sorted(found)[:MOST_TERMS])
         if len(self._forms) > _MOST_FORMS:
             self._forms.clear()
         return frozenset(found)
@@ -152,7 +155,7 @@ def _team_names(mappings: Mappings) -> dict[str, list[tuple[tuple[str, ...], fro
     """Return, by first word, the names that the leagues' tables list and the teams that each may mean."""
     teams: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     for league in mappings.leagues.values():
-        for team in league.table.teams:
+        for team in league.teams:
             names = (team.city, team.name, f"{team.city} {team.name}", *team.kalshi_labels, *team.polymarket_names)
             for name in names:
                 teams[tuple(_WORD.findall(name.lower()))].add(f"{league.code}:{team.team}")
