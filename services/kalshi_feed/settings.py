@@ -45,6 +45,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Pause between two pages, to stay well inside the public limit."""
     public_tokens_per_s: int = PUBLIC_TOKENS_PER_S
     """What REST may cost without a signature; a request costs 10. The exchange does not publish the limit."""
+    account_share_percent: int = 45
+    """With a key: how much of the account's allowance this feed may use; the executor reads on the same account."""
+    markets_per_connection: int = 500
+    """A gap or a lost link costs the books of one connection, so more connections lose fewer at once."""
     poll_ms: int = 1_000
     """Without a key: at least this long between two readings of the same book."""
     audit_s: int = 20
@@ -55,6 +59,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Between two questions whether the exchange trades."""
     silent_s: int = 25
     """No frame and no pong for this long: the connection is dead."""
+    ack_s: int = 10
+    """A subscription that is not acknowledged within this time makes the connection useless."""
+    proven_s: int = 10
+    """A link that held for this long is a good one: the pauses between dials start small again."""
 
     def __post_init__(self) -> None:
         if (self.demo_key_id or self.demo_key_file) and (self.prod_key_id or self.prod_key_file):
@@ -71,9 +79,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ("AUDIT_S", self.audit_s),
             ("PROBE_S", self.probe_s),
             ("STATUS_S", self.status_s),
+            ("ACK_S", self.ack_s),
+            ("PROVEN_S", self.proven_s),
+            ("MARKETS_PER_CONNECTION", self.markets_per_connection),
+            ("ACCOUNT_SHARE_PERCENT", self.account_share_percent),
         ):
             if value < 1:
                 raise ValueError(f"KALSHI_FEED_{name}={value}: expected 1 or more")
+        if self.account_share_percent > 100:
+            raise ValueError(f"KALSHI_FEED_ACCOUNT_SHARE_PERCENT={self.account_share_percent}: expected 1 to 100")
         for variable, check, url in (
             ("KALSHI_REST_URL", checked_rest_url, self.rest_base),
             ("KALSHI_WS_URL", checked_websocket_url, self.websocket),

@@ -16,6 +16,7 @@ CHANNEL_ERROR = FaultKind("channel_error", "times", "end every order-book subscr
 REFUSE_HANDSHAKE = FaultKind("refuse_handshake", "times", "answer the next WebSocket handshake with 502")
 DROP_CONNECTION = FaultKind("drop_connection", "times", "cut every connection without a close frame")
 FREEZE = FaultKind("freeze", "while_on", "hold all frames back; pings go on, and what was held follows")
+BURST = FaultKind("burst", "while_on", "after each operation send so many more deltas that come to nothing, two by two")
 TRADING_PAUSED = FaultKind("trading_paused", "while_on", "orders may be cancelled but not placed, as each Thursday")
 EXCHANGE_PAUSED = FaultKind("exchange_paused", "while_on", "no order request works, cancels included")
 BOTH_SIDES = FaultKind(
@@ -33,6 +34,7 @@ WEBSOCKET = (
     REFUSE_HANDSHAKE,
     DROP_CONNECTION,
     FREEZE,
+    BURST,
     BOTH_SIDES,
     OK_WITHOUT_SEQ,
 )

@@ -24,6 +24,9 @@ PRIVATE_CHANNELS = ("fill", "user_orders", "market_positions", "order_group_upda
 CHANNELS = (BOOKS, TRADES, TICKER, LIFECYCLE, *PRIVATE_CHANNELS)
 _DELTA = re.compile(rb'"delta_fp":"[^"]*"')
 
+_BURST_MOST = 900
+"""Operations of a market are at least a millisecond apart; what fits in between stays in order."""
+
 SEQUENCED = (BOOKS, TRADES, LIFECYCLE, "order_group_updates")
 
 
@@ -161,12 +164,16 @@ class Broadcast:
 
     def _send_deltas(self, operation: Operation) -> None:
         bodies: dict[bool, list[bytes]] = {}
+        more = self._faults.level(faulty.BURST.name)
+        idle = frames.idle_delta_bodies(operation, min(more, _BURST_MOST)) if more else []
         for subscription in self._listeners(BOOKS, operation.market):
             scale = subscription.yes_scale
             if scale not in bodies:
                 bodies[scale] = frames.delta_bodies(operation, yes_scale=scale)
             for body in bodies[scale]:
                 self._send_delta(subscription, body)
+            for body in idle:
+                subscription.send("orderbook_delta", body)
 
     def _send_delta(self, subscription: Subscription, body: bytes) -> None:
         """Send one delta, with whatever goes wrong with it."""

@@ -49,6 +49,22 @@ async def test_a_delta_takes_more_than_there_is_and_its_number_is_right() -> Non
         assert client.went_below_zero
 
 
+async def test_a_burst_multiplies_the_deltas_and_changes_no_book() -> None:
+    async with running_kalshi() as venue, venue.connected() as client:
+        sid = await subscribed(venue, client)
+        venue.pass_time(500)
+        await client.caught_up()
+        calm = len(client.sequence(sid))
+        venue.faults.arm("burst", 40)
+        venue.pass_time(500)
+        await client.caught_up()
+        numbers = client.sequence(sid)
+        assert len(numbers) - calm > 10 * calm
+        assert {later - earlier for earlier, later in pairwise(numbers)} == {1}
+        for ticker in venue.world.kalshi_markets:
+            assert client.books[ticker] == book_of(venue, ticker)
+
+
 async def test_a_channel_error_ends_the_subscription_and_a_new_one_works() -> None:
     async with running_kalshi() as venue, venue.connected() as client:
         await subscribed(venue, client)

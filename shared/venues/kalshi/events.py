@@ -45,6 +45,16 @@ class LinkUnusable(msgspec.Struct, frozen=True):
     reason: str
 
 
+class ScaleContradicted(msgspec.Struct, frozen=True):
+    """Prices of side ``no`` come on another scale than asked for: no book of this connection is what it seems."""
+
+    reason: str
+
+
+class ScaleProven(msgspec.Struct, frozen=True):
+    """The scale of side ``no`` is the one asked for."""
+
+
 class AuditDiffered(msgspec.Struct, frozen=True):
     """A fresh snapshot, in sequence, was not the book that was streamed; the snapshot has replaced it."""
 
@@ -59,6 +69,8 @@ Event = (
     | BooksLost
     | CommandRefused
     | LinkUnusable
+    | ScaleContradicted
+    | ScaleProven
     | AuditDiffered
     | MarketNews
     | EventFees

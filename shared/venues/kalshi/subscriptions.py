@@ -47,7 +47,14 @@ class Subscriptions:
     """The sids of one connection, the commands under way and the books that wait for a snapshot."""
 
     def __init__(
-        self, tickers: Iterable[MarketId], *, use_yes_price: bool, chunk: int, counts: Counts, lifecycle: bool = False
+        self,
+        tickers: Iterable[MarketId],
+        *,
+        use_yes_price: bool,
+        chunk: int,
+        counts: Counts,
+        lifecycle: bool = False,
+        ack_within_ns: int = ACK_WITHIN_NS,
     ) -> None:
         assert chunk > 0, chunk
         self.wanted = dict.fromkeys(tickers)
@@ -61,6 +68,9 @@ class Subscriptions:
         self._chunk = chunk
         self._counts = counts
         self._lifecycle = lifecycle
+        self._ack_within_ns = ack_within_ns
+        self._news_missed = ""
+        """Why messages about markets' lives may have been missed, until that channel is subscribed to again."""
         self._connected = False
         self._refused: set[MarketId] = set()
         self._pending: dict[int, Command] = {}
@@ -86,6 +96,7 @@ class Subscriptions:
 
     def disconnected(self, reason: str) -> None:
         """Lose every book; nothing more can be asked."""
+        self._news_missed = self._news_missed or (reason if self._lifecycle and self._connected else "")
         self._connected = False
         self._announce_lost(self.markets.values(), reason)
         self._forget_connection()
@@ -190,8 +201,9 @@ class Subscriptions:
                 del self._pending[command.id]
                 self._send(command.kind, command.tickers, sid=command.sid)
                 continue
-            if now_ns - command.sent_ns > ACK_WITHIN_NS and command.kind not in _SNAPSHOTS:
-                self.events.append(LinkUnusable(f"no answer to {command.kind} {command.id} within 10 s"))
+            if now_ns - command.sent_ns > self._ack_within_ns and command.kind not in _SNAPSHOTS:
+                within_s = self._ack_within_ns // _SECOND_NS
+                self.events.append(LinkUnusable(f"no answer to {command.kind} {command.id} within {within_s} s"))
                 return
             if now_ns - command.sent_ns > SNAPSHOT_WITHIN_NS and command.kind is CommandKind.SNAPSHOT:
                 self._snapshot_overdue(command)
@@ -276,6 +288,9 @@ class Subscriptions:
         if message.msg.channel != BOOK_CHANNEL:
             if message.msg.sid not in self.by_sid:  # its first messages may have come before
                 self.adopt(message.msg.sid, message.msg.channel)
+            if self._news_missed:
+                self.events.append(LifecycleMissed(self._news_missed))
+                self._news_missed = ""
             return
         subscription = self.adopt(message.msg.sid, message.msg.channel)
         if command is not None:
