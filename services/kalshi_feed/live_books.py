@@ -96,7 +96,8 @@ class LiveBooks:
         self._alert = alert
         self._name = name
         self._silent_s = silent_s
-        self._wanted: frozenset[MarketId] = frozenset(session.market_ids())
+        self.wanted: frozenset[MarketId] = frozenset(session.market_ids())
+        """The markets this connection is to carry."""
         self._dials = 0
         self._unauthorised = 0
         self._wake = asyncio.Event()
@@ -142,13 +143,13 @@ class LiveBooks:
 
     def want(self, market_ids: Iterable[MarketId]) -> None:
         """Stream exactly these markets from now on."""
-        self._wanted = frozenset(market_ids)
-        self.session.want(self._wanted)
+        self.wanted = frozenset(market_ids)
+        self.session.want(self.wanted)
         self._wake.set()
 
     def trading_changed(self, market_ids: Iterable[MarketId]) -> None:
         """Look anew whether these markets may be quoted; those of other connections are left to them."""
-        for market_id in self._wanted.intersection(market_ids):
+        for market_id in self.wanted.intersection(market_ids):
             reason = self._trading.why_not(market_id)
             if reason is None:
                 self._publisher.mark(self, market_id)
