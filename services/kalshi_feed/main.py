@@ -86,6 +86,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             clock,
             page_pause_s=settings.page_pause_ms / 1000,
             fee_precision_dollars=settings.fee_precision_dollars,
+            honour_waivers=settings.honour_fee_waivers,
             on_listed=listed,
         )
         books: Fleet | PolledBooks

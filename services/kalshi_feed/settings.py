@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ws_url: Annotated[str, SharedVariable("KALSHI_WS_URL")] = ""
     fee_precision_dollars: Annotated[Decimal, SharedVariable("KALSHI_FEE_PRECISION")] = DIRECT_PRECISION_DOLLARS
     """0.0001 for direct members, 0.01 behind a broker."""
+    honour_fee_waivers: bool = False
+    """Whether a market's taker fee counts as 0 while the exchange says that it is waived."""
     depth: int = 10
     """Levels of each side in a quote."""
     chunk: int = 100

@@ -13,6 +13,8 @@ OLD_SEQ = FaultKind(
 SWAP_DELTAS = FaultKind("swap_deltas", "times", "send the next frame of a subscription after the one that follows it")
 BELOW_ZERO = FaultKind("below_zero", "times", "the next delta of a subscription takes more away than any level has")
 CHANNEL_ERROR = FaultKind("channel_error", "times", "end every order-book subscription with error 10")
+BUFFER_OVERFLOW = FaultKind("buffer_overflow", "times", "end every order-book subscription with error 25")
+ACK_LATE = FaultKind("ack_late", "times", "acknowledge the next subscription after its first snapshots")
 REFUSE_HANDSHAKE = FaultKind("refuse_handshake", "times", "answer the next WebSocket handshake with 502")
 DROP_CONNECTION = FaultKind("drop_connection", "times", "cut every connection without a close frame")
 FREEZE = FaultKind("freeze", "while_on", "hold all frames back; pings go on, and what was held follows")
@@ -31,6 +33,8 @@ WEBSOCKET = (
     SWAP_DELTAS,
     BELOW_ZERO,
     CHANNEL_ERROR,
+    BUFFER_OVERFLOW,
+    ACK_LATE,
     REFUSE_HANDSHAKE,
     DROP_CONNECTION,
     FREEZE,

@@ -144,9 +144,10 @@ class Broadcast:
         if self._faults.take(faulty.DROP_CONNECTION.name):
             for receiver in list(self.receivers):
                 receiver.cut()
-        if self._faults.take(faulty.CHANNEL_ERROR.name):
-            for subscription in self._subscriptions_of(BOOKS):
-                subscription.receiver.end(subscription, 10)
+        for fault, code in ((faulty.CHANNEL_ERROR, 10), (faulty.BUFFER_OVERFLOW, 25)):
+            if self._faults.take(fault.name):
+                for subscription in self._subscriptions_of(BOOKS):
+                    subscription.receiver.end(subscription, code)
         self._send_deltas(operation)
         if operation.trade is not None:
             self._send_each(TRADES, market, "trade", frames.trade_bodies(operation))
@@ -215,6 +216,10 @@ class Broadcast:
     def ok_takes_seq(self) -> bool:
         """Tell whether an ``ok`` takes a number of its subscription, as recorded on the venue."""
         return not self._faults.active(faulty.OK_WITHOUT_SEQ.name)
+
+    def ack_is_late(self) -> bool:
+        """Tell whether the next subscription's data comes before its acknowledgement, as two clients have seen."""
+        return self._faults.take(faulty.ACK_LATE.name)
 
     def send_snapshot(self, subscription: Subscription, ticker: str, *, command_id: int | None = None) -> None:
         """Send one market's whole book."""

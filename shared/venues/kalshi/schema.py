@@ -159,6 +159,7 @@ class RestMarket(msgspec.Struct):
     expected_expiration_time: str | None = None
     occurrence_datetime: str | None = None
     updated_time: str | None = None
+    fee_waiver_expiration_time: str | None = None
     strike_type: str | None = None
     floor_strike: msgspec.Raw = msgspec.Raw(b"null")
     cap_strike: msgspec.Raw = msgspec.Raw(b"null")
