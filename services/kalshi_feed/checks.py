@@ -29,7 +29,7 @@ async def audit_books(books: LiveBooks, *, every_s: float) -> None:
 
 
 class SilenceProbe:
-    """Asks REST for the books when the stream has not moved for a while: pings prove nothing about data.
+    """Asks for the subscriptions, and REST for the books, when nothing has come for a while: pings prove no data.
 
     A REST book has no sequence, so only books that did not move between the question and a second after the answer
     are compared.
@@ -53,6 +53,7 @@ class SilenceProbe:
             quiet_s += _PROBE_STEP_S
             if quiet_s >= self._after_s:
                 quiet_s = 0.0
+                self._books.check()
                 try:
                     await self.probe()
                 except (RestFailed, catalog.BodyRefused) as error:

@@ -170,6 +170,11 @@ class LiveBooks:
         if self.session.audit(count):
             self._wake.set()
 
+    def check(self) -> None:
+        """Compare our subscriptions with those that the exchange lists."""
+        self.session.check()
+        self._wake.set()
+
     async def talk(self, link: ClientConnection) -> None:
         """Hold the conversation on a fresh link until it is lost, which raises ConnectionError."""
         self._dials += 1

@@ -74,7 +74,7 @@ def test_a_kalshi_recording_survives_a_lost_link_and_replays_to_the_exchanges_bo
         return levels(sides["yes_dollars"], [(str(1 - Decimal(price)), size) for price, size in sides["no_dollars"]])
 
     with ExitStack() as stack:
-        run = recorder(pipe, tmp_path, stack, "kalshi", "--markets", ",".join(tickers))
+        run = recorder(pipe, tmp_path, stack, "kalshi", "--markets", ",".join(tickers), "--channels", "ticker,trade")
         wait_equal(tickers, lambda: kalshi.replay(lines_in(tmp_path)).books, truth, run)
         pipe.control("/_fault", {"venue": "kalshi", "name": "skip_delta", "times": 1})
         eventually(lambda: kalshi.replay(lines_in(tmp_path)).gaps, what=lambda: run.stderr)
@@ -83,6 +83,7 @@ def test_a_kalshi_recording_survives_a_lost_link_and_replays_to_the_exchanges_bo
         pipe.control("/_fault", {"venue": "kalshi", "name": "drop_connection", "times": 1})
         eventually(lambda: len(list((tmp_path / "out").glob("*.jsonl*"))) == 2, what=lambda: run.stderr)
         wait_equal(tickers, lambda: kalshi.replay(lines_in(tmp_path)).books, truth, run)
+        eventually(lambda: kalshi.replay(lines_in(tmp_path)).frames.get("trade"), what=lambda: run.stderr)
         report = report_of(run)
     assert [Path(file["path"]).name[-10:] for file in report["files"]] == ["0001.jsonl", "0002.jsonl"]
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".jsonl"}

@@ -48,6 +48,7 @@ def record_command(
     markets: Annotated[str, typer.Option(help="Kalshi tickers or Polymarket token ids, with commas between them.")],
     out: Annotated[Path, typer.Option(help="The folder for the files.")] = Path("recordings"),
     raw: Annotated[bool, typer.Option("--raw", help="Frames as received; the only kind there is.")] = False,
+    channels: Annotated[str, typer.Option(help="Kalshi, beside the books: ticker, trade or both.")] = "",
     duration: Annotated[float | None, typer.Option(min=0.1, help="Seconds; without it, until Ctrl-C.")] = None,
     rotate_mib: Annotated[int, typer.Option(min=1, help="A file as large as this is closed and another begun.")] = 256,
     rotate_minutes: Annotated[float, typer.Option(min=0.01, help="The same for a file as old as this.")] = 60.0,
@@ -58,7 +59,7 @@ def record_command(
 
     `dutchbook books` replays them. Exits 1 when nothing was received.
     """
-    wanted = tuple(dict.fromkeys(part.strip() for part in markets.split(",") if part.strip()))
+    wanted = _words(markets)
     if not raw:
         raise SettingsRefused("say --raw: frames as received are what can be recorded")
     if not wanted:
@@ -69,6 +70,7 @@ def record_command(
             venue,
             wanted,
             out,
+            channels=_words(channels),
             duration_s=duration,
             rotate_bytes=rotate_mib << 20,
             rotate_s=rotate_minutes * 60,
@@ -88,6 +90,7 @@ async def record(
     markets: Sequence[str],
     out: Path,
     *,
+    channels: Sequence[str] = (),
     duration_s: float | None,
     rotate_bytes: int,
     rotate_s: float,
@@ -100,7 +103,7 @@ async def record(
         asyncio.get_running_loop().add_signal_handler(wanted, stopping.set)
     async with AsyncExitStack() as resources:
         recorder = Recorder(
-            await _conversation(venue, markets, environ, resources),
+            await _conversation(venue, markets, channels, environ, resources),
             Folder(out),
             SystemClock(),
             rotate_bytes=rotate_bytes,
@@ -120,15 +123,25 @@ async def record(
 
 
 async def _conversation(
-    venue: Venue, markets: Sequence[str], environ: Mapping[str, str], resources: AsyncExitStack
+    venue: Venue,
+    markets: Sequence[str],
+    channels: Sequence[str],
+    environ: Mapping[str, str],
+    resources: AsyncExitStack,
 ) -> Conversation:
     if venue is Venue.KALSHI:
         kalshi = read_settings(KalshiSettings, {**environ, **_NO_REDIS}, prefix="KALSHI_FEED")
         http = await resources.enter_async_context(HttpClient(kalshi.rest_base))
-        return KalshiConversation(kalshi, markets, http, SystemClock())
+        return KalshiConversation(kalshi, markets, http, SystemClock(), channels=channels)
+    if channels:
+        raise SettingsRefused("--channels is for kalshi: Polymarket's market channel carries everything")
     polymarket = read_settings(PolymarketSettings, {**environ, **_NO_REDIS}, prefix="POLYMARKET_FEED")
     clob = await resources.enter_async_context(HttpClient(polymarket.clob_url))
     return PolymarketConversation(polymarket, markets, clob)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def _refusal(error: BaseException) -> BaseException:

@@ -12,6 +12,7 @@ from shared.runtime.clock import Clock
 from shared.runtime.errors import SettingsRefused, StartRefused
 from shared.venues.kalshi import market_data
 from shared.venues.kalshi.auth import auth_failure
+from shared.venues.kalshi.channels import MARKET_CHANNELS
 from shared.venues.kalshi.events import Event, LinkUnusable
 from shared.venues.kalshi.rest import api_error
 from shared.venues.kalshi.session import KalshiSession
@@ -26,7 +27,12 @@ class KalshiConversation:
 
     venue = "kalshi"
 
-    def __init__(self, settings: Settings, markets: Sequence[str], http: HttpClient, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, markets: Sequence[str], http: HttpClient, clock: Clock, *, channels: Sequence[str]
+    ) -> None:
+        strange = [channel for channel in channels if channel not in MARKET_CHANNELS]
+        if strange:
+            raise SettingsRefused(f"--channels {strange[0]}: expected some of {', '.join(sorted(MARKET_CHANNELS))}")
         key = settings.key()
         if key is None:
             prefix = f"KALSHI_{settings.env.upper()}_KEY"
@@ -37,7 +43,11 @@ class KalshiConversation:
         self.url = settings.websocket
         self.markets = tuple(markets)
         self._session = KalshiSession(
-            map(MarketId, markets), use_yes_price=settings.use_yes_price, chunk=settings.chunk, lifecycle=True
+            map(MarketId, markets),
+            use_yes_price=settings.use_yes_price,
+            chunk=settings.chunk,
+            lifecycle=True,
+            channels=channels,
         )
 
     async def dial(self) -> ClientConnection:

@@ -17,10 +17,12 @@ from shared.domain.market import MarketId
 from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, SIGNED_SIZE_E6, NumberRefused
 from shared.venues.kalshi import schema
 from shared.venues.kalshi.books import LiveBook, Step, Subscription
+from shared.venues.kalshi.channels import CHANNEL_TYPES, read_channel
 from shared.venues.kalshi.events import (
     AuditDiffered,
     BookEnded,
     BookState,
+    ChannelSaid,
     Counts,
     Event,
     LinkUnusable,
@@ -45,7 +47,8 @@ class KalshiSession:
     """The books of one connection.
 
     ``use_yes_price`` asks for side ``no`` on the YES scale and reads it so. ``chunk`` bounds the tickers of one
-    command. ``lifecycle`` subscribes to what happens to markets and fees as well. ``adopt`` is for recordings: it takes
+    command. ``lifecycle`` subscribes to what happens to markets and fees as well, ``channels`` to
+    others, for the markets wanted when a connection is opened. ``adopt`` is for recordings: it takes
     any sid and any market it meets, as there is nobody to ask. ``prove_scale`` keeps every book with NO bids back until
     a snapshot or ``scale_compared`` has shown that side ``no`` has the scale that was asked for. An acknowledgement
     that takes longer than ``ack_within_ns`` never comes.
@@ -59,6 +62,7 @@ class KalshiSession:
         chunk: int = 100,
         adopt: bool = False,
         lifecycle: bool = False,
+        channels: Iterable[str] = (),
         prove_scale: bool = False,
         ack_within_ns: int = ACK_WITHIN_NS,
     ) -> None:
@@ -68,9 +72,10 @@ class KalshiSession:
             use_yes_price=use_yes_price,
             chunk=chunk,
             counts=self.counts,
-            lifecycle=lifecycle,
+            channels=[*((LIFECYCLE_CHANNEL,) if lifecycle else ()), *channels],
             ack_within_ns=ack_within_ns,
         )
+        self._reads_channels = bool(tuple(channels))
         self._use_yes_price = use_yes_price
         self._prove_scale = prove_scale
         self._scale = ScaleWatch(use_yes_price=use_yes_price, is_proven=not prove_scale)
@@ -143,6 +148,10 @@ class KalshiSession:
         The snapshot has its place in the sequence, so the comparison is exact. Returns how many were asked for.
         """
         return self._subs.audit(count)
+
+    def check(self) -> None:
+        """Ask which subscriptions the exchange knows; one that it does not is the end of the connection."""
+        self._subs.check()
 
     def lose(self, market_ids: Iterable[MarketId], reason: str) -> Sequence[Event]:
         """Stop believing these books, for a reason seen from outside, and ask for new ones."""
@@ -524,9 +533,20 @@ class KalshiSession:
             self._subs.lose(sub, sub.markets.values(), kind)
 
     def _other_channel(self, envelope: Envelope, frame: bytes) -> None:
-        """Follow the numbers of channels without books too, so that a hole in them is counted."""
-        if envelope.sid is None or envelope.seq is None:
+        """Follow the numbers of channels without books too, so that a hole in them is noticed; then read the frame."""
+        if envelope.sid is not None and envelope.seq is not None and not self._is_next(envelope, frame):
             return
+        try:
+            if envelope.type in LIFECYCLE_TYPES:
+                self._events.append(read_lifecycle(frame))
+            elif envelope.type in CHANNEL_TYPES and self._reads_channels:
+                self._events.append(ChannelSaid(read_channel(frame)))
+        except ValueError:
+            self.counts.refused[f"malformed {envelope.type}"] += 1
+
+    def _is_next(self, envelope: Envelope, frame: bytes) -> bool:
+        assert envelope.sid is not None
+        assert envelope.seq is not None
         sub = self._by_sid.get(envelope.sid)
         if sub is None:
             channel = LIFECYCLE_CHANNEL if envelope.type in LIFECYCLE_TYPES else envelope.type
@@ -534,11 +554,8 @@ class KalshiSession:
         expected = sub.next_seq
         if sub.channel == schema.BOOK_CHANNEL:
             self._subs.control_number(sub, envelope.seq)
-        elif self._take(sub, envelope.seq, expected, frame) and envelope.type in LIFECYCLE_TYPES:
-            try:
-                self._events.append(read_lifecycle(frame))
-            except ValueError:
-                self.counts.refused[f"malformed {envelope.type}"] += 1
+            return False
+        return self._take(sub, envelope.seq, expected, frame)
 
 
 def _crossing(book: LiveBook) -> str:

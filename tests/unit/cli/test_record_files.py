@@ -150,6 +150,28 @@ def test_what_is_not_said_is_refused(venue: Venue, markets: str, raw: bool, says
         record_command(venue, markets, raw=raw)
 
 
+async def test_channels_are_public_ones_of_kalshi(tmp_path: Path) -> None:
+    async def refused(venue: Venue, channel: str) -> str:
+        with pytest.raises(SettingsRefused) as told:
+            await record(
+                venue,
+                ["A"],
+                tmp_path,
+                channels=[channel],
+                duration_s=1,
+                rotate_bytes=1,
+                rotate_s=1,
+                compress=False,
+                environ={},
+            )
+        return str(told.value)
+
+    assert await refused(Venue.KALSHI, "fill") == "--channels fill: expected some of ticker, trade"
+    assert await refused(Venue.POLYMARKET, "trade") == (
+        "--channels is for kalshi: Polymarket's market channel carries everything"
+    )
+
+
 @pytest.mark.parametrize(
     ("environ", "says"),
     [
