@@ -49,14 +49,6 @@ class Phase(Enum):
     ENDED = "ended"
 
 
-class Proof(Enum):
-    """What a hash check said."""
-
-    MATCHED = "matched"
-    UNDECIDED = "undecided"
-    """No match yet: the hash may belong to the end of a burst that is not complete."""
-
-
 class AssetTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What the catalog knows about one token. None: not known, hashes cannot be checked until REST says it."""
 
@@ -257,22 +249,23 @@ class AssetBook:
         self._is_contradicted = bool(best_bid and best_ask)
         return False
 
-    def prove(self) -> Proof:
-        """Compare the newest hash with the book, trying every trade price the venue may have meant.
+    def prove(self) -> bool:
+        """Return whether the newest hash is the book's, trying every trade price the venue may have meant.
 
-        A book that has another top than the one told with the hash cannot be the hashed one: that is not computed.
+        False decides nothing yet: the hash may belong to the end of a burst that is not complete. A book that has
+        another top than the one told with the hash cannot be the hashed one, so that is not computed.
         """
         assert self._told_hash is not None
         if self._is_contradicted:
-            return Proof.UNDECIDED
+            return False
         found = self._text.matching_trade_price(self._told_hash, self.ts_ms, self._trade_prices())
         if found is None:
-            return Proof.UNDECIDED
+            return False
         self._last_trade_price = found
         self._newest_trade_e4 = None
         self._consumed_e4.clear()
         self.misses_allowed = MISSES_BEFORE_RESYNC
-        return Proof.MATCHED
+        return True
 
     def holds(self, bids: Side, asks: Side) -> bool:
         """Return whether the book has exactly these levels."""

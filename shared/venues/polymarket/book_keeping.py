@@ -19,7 +19,7 @@ import msgspec
 
 from shared.domain.market import MarketId
 from shared.domain.numbers import NumberRefused
-from shared.venues.polymarket.asset_book import AssetBook, AssetTerms, Phase, Proof, SideRefused, Verified
+from shared.venues.polymarket.asset_book import AssetBook, AssetTerms, Phase, SideRefused, Verified
 from shared.venues.polymarket.events import BookEnded, BooksLost, ResyncWanted, SessionEvent, TickSizeChanged
 from shared.venues.polymarket.schema import (
     BookFrame,
@@ -267,7 +267,7 @@ class BookKeeper:
     @staticmethod
     def _has_its_hash(asset: AssetBook) -> bool:
         """Whether the hash says so, or cannot be checked: it also covers which of the two tokens this is."""
-        return not asset.is_checkable or asset.prove() is Proof.MATCHED
+        return not asset.is_checkable or asset.prove()
 
     def lose(self, asset: AssetBook, reason: str) -> None:
         """The book may not be used until it is whole again; say so once."""
@@ -337,24 +337,26 @@ class BookKeeper:
             self.to_prove.append(asset)
 
     def _prove(self, asset: AssetBook) -> None:
-        is_early = asset in self._undecided
+        is_early = bool(self._undecided) and asset in self._undecided
         if is_early and asset.undecided_ts_ms != asset.ts_ms:
             self._count_miss(asset)
             is_early = False
-        if asset.prove() is Proof.UNDECIDED:
+        if not asset.prove():
             asset.undecided_ts_ms = asset.ts_ms
             asset.is_doubted = asset.is_doubted or asset.is_proving
             self._undecided.setdefault(asset, None)
             return
-        self._undecided.pop(asset, None)
+        if is_early:
+            del self._undecided[asset]
+            self.hash_early += 1
         self.hash_matches += 1
-        self.hash_early += is_early
         asset.misses = 0
         asset.verified = "hash"
         asset.is_proving = True
         if asset.is_doubted:
             self.end_doubt(asset)
-        if asset.phase in (_HELD, _LOST) and not asset.is_crossed_or_locked:
+        phase = asset.phase
+        if phase is not _LIVE and (phase is _HELD or phase is _LOST) and not asset.is_crossed_or_locked:
             self._release(asset)
             self.events.append(asset.changed)
 

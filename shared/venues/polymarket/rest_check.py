@@ -11,7 +11,7 @@ from enum import Enum
 import msgspec
 
 from shared.domain.numbers import ONE_DOLLAR_E4, NumberRefused
-from shared.venues.polymarket.asset_book import AssetBook, Phase, Proof
+from shared.venues.polymarket.asset_book import AssetBook, Phase
 from shared.venues.polymarket.book_keeping import BookKeeper
 from shared.venues.polymarket.levels import Side, read_asks, read_bids
 from shared.venues.polymarket.rest import RestBook
@@ -57,7 +57,7 @@ def apply_rest_book(keeper: BookKeeper, rest: RestBook, received_ts_ns: int) -> 
         asset.replace(rest.bids, rest.asks, ts_ms=ts_ms, sent_hash=rest.hash)
         keeper.take_whole(asset, received_ts_ns, "rest")
         asset.misses = 0
-        asset.is_proving = asset.is_checkable and asset.prove() is Proof.MATCHED
+        asset.is_proving = asset.is_checkable and asset.prove()
     return RestVerdict.AGREES if agrees else RestVerdict.REPLACED
 
 
