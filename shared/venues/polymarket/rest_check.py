@@ -53,6 +53,7 @@ def apply_rest_book(keeper: BookKeeper, rest: RestBook, received_ts_ns: int) -> 
         keeper.refused[Refusal.OLDER] += 1
         return RestVerdict.OLDER
     else:
+        keeper.resyncs += asset.phase is Phase.LIVE and asset.misses > 0
         _learn(asset, rest)
         asset.replace(rest.bids, rest.asks, ts_ms=ts_ms, sent_hash=rest.hash)
         keeper.take_whole(asset, received_ts_ns, "rest")
