@@ -8,8 +8,6 @@ import re
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from services.matcher.text import plain
-
 Overlap = Literal["same", "subset", "superset", "overlap", "complement", "disjoint"]
 
 _UNIT = r"%|percent\b|bps\b|bp\b|[kmbt]\b|thousand\b|million\b|billion\b|trillion\b|pts?\b"
@@ -76,9 +74,7 @@ def stated_amounts(text: str) -> tuple[frozenset[Interval], str]:
 
 def compare_amounts(ours: Interval, theirs: Interval) -> Overlap:
     """Return how our interval lies to theirs."""
-    if _same_end(ours.low, ours.low_counts, theirs.low, theirs.low_counts, ours, 1) and _same_end(
-        ours.high, ours.high_counts, theirs.high, theirs.high_counts, ours, -1
-    ):
+    if _same_low(ours, theirs) and _same_high(ours, theirs):
         return "same"
     if _meets(ours, theirs) or _meets(theirs, ours):
         both_rays = None in (ours.low, ours.high) and None in (theirs.low, theirs.high)
@@ -94,7 +90,7 @@ def _range(number: "re.Match[str]") -> Interval:
     unit = number["highunit"] or number["lowunit"]
     low, high = _value(number["low"], number["lowunit"] or unit), _value(number["high"], unit)
     price = "$" in number["low"]
-    if _is_percent(unit) and high >= 100:  # noqa: PLR2004 - nothing is above 100 %
+    if _is_percent(unit) and high >= 100:
         return Interval(low, True, None, False)
     if _is_percent(unit) and low == 0:
         return Interval(None, False, high, True)
@@ -151,18 +147,36 @@ _COUNTING = frozenset(
 )
 
 
-def _same_end(
-    ours: Decimal | None, ours_counts: bool, theirs: Decimal | None, theirs_counts: bool, which: Interval, side: int
-) -> bool:
-    if ours is None or theirs is None:
-        return ours is theirs
-    if ours == theirs:
-        return ours_counts == theirs_counts or which.is_price
-    strict, loose = (ours, theirs) if theirs_counts else (theirs, ours)
-    gap = (loose - strict) * side
-    if ours_counts == theirs_counts:
-        return side < 0 and abs(gap) == _CENT
-    return gap in (_CENT, Decimal(1) if _is_whole(strict) and _is_whole(loose) else _TENTH)
+def _same_low(ours: Interval, theirs: Interval) -> bool:
+    if ours.low is None or theirs.low is None:
+        return ours.low is theirs.low
+    if ours.low == theirs.low:
+        return ours.low_counts == theirs.low_counts or ours.is_price
+    strict, loose = (ours, theirs) if theirs.low_counts else (theirs, ours)
+    return ours.low_counts != theirs.low_counts and _next_after(strict.low, loose.low)
+
+
+def _same_high(ours: Interval, theirs: Interval) -> bool:
+    if ours.high is None or theirs.high is None:
+        return ours.high is theirs.high
+    if ours.high == theirs.high:
+        return ours.high_counts == theirs.high_counts or ours.is_price
+    if ours.high_counts and theirs.high_counts:
+        return ours.low is not None and _closes(min(ours.high, theirs.high), max(ours.high, theirs.high))
+    strict, loose = (ours, theirs) if theirs.high_counts else (theirs, ours)
+    return ours.high_counts != theirs.high_counts and _next_after(loose.high, strict.high)
+
+
+def _next_after(lower: Decimal | None, upper: Decimal | None) -> bool:
+    """Whether no value can lie between: 210 and 211, 4.2 and 4.3, 99,999.99 and 100,000."""
+    assert lower is not None
+    assert upper is not None
+    return upper - lower in (_CENT, Decimal(1) if _is_whole(lower) and _is_whole(upper) else _TENTH)
+
+
+def _closes(upper: Decimal, edge: Decimal) -> bool:
+    """Whether a bucket written up to 19.9 or 29.99 ends where the next begins: at 20, at 30."""
+    return _is_whole(edge) and edge - upper in (_CENT, _TENTH)
 
 
 def _is_whole(value: Decimal) -> bool:
@@ -180,15 +194,12 @@ def _meets(lower: Interval, upper: Interval) -> bool:
 
 
 def _before(lower: Interval, upper: Interval) -> bool:
-    return lower.high is not None and upper.low is not None and lower.high < upper.low
+    if lower.high is None or upper.low is None:
+        return False
+    return lower.high < upper.low or (lower.high == upper.low and not (lower.high_counts and upper.low_counts))
 
 
 def _inside(inner: Interval, outer: Interval) -> bool:
     low = outer.low is None or (inner.low is not None and inner.low >= outer.low)
     high = outer.high is None or (inner.high is not None and inner.high <= outer.high)
     return low and high
-
-
-def amounts_of(text: str) -> frozenset[Interval]:
-    """Return the intervals that a text states."""
-    return stated_amounts(plain(text))[0]

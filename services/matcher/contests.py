@@ -1,7 +1,7 @@
 """Contests read from titles: who plays whom, what is asked of it, and which side a market stands for.
 
-For leagues whose tickers hold no codes that a table could know whole. Names are looked up exactly in the league's table;
-what is not in it is no contest of a template.
+For leagues whose tickers hold no codes that a table could know whole. Names are looked up exactly in the league's
+table; what is not in it is no contest of a template.
 """
 
 import re
@@ -25,7 +25,8 @@ from services.matcher.text import plain, tokens
 from shared.domain.market import Market
 
 _VERSUS = re.compile(
-    r"^(?:[^:]+: )?(?P<a>[^:]+?) (?:vs\.?|at|@|v\.?) (?P<b>[^:]+?)(?: - .*|: .*| \(.*| winner\??| match\??)?$", re.I
+    r"^(?:[^:]+: )?(?P<a>[^:]+?) (?:vs\.?|at|@|v\.?) (?P<b>[^:]+?)(?: - .*|: .*| \(.*| winner\??| match\??)?$",
+    re.IGNORECASE,
 )
 _TICKER = re.compile(r"([0-9]{2}[A-Z]{3}[0-9]{2})(?:[0-9]{4})?[A-Z0-9]{2,}")
 _SERIES_TICKER = re.compile(r"([0-9]{2})[A-Z0-9]+")
@@ -44,7 +45,7 @@ _BOTH = re.compile(r"^(?P<teams>.+ vs\.? .+): Both Teams to Score\??$", re.IGNOR
 _SERIES = re.compile(r"^.*Who Will Win Series\? - (?P<teams>.+ vs\.? .+)$", re.IGNORECASE)
 _WINNER = re.compile(
     r"^(?:(?P<head>[^:?]+): )?(?P<teams>[^:]+ vs\.? [^:]+?)(?: \((?:BO[0-9]|[^)]*(?:Card|Prelims|weight)[^)]*)\).*)?$",
-    re.I,
+    re.IGNORECASE,
 )
 _PART = re.compile(
     r"\b(?:half|set|map|game|rounds?|spread|totals?|handicap|score|inning|quarter|period|corners?|first|exact|odd|even)\b",
@@ -137,7 +138,7 @@ def polymarket_side(contest: Contest, family: str, league: League, market: Marke
 def _two_sided(
     contest: Contest, family: str, league: League, market: Market, teams: tuple[str, str]
 ) -> PolymarketGame | None:
-    if len(market.outcomes) != 2 or tuple(o.lower() for o in market.outcomes) == _YES_NO:  # noqa: PLR2004
+    if len(market.outcomes) != 2 or tuple(o.lower() for o in market.outcomes) == _YES_NO:
         return None
     first, second = (league.by_label(outcome) & set(teams) for outcome in market.outcomes)
     if len(first) != 1 or len(second) != 1 or first == second:

@@ -41,6 +41,8 @@ _MONTH_OPENERS = re.compile(
     r"\b(?:in|by|before|of|for|since|until|during|this|next|through|end|after|early|late|mid|from|and|to|-) ?$",
     re.IGNORECASE,
 )
+_LEAP_YEAR = 2024
+"""Stands in for a year that is not stated, so that February 29 is a day."""
 _LAST_OF_QUARTER = {1: (3, 31), 2: (6, 30), 3: (9, 30), 4: (12, 31)}
 
 
@@ -90,7 +92,7 @@ def stated_dates(text: str) -> Dates:
 
 def _moments(found: "re.Match[str]", before: "re.Match[str] | None") -> Iterator[Moment]:
     if found["sy"]:
-        yield from (Moment("in", year, 12, 31, "year") for year in _season(found["sy"], found["sz"]))
+        yield from (Moment("in", stated, 12, 31, "year") for stated in _season(found["sy"], found["sz"]))
         return
     if found["y"]:
         yield _period(int(found["y"]), (1, 1), (12, 31), "year", before)
@@ -100,28 +102,26 @@ def _moments(found: "re.Match[str]", before: "re.Match[str] | None") -> Iterator
         yield _period(_number(found["qy"]), (month - 2, 1), (month, day), "quarter", before)
         return
     month = MONTHS[(found["m"] or found["dm"]).lower()] if not found["iso"] else int(found["im"])
-    day = _number(found["d"] or found["dd"] or found["id"])
+    stated_day = _number(found["d"] or found["dd"] or found["id"])
     year = _number(found["my"] or found["dy"] or found["iy"])
-    if day is not None:
-        yield from _day(year, month, day, before)
+    if stated_day is not None:
+        yield from _day(year, month, stated_day, before)
     elif _is_month(found, before):
-        last = monthrange(year or 2024, month)[1]
+        last = monthrange(year or _LEAP_YEAR, month)[1]
         yield _period(year, (month, 1), (month, last), "month", before)
 
 
 def _day(year: int | None, month: int, day: int, before: "re.Match[str] | None") -> Iterator[Moment]:
     try:
-        stated = date(year or 2024, month, day)
+        stated = date(year or _LEAP_YEAR, month, day)
     except ValueError:
         return
     if before is None:
         yield Moment("on", year, stated.month, stated.day, "day")
         return
-    if before[1].lower() in ("before", "prior to"):
-        previous = stated - timedelta(days=1)
-        year = year if year is None or previous.year == stated.year else year - 1
-        stated = previous
-    yield Moment("by", year, stated.month, stated.day, "day")
+    last = stated - timedelta(days=1) if before[1].lower() in ("before", "prior to") else stated
+    ends_in = year - (stated.year - last.year) if year is not None else None
+    yield Moment("by", ends_in, last.month, last.day, "day")
 
 
 def _period(
@@ -137,18 +137,18 @@ def _period(
     at_start = before[1].lower() in ("before", "prior to") and before[2] in (None, "start")
     if not at_start and before[2] != "start" and not (whole == "year" and before[1].lower() == "by" and not before[2]):
         return Moment("by", year, *_real(year, last), whole)
-    end = date(year or 2024, *first) - timedelta(days=1)
+    end = date(year or _LEAP_YEAR, *first) - timedelta(days=1)
     shifted = year if year is None or first != (1, 1) else year - 1
     return Moment("by", shifted, end.month, end.day, whole)
 
 
 def _real(year: int | None, last: tuple[int, int]) -> tuple[int, int]:
     month, day = last
-    return month, min(day, monthrange(year or 2024, month)[1])
+    return month, min(day, monthrange(year or _LEAP_YEAR, month)[1])
 
 
 def _season(first: str, second: str) -> tuple[int, ...]:
-    start, end = int(first), int(second) if len(second) > 2 else int(first[:2] + second)  # noqa: PLR2004
+    start, end = int(first), int(second) if len(second) > 2 else int(first[:2] + second)
     return (start, end) if end == start + 1 else ()
 
 

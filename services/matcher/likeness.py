@@ -12,6 +12,8 @@ from services.matcher.wording import GENERIC_WEIGHT, NAME_WEIGHT, WORD_WEIGHT
 
 _SCORES = tuple(Decimal(thousandths).scaleb(-3) for thousandths in range(1001))
 _SLOT_WEIGHT = 16
+_INSTEAD = 2
+_FULL_NAME_ALONE = 20
 _CONTEXT_PART = 2
 _LEAST_IN_SERIES = 3
 
@@ -44,8 +46,14 @@ class Likeness:
         return True
 
     def left_over(self, kalshi: Slots, polymarket: Slots) -> int:
-        """Return the weight of what only one side says; a first name beside a surname that both say weighs little."""
-        return _left_over(self.missing_kalshi, kalshi) + _left_over(self.missing_polymarket, polymarket)
+        """Return the weight of what only one side says.
+
+        A first name beside a surname that both say weighs little; what each side says instead of the other weighs
+        twice; a full name that only one side says tells questions apart by itself.
+        """
+        ours, theirs = _left_over(self.missing_kalshi, kalshi), _left_over(self.missing_polymarket, polymarket)
+        alone = full_names(kalshi.runs, self.missing_kalshi) + full_names(polymarket.runs, self.missing_polymarket)
+        return ours + theirs + _INSTEAD * min(ours, theirs) + _FULL_NAME_ALONE * alone
 
     def _read_series(self, kalshi: Slots) -> None:
         """Let a series ticker name the place that only Polymarket writes out: ``KXCANSEATS``, ``KXNYCMAYOR``."""
@@ -60,9 +68,11 @@ class Likeness:
         return {word for word in polymarket.initials for root in left if word.startswith(root[:4])}
 
     def _pair_spellings(self, kalshi: Slots, polymarket: Slots) -> None:
-        for word in [w for w in self.missing_kalshi if len(w) >= LEAST_LETTERS and w.isalpha() and w not in EXACT_WORDS]:
+        for word in [
+            w for w in self.missing_kalshi if len(w) >= LEAST_LETTERS and w.isalpha() and w not in EXACT_WORDS
+        ]:
             for other in self.missing_polymarket:
-                close = len(other) >= LEAST_LETTERS and abs(len(other) - len(word)) <= 2  # noqa: PLR2004
+                close = len(other) >= LEAST_LETTERS and abs(len(other) - len(word)) <= 2
                 if close and other.isalpha() and other not in EXACT_WORDS and fuzz.ratio(word, other) >= LIKE_WORD:
                     self.missing_kalshi.remove(word)
                     self.missing_polymarket.remove(other)
@@ -84,13 +94,20 @@ class Likeness:
             (self.missing_kalshi, self.missing_polymarket, kalshi, polymarket),
             (self.missing_polymarket, self.missing_kalshi, polymarket, kalshi),
         ):
-            for word in [w for w in missing if 2 <= len(w) <= 5 and side.weights[w] >= NAME_WEIGHT]:  # noqa: PLR2004
+            for word in [w for w in missing if 2 <= len(w) <= 5 and side.weights[w] >= NAME_WEIGHT]:
                 meant = spelled_out(word, other.initials) or spelled_out(word, other.spoken)
                 if meant:
                     missing.remove(word)
                     self.shared += NAME_WEIGHT
                     roots = set(map(stem, meant))
                     spelled[:] = [long for long in spelled if long not in roots]
+
+
+def full_names(runs: tuple[tuple[str, ...], ...], missing: list[str]) -> int:
+    """Return how many names of two words or more are missing as a whole."""
+    if len(missing) < 2:
+        return 0
+    return sum(len(run) > 1 and all(word in missing for word in run) for run in runs)
 
 
 def _left_over(missing: list[str], side: Slots) -> int:
@@ -101,7 +118,7 @@ def _left_over(missing: list[str], side: Slots) -> int:
 
 
 def _is_long_code(code: str) -> bool:
-    return len(code) > 2  # noqa: PLR2004 - two letters open too many words
+    return len(code) > 2
 
 
 def score_of(shared: int, left_over: int) -> Decimal:

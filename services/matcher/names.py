@@ -21,7 +21,7 @@ def is_among(word: str, words: Collection[str]) -> bool:
             other not in EXACT_WORDS
             and len(other) >= LEAST_LETTERS
             and abs(len(other) - len(word)) <= 2
-            and fuzz.ratio(word, other) >= LIKE_WORD  # noqa: PLR2004
+            and fuzz.ratio(word, other) >= LIKE_WORD
             for other in words
         )
     )

@@ -5,16 +5,16 @@ What only the event's title or slug says is context: it may cover a word of the 
 """
 
 import re
-from itertools import chain
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import chain
 
 from services.matcher.amounts import Interval, stated_amounts
 from services.matcher.dates import MONTHS, Dates, Moment, stated_dates
 from services.matcher.mapping_files import Mappings
-from services.matcher.placeholders import asks_about_placeholder, is_placeholder
 from services.matcher.names import code_fits
+from services.matcher.placeholders import asks_about_placeholder, is_placeholder
 from services.matcher.places import COUNTRY_CODES, STATE_CODES, STATE_WORDS, STATES
 from services.matcher.templates import KalshiGame, NotInTemplate, PolymarketGame
 from services.matcher.text import plain, stem
@@ -27,14 +27,20 @@ _STATE_DISTRICT = re.compile(
     r"\b([A-Z][a-z]+(?: [A-Z][a-z]+)?)(?:'s)? ([0-9]{1,2})(?:st|nd|rd|th)(?: Congressional)? District"
 )
 _ORDINAL = re.compile(
-    r"(?:\b([2-9])(?:nd|rd|th)|#([1-9][0-9]?))\b(?! (?:district|amendment|congress|annual|circuit|round|half|quarter|period|inning|set|term))",
-    re.I,
+    r"(?:\b([2-9])(?:nd|rd|th)|#([1-9][0-9]?))\b"
+    r"(?! (?:district|amendment|congress|annual|circuit|round|half|quarter|period|inning|set|term))",
+    re.IGNORECASE,
 )
 _ANY_ORDINAL = re.compile(r"\b[0-9]+(?:st|nd|rd|th)\b", re.IGNORECASE)
 _TOP = re.compile(r"\btop[ -]([0-9]+)\b", re.IGNORECASE)
-_PART = re.compile(r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b", re.IGNORECASE)
+_PART = re.compile(
+    r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b",
+    re.IGNORECASE,
+)
 _MAY_BE_NUMBERED = re.compile(r"[0-9]|\b(?:one|two|three|four|five)\b", re.IGNORECASE)
 _NONE = re.compile(r"^(Will) no (?=[a-zA-Z]+ (?:[a-z]+ )?(?:cuts?|hikes?|seats?|wins?|times?)\b)")
+_ROUND = re.compile(r"\b([1-4])(?:st|nd|rd|th)(?= (?:round|half|quarter|period|inning|set)\b)", re.IGNORECASE)
+_ORDINAL_WORDS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
 _NUMBER_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _TICKER_YEAR = re.compile(r"-(?:20)?(2[0-9])(?![0-9])|-[A-Z]{3}(2[0-9])$")
 _PARTY = re.compile(r"\b(?:Democratic|Republican) [Pp]arty\b")
@@ -98,7 +104,7 @@ class Slots:
     """Numbered parts of a contest: map 2, week 7."""
     districts: frozenset[str]
     settlement: str
-    """``crypto``, ``weather`` or ``index``: the venues settle these from different sources; ``leave`` differs on death."""
+    """``crypto``, ``weather`` or ``index``: different sources; ``leave``: one venue has a clause for death."""
     placeholder: bool
 
 
@@ -112,13 +118,13 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
     dates = stated_dates(undistricted)
     places, parts, rest = _numbered(dates.rest)
     thresholds, rest = stated_amounts(_NONE.sub(r"\1 0 ", rest))
-    rest = _ANY_ORDINAL.sub(" ", rest)
+    rest = _ANY_ORDINAL.sub(" ", _ROUND.sub(lambda found: _ORDINAL_WORDS[found[1]], rest))
     wording, context = worded(rest), _context(market, label, None)
     names = mappings.grammar.names(chain(wording.weights, context.weights))
     if names:
         wording, context = worded(rest, names), _context(market, label, names)
     types = _types(market, wording)
-    if RATE_MOVES & types and _NOTHING in thresholds and "bps" in wording.weights:
+    if RATE_MOVES & types and _NOTHING in thresholds and "bps" in said.lower():
         types, thresholds = types - RATE_MOVES | {"hold"}, thresholds - {_NOTHING}
     game, contradiction = _game(market, mappings)
     deadlines = _ends(dates.moments, "by")

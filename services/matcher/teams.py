@@ -12,12 +12,13 @@ from services.matcher.text import plain, tokens
 
 _SQUEEZED = re.compile(r"[^0-9a-z']+")
 _SHORT = {"utd": "united", "st": "saint", "intl": "international"}
-_CLUB_WORDS = frozenset("""
-ac aa aas acf af afc ag aj as asd bc bk bsc bv ca calcio cd ce cf cfr club cp cr cs csd de do del du e ec ef el fa fbc fc fcv
-fk fotball fotboll football foot futebol futbol fsv gd gnk hnk hsc if ifk ik jk kaa kf krc ks kv kvc la le les los mfk nk ofi
-ogc osc ou rc rcd rks rsc sad sbv sc scr sco sd se sg sk sm spvgg ss ssc ssd sv tc the tsg tsv ud ue us usl vfb vfl y
-saudi
-""".split())  # fmt: skip
+_CLUB = """
+ac aa aas acf af afc ag aj as asd bc bk bsc bv ca calcio cd ce cf cfr club cp cr cs csd de do del du e ec ef el fa
+fbc fc fcv fk fotball fotboll football foot futebol futbol fsv gd gnk hnk hsc if ifk ik jk kaa kf krc ks kv kvc la
+le les los mfk nk ofi ogc osc ou rc rcd rks rsc sad sbv sc scr sco sd se sg sk sm spvgg ss ssc ssd sv tc the tsg tsv
+ud ue us usl vfb vfl y saudi
+"""
+_CLUB_WORDS = frozenset(_CLUB.split())
 """What clubs of many countries put beside their name; it tells no two of them apart."""
 
 

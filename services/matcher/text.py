@@ -49,10 +49,10 @@ def tokens(text: str) -> list[Token]:
 
 def stem(word: str) -> str:
     """Return a word without its commonest English endings, so that ``releases`` and ``released`` are one."""
-    if len(word) <= 4 or not word.isalpha():  # noqa: PLR2004 - short words have no ending to spare
+    if len(word) <= 4 or not word.isalpha():
         return word
     for ending, rest in _ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 4:  # noqa: PLR2004
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)] + rest
     return word.removesuffix("e")
 

@@ -1,6 +1,6 @@
 """Compares what two markets state about time: vetoes for what differs, costs for what only one of them says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -54,16 +54,20 @@ def _years(kalshi: Slots, polymarket: Slots) -> Iterator[_Finding]:
 def _unstated_year(stated: Slots, other: Slots, name: str) -> _Finding:
     """Judge a year that only one side states by the other's slug, ticker and expected end."""
     if other.ends is not None:
-        apart = min(abs(year - other.ends.year) for year in stated.years)
+        apart = _apart(stated.years, {other.ends.year})
         if apart > _MOST_YEARS_APART or _is_over_before(other, min(stated.years)):
             return "year", 0, ""
         if not apart:
             return "", 4, ""
     if other.context_years & stated.years:
         return "", 4, ""
-    if other.context_years and min(stated.years) > max(other.context_years) + 1:
+    if other.context_years and _apart(stated.years, other.context_years) > _MOST_YEARS_APART:
         return "year", 0, ""
     return "", 4 if other.context_years or other.ends else 3, f"year stated on {name} only"
+
+
+def _apart(ours: Iterable[int], theirs: Iterable[int]) -> int:
+    return min(abs(a - b) for a in ours for b in theirs)
 
 
 def _is_over_before(slots: Slots, year: int) -> bool:
@@ -146,4 +150,4 @@ def _year_by_end(day: Day, ends: datetime | None) -> int | None:
 
 
 def _date(year: int, day: Day) -> date:
-    return date(year, day[1], min(day[2], 28) if day[1] == 2 else day[2])  # noqa: PLR2004 - February
+    return date(year, day[1], min(day[2], 28) if day[1] == 2 else day[2])

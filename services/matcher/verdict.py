@@ -9,8 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
-from services.matcher.amounts import Interval, compare_amounts
-from services.matcher.likeness import Likeness, score_of, slot_weight
+from services.matcher.amounts import Interval, Overlap, compare_amounts
+from services.matcher.likeness import Likeness, full_names, score_of, slot_weight
 from services.matcher.mapping_files import Mappings
 from services.matcher.mapping_rows import Relation
 from services.matcher.names import is_among
@@ -26,6 +26,13 @@ from shared.domain.pair import Orientation
 HIGH_BAND = Decimal("0.9")
 """The figures of docs/mapping-guide.md are claimed for candidates that score at least this."""
 _NEAR_CAP = Decimal("0.8")
+_ORDERED = frozenset({"threshold", "direction", "deadline"})
+"""Vetoes of things that have an order, so that one question may contain the other."""
+_SAME_SUBJECT = Decimal("0.8")
+_OF_OVERLAP: dict[Overlap, Relation] = {
+    "same": "equivalent", "subset": "subset", "superset": "superset", "overlap": "overlap",
+    "complement": "complement", "disjoint": "different",
+}  # fmt: skip
 _STATE_OFFICES = frozenset(map(stem, ("senate", "house", "governor")))
 _YES_NO = ("yes", "no")
 
@@ -43,9 +50,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def match(kalshi: Market, polymarket: Market, mappings: Mappings | None = None) -> Verdict:
-    """Compare two markets; ``mappings`` has the team tables. Pure."""
+    """Compare two markets; ``mappings`` has the team tables. Pure.
+
+    When only numbers or deadlines differ, the relation says how: subset, superset, overlap or complement.
+    """
     known = mappings or Mappings()
-    return compare(parse_slots(kalshi, known), parse_slots(polymarket, known))
+    ours, theirs = parse_slots(kalshi, known), parse_slots(polymarket, known)
+    verdict = compare(ours, theirs)
+    if not verdict.vetoes or not _ORDERED.issuperset(verdict.vetoes):
+        return verdict
+    return msgspec.structs.replace(verdict, relation=_relation(ours, theirs))
 
 
 def compare(kalshi: Slots, polymarket: Slots) -> Verdict:
@@ -76,6 +90,36 @@ def compare(kalshi: Slots, polymarket: Slots) -> Verdict:
         score=min(score, _NEAR_CAP) if near else score,
         reasons=tuple(_reasons(kalshi, polymarket, likeness, unsaid, near)),
     )
+
+
+def _relation(kalshi: Slots, polymarket: Slots) -> Relation:
+    """Return how two questions lie to each other that differ at most in one number and one deadline."""
+    likeness = Likeness(kalshi, polymarket)
+    if any(_name_vetoes(kalshi, polymarket, likeness)):
+        return "different"
+    if score_of(likeness.shared, likeness.left_over(kalshi, polymarket)) < _SAME_SUBJECT:
+        return "different"
+    found = {_OF_OVERLAP[overlap] for overlap in (_of_amounts(kalshi, polymarket), _of_deadlines(kalshi, polymarket))}
+    found.discard("equivalent")
+    return found.pop() if len(found) == 1 else "different"
+
+
+def _of_amounts(kalshi: Slots, polymarket: Slots) -> Overlap:
+    if len(kalshi.thresholds) != 1 or len(polymarket.thresholds) != 1:
+        return "same" if kalshi.thresholds == polymarket.thresholds else "disjoint"
+    (ours,), (theirs,) = kalshi.thresholds, polymarket.thresholds
+    return compare_amounts(ours, theirs)
+
+
+def _of_deadlines(kalshi: Slots, polymarket: Slots) -> Overlap:
+    if len(kalshi.deadlines) != 1 or len(polymarket.deadlines) != 1:
+        return "same" if kalshi.deadlines == polymarket.deadlines else "disjoint"
+    (ours,), (theirs,) = kalshi.deadlines, polymarket.deadlines
+    if ours[1:] == theirs[1:] and ours[0] == theirs[0]:
+        return "same"
+    if ours[0] is None or theirs[0] is None:
+        return "disjoint"
+    return "subset" if (ours[0], *ours[1:]) < (theirs[0], *theirs[1:]) else "superset"
 
 
 def _refused(*vetoes: str) -> Verdict:
@@ -157,8 +201,7 @@ def _name_vetoes(kalshi: Slots, polymarket: Slots, likeness: Likeness) -> Iterat
     if kalshi.code and not likeness.spell_code(kalshi, polymarket):
         yield "entity"
     if not (_names(kalshi.entity, polymarket) and _names(polymarket.entity, kalshi)):
-        if not (kalshi.offices and {"democratic", "republican"} & kalshi.words & polymarket.words):
-            yield "entity"
+        yield "entity"
     if _other_bearer(kalshi, polymarket, likeness):
         yield "entity"
 
@@ -180,7 +223,7 @@ def _other_bearer(kalshi: Slots, polymarket: Slots, likeness: Likeness) -> bool:
     ours, theirs = set(likeness.missing_kalshi), set(likeness.missing_polymarket)
     if not ours or not theirs:
         return False
-    if _names_alone(kalshi.runs, ours) and _names_alone(polymarket.runs, theirs):
+    if full_names(kalshi.runs, likeness.missing_kalshi) and full_names(polymarket.runs, likeness.missing_polymarket):
         return True
     for run in kalshi.runs:
         mine = set(run)
@@ -193,11 +236,6 @@ def _other_bearer(kalshi: Slots, polymarket: Slots, likeness: Likeness) -> bool:
     return False
 
 
-def _names_alone(runs: tuple[tuple[str, ...], ...], missing: set[str]) -> bool:
-    """Whether a full name is said by one side only."""
-    return any(len(run) > 1 and missing.issuperset(run) for run in runs)
-
-
 def _long(words: set[str]) -> bool:
     return any(len(word) > 1 for word in words)
 
@@ -207,7 +245,7 @@ def _orientation(kalshi: Slots, polymarket: Slots) -> Orientation | None:
     outcomes = tuple(outcome.lower() for outcome in polymarket.market.outcomes)
     if outcomes == _YES_NO:
         return Orientation.SAME
-    if len(outcomes) != 2 or not kalshi.entity:  # noqa: PLR2004
+    if len(outcomes) != 2 or not kalshi.entity:
         return None
     first, second = (sum(is_among(word, kalshi.entity) for word in words) for words in polymarket.outcome_words)
     if first == second:

@@ -7,28 +7,32 @@ saying a thing are brought to one word here, before anything is compared. Tables
 from services.matcher.places import COUNTRY_NAMES
 from services.matcher.text import stem
 
-FILLERS = frozenset("""
-a an and any at be been being by can could do does did done for from get gets getting got go goes going had has have in
-into is it its of on or out than that the their them then there this those these to was were what when which who whom
-whose why how will with would before after until during over under above below between more less end start first day
-date market winner winners win wins won winning yes no not new next least most ever again also as if so such about
-against up down off upcoming following held take takes took place make makes made become becomes becoming named name
-time occur occurs happen happens happened officially official exactly s t vs v per his her hers he she i we our they you your my me
-""".split()) - {"vs", "against", "most", "not"}  # fmt: skip
+_FILLERS = """
+a an and any at be been being by can could do does did done for from get gets getting got go goes going had has have
+in into is it its of on or out than that the their them then there this those these to was were what when which who
+whom whose why how will with would before after until during over under above below between more less end start
+first day date market winner winners win wins won winning yes no new next least ever again also as if so such about
+up down off upcoming following held take takes took place make makes made become becomes becoming named name time
+occur occurs happen happens happened officially official exactly s t v per his her hers he she i we our they you
+your my me receive receives finish finishes finished
+"""
+FILLERS = frozenset(_FILLERS.split())
 """Words that carry no meaning of their own; dates, numbers, stages and types are compared in their slots."""
 
-GENERIC = frozenset("""
+_GENERIC = """
 election elections race races seat office party candidate champion champions championship champ title trophy award
-awards prize cup league season series tournament competition pro professional men man mens womens official us fifa uefa
-ncaa division conference event game games match matches regular city state country world national nation general annual
-year month week day meeting rate rates interest percent points point score number total count many best top american
-company companies model price value level close high low united leader person people player players team teams club
-men's women's pga tour mlb nba nfl nhl wnba mls college football basketball baseball hockey soccer government cabinet
-secretary minister release released launch published announce report confirmed member board governors system popular
-vote votes voter political control parliament parliamentary legislative special edition final results
-presidential chairman anyone unitedstates midterm midterms outright conducted successfully whole entire chair position rotten tomatoes metacritic billboard spotify chart charts hits song album
-movie film show host streamed award's fc cf sc afc ac as sv ss us cd ca club de real if fk bk sk ud rc
-""".split())  # fmt: skip
+awards prize cup league season series tournament competition pro professional men man mens womens official us fifa
+uefa ncaa division conference event game games match matches regular city state country world national nation
+general annual year month week day meeting rate rates interest percent points point score number total count many
+best top american company companies model price value level close high low united person people player players team
+teams club pga tour mlb nba nfl nhl wnba mls college football basketball baseball hockey soccer cabinet secretary
+minister release released launch published announce report confirmed member board governors system popular vote
+votes voter political control parliament parliamentary legislative special edition results presidential anyone
+unitedstates midterm midterms outright conducted successfully whole entire chair position rotten tomatoes metacritic
+billboard spotify chart charts hits song album movie film show host streamed fc cf sc afc ac as sv ss cd ca de real
+if fk bk sk ud rc
+"""
+GENERIC = frozenset(_GENERIC.split())
 """Topic words that many questions share: they say little by themselves, whatever their case."""
 
 _PHRASES = """
@@ -73,7 +77,7 @@ social democrats, social democratic party = socialdemocratic
 national league = nl
 american league = al
 prime minister, prime ministership, prime ministry = pm
-vice president, vice presidential, vice presidency = #vice
+vice president, vice presidential, vice presidency, vp = #vice
 supreme leader = supremeleader
 head of state = headofstate
 presidency, presidential = president
@@ -81,7 +85,10 @@ governorship, gubernatorial, governors = governor
 senatorial, senators, senator = senate
 mayoral, mayors, mayoralty = mayor
 speakership = speaker
-house of representatives = house
+house of representatives, house race, house seat, us house = house
+senate race, senate seat, us senate = senate
+governor race, governors race, gubernatorial race = governor
+mayoral race, mayors race = mayor
 white house = whitehouse
 new york city = nyc
 washington dc, district of columbia = washingtondc
@@ -135,14 +142,20 @@ dfb pokal = dfbpokal
 coppa italia = coppaitalia
 copa libertadores, libertadores = libertadores
 copa sudamericana, sudamericana = sudamericana
-ncaa tournament, ncaa mens tournament, mens college basketball national championship, mens college basketball championship, college basketball national championship, college basketball championship, ncaa basketball championship, mens ncaa tournament, march madness, ncaa mens basketball tournament, mens march madness = marchmadness
+ncaa tournament, ncaa mens tournament, mens college basketball national championship = marchmadness
+mens college basketball championship, college basketball national championship = marchmadness
+college basketball championship, ncaa basketball championship, mens ncaa tournament, march madness = marchmadness
+ncaa mens basketball tournament, mens march madness = marchmadness
 womens college basketball championship, womens ncaa tournament, womens march madness = women marchmadness
-college football playoff national championship, college football national championship, cfp national championship, cfp championship = cfp
+college football playoff national championship, college football national championship = cfp
+cfp national championship, cfp championship = cfp
 college football playoff = cfp
 super bowl, pro football championship, pro football champion, pro football finals = superbowl
-pro basketball finals, pro basketball championship, pro basketball champion, nba finals, nba championship, nba champion, nba title = nba
+pro basketball finals, pro basketball championship, pro basketball champion, nba finals, nba championship = nba
+nba champion, nba title = nba
 pro baseball championship, pro baseball champion, world series = worldseries
-stanley cup, stanley cup finals, stanley cup final, pro hockey championship, pro hockey champion, nhl champion, nhl championship = stanleycup
+stanley cup, stanley cup finals, stanley cup final, pro hockey championship, pro hockey champion = stanleycup
+nhl champion, nhl championship = stanleycup
 womens pro basketball finals, womens pro basketball championship, wnba finals, wnba championship = wnba
 pro basketball = nba
 pro football = nfl
@@ -176,11 +189,12 @@ headline, headlines, headlining, headliner = @headline
 announce, announces, announced, announcing, announcement = @announce
 say, says, said, mention, mentions, mentioned = @mention
 run for, runs for, running for, candidacy, declare candidacy = @run
-out as, leave, leaves, leaving, resign, resigns, resigned, resignation, ousted, removed, step down, steps down, stepping down, leave office, fired, cease to be, departure, depart, departs, out by, out before = @leave
+out as, leave, leaves, leaving, resign, resigns, resigned, resignation, ousted, removed, step down = @leave
+steps down, stepping down, leave office, fired, cease to be, departure, depart, departs, out by, out before = @leave
 impeach, impeached, impeachment = impeach @impeach
 arrested, arrest, arrests = arrest @arrest
 charged, indicted, indict, indictment = indict @indict
-pardon, pardons, pardoned = pardon
+pardon, pardons, pardoned = @pardon
 nominate, nominates, nominated, appoint, appoints, appointed = @nominate
 confirmed, confirm, confirms, confirmation = confirm
 approval rating, approval, approve = approval @approval
@@ -193,31 +207,36 @@ shortlist, shortlisted, short list = #shortlist
 nominee, nominees, nomination, nominations, primary, primaries, primary election = #nomination
 first round, 1st round, round 1, round one = #first_round
 runoff, run off, runoffs, second round, 2nd round, round 2, round two = #runoff
-second place, runner up, runnerup, finish second, finishes second, second most, place second, silver = #place2
-third place, finish third, finishes third, third most, place third, bronze = #place3
+second place, runner up, runnerup, finish second, finishes second, second most, silver = #place2
+third place, finish third, finishes third, third most, bronze = #place3
 fourth place, finish fourth, fourth most = #place4
 last place, finish last = #last
-quarterfinal, quarterfinals, quarter final, quarter finals, round of 8, elite eight, elite 8, last eight = #quarterfinal
+quarterfinal, quarterfinals, quarter final, quarter finals, round of 8, elite eight, elite 8 = #quarterfinal
+last eight = #quarterfinal
 semifinal, semifinals, semi final, semi finals, final four, round of 4 = #semifinal
 sweet sixteen, sweet 16, round of 16, last 16 = #round16
 round of 32, last 32 = #round32
 round of 64 = #round64
-reach the final, reach the finals, make the final, make the finals, advance to the final, qualify for the final, advance to the finals, in the final, qualify for the finals = #finalist
+reach the final, reach the finals, make the final, make the finals, advance to the final = #finalist
+qualify for the final, advance to the finals, in the final, qualify for the finals = #finalist
 playoff, playoffs, play offs, play off, postseason = #playoffs
 relegated, relegation, relegate = #relegation
-advance, advances, advancing, qualify, qualifies, qualifying, qualified, qualifier, qualifiers, move on, reach the, make it to = #advance
-finish first, finishes first, finish 1st, place first = win
+advance, advances, advancing, qualify, qualifies, qualifying, qualified, qualifier, qualifiers, move on = #advance
+reach the, make it to = #advance
+finish first, finishes first, finish 1st = win
 regular season = #regular_season
 mid season, midseason = #midseason
 spread, handicap = @spread
-o u, over under, total points, total goals, total runs, total games, total maps, total sets, total kills, totals, total score = @total
+o u, over under, total points, total goals, total runs, total games, total maps, total sets, total kills = @total
+totals, total score = @total
 both teams, btts = @both_score
 first half, 1st half, halftime, half time, 1h = @half1
 second half, 2nd half, 2h = @half2
 corners, corner, cards = @corners
 draw, tie, draws, tied = @draw
 first quarter, second quarter, third quarter, fourth quarter, 1st quarter, 2nd quarter, 4th quarter = @quarter
-rebounds, assists, touchdowns, strikeouts, home runs, passing yards, receiving yards, rushing yards, total bases, three pointers, double doubles, double double, triple double = @stat
+rebounds, assists, touchdowns, strikeouts, home runs, passing yards, receiving yards, rushing yards = @stat
+total bases, three pointers, double doubles, double double, triple double = @stat
 overtime, extra innings, extra time = @extra
 cut, cuts, decrease, decreases, lower, lowers, reduce, reduces = @cut
 hike, hikes, increase, increases, raise, raises = @hike
@@ -228,8 +247,14 @@ televote, televoting = @televote
 jury vote, juries = @jury
 ticket = @ticket
 de facto = @de_facto
+part of the government, part of the next government, in the next government, in the government = @coalition
+join the government, join the next government, part of the coalition, government coalition = @coalition
 announced as = @announce
-acquire, acquires, acquisition, acquired, buy, buys, purchase, purchases = acquire
+acquire, acquires, acquisition, acquired, buy, buys, purchase, purchases = @acquire
+endorse, endorses, endorsed, endorsement = @endorse
+visit, visits, visited, visiting = @visit
+marry, marries, married, wedding = @marry
+divorce, divorces, divorced = @divorce
 die, dies, death, dead, killed = die @die
 largest, biggest = largest
 highest grossing, top grossing = highest grossing
@@ -253,12 +278,14 @@ PHRASES: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 """Ways of saying the same thing, brought to one; ``@`` opens a market type and ``#`` a stage, which are no words."""
 
-OFFICES = frozenset(map(stem, {"president", "governor", "senate", "house", "mayor", "pm", "speaker", "vice", "chancellor",
-                     "headofstate", "supremeleader"}))  # fmt: skip
+_OFFICES = "president governor senate house mayor pm speaker vice chancellor headofstate supremeleader"
+OFFICES = frozenset(map(stem, _OFFICES.split()))
 """Two questions that name different ones of these are never the same."""
 
-PARTIES = frozenset(map(stem, {"democratic", "republican", "libertarian", "labour", "conservative", "liberal", "green", "ndp",
-                     "reform", "socialdemocratic", "afd", "cdu", "spd", "fdp"}))  # fmt: skip
+_PARTIES = (
+    "democratic republican libertarian labour conservative liberal green ndp reform socialdemocratic afd cdu spd fdp"
+)
+PARTIES = frozenset(map(stem, _PARTIES.split()))
 """Two questions that name different sets of these are never the same."""
 
 RATE_MOVES = frozenset({"cut", "hike", "hold"})
@@ -275,16 +302,20 @@ VENUE_TYPES = {
 }
 """Polymarket's sportsMarketType in the same classes."""
 
-CRYPTO = frozenset(map(stem, {"btc", "eth", "sol", "xrp", "doge", "bnb", "ltc", "litecoin", "cardano", "ada", "avax", "shib"}))
-WEATHER = frozenset(map(stem, {"temp", "temperature", "rain", "snow", "snowfall", "rainfall", "precipitation", "hurricane"}))
+CRYPTO = frozenset(
+    map(stem, {"btc", "eth", "sol", "xrp", "doge", "bnb", "ltc", "litecoin", "cardano", "ada", "avax", "shib"})
+)
+WEATHER = frozenset(
+    map(stem, {"temp", "temperature", "rain", "snow", "snowfall", "rainfall", "precipitation", "hurricane"})
+)
 INDICES = frozenset(map(stem, {"nasdaq", "sp500", "dow", "gold", "silver", "oil", "wti", "brent"}))
 
 _LEAGUE_WORDS = {
     "nba": "nba", "mlb": "mlb", "worldseries": "mlb", "nl": "mlb", "al": "mlb", "nfl": "nfl", "superbowl": "nfl",
     "afc": "nfl", "nfc": "nfl", "nhl": "nhl", "stanleycup": "nhl", "wnba": "wnba", "marchmadness": "college",
-    "ncaa": "college", "cfp": "college", "ipl": "ipl", "premierleague": "soccer", "laliga": "soccer", "seriea": "soccer",
-    "serieb": "soccer", "ligue1": "soccer", "bundesliga": "soccer", "championsleague": "soccer", "mls": "soccer",
-    "europaleague": "soccer", "conferenceleague": "soccer", "eredivisie": "soccer",
+    "ncaa": "college", "cfp": "college", "ipl": "ipl", "premierleague": "soccer", "laliga": "soccer",
+    "seriea": "soccer", "serieb": "soccer", "ligue1": "soccer", "bundesliga": "soccer", "championsleague": "soccer",
+    "mls": "soccer", "europaleague": "soccer", "conferenceleague": "soccer", "eredivisie": "soccer",
     "liga1": "soccer", "ligamx": "soccer", "superlig": "soccer", "jleague": "soccer", "kleague": "soccer",
     "facup": "soccer", "copadelrey": "soccer", "dfbpokal": "soccer", "coppaitalia": "soccer", "brasileirao": "soccer",
     "libertadores": "soccer", "sudamericana": "soccer", "allsvenskan": "soccer", "eliteserien": "soccer",

@@ -45,7 +45,7 @@ class Wording:
 
 
 def worded(text: str, names: Names | None = None) -> Wording:
-    """Return the wording of a plain text without dates and numbers; ``names`` are the teams of the league it is about."""
+    """Return the wording of a plain text without dates and numbers; ``names`` are the teams of its league."""
     return wording_of(tokens(text), names or {})
 
 
