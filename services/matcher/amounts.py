@@ -189,8 +189,10 @@ def _meets(lower: Interval, upper: Interval) -> bool:
         return False
     if lower.high == upper.low:
         return lower.high_counts != upper.low_counts
-    step = Decimal(1) if _is_whole(lower.high) and _is_whole(upper.low) else _CENT
-    return lower.high_counts and upper.low_counts and upper.low - lower.high == step
+    whole = _is_whole(lower.high) and _is_whole(upper.low)
+    if not lower.high_counts and not upper.low_counts:
+        return whole and lower.high - upper.low == 1
+    return lower.high_counts and upper.low_counts and upper.low - lower.high == (1 if whole else _CENT)
 
 
 def _before(lower: Interval, upper: Interval) -> bool:

@@ -28,12 +28,13 @@ _VERSUS = re.compile(
     r"^(?:[^:]+: )?(?P<a>[^:]+?) (?:vs\.?|at|@|v\.?) (?P<b>[^:]+?)(?: - .*|: .*| \(.*| winner\??| match\??)?$",
     re.IGNORECASE,
 )
-_TICKER = re.compile(r"([0-9]{2}[A-Z]{3}[0-9]{2})(?:[0-9]{4})?[A-Z0-9]{2,}")
+_TICKER = re.compile(r"([0-9]{2}[A-Z]{3}[0-9]{2})(?:[0-9]{4})?[A-Z0-9-]{2,}")
 _SERIES_TICKER = re.compile(r"([0-9]{2})[A-Z0-9]+")
 _SLUG_DAY = re.compile(r"-(20[0-9]{2}-[01][0-9]-[0-3][0-9])(?:-|$)")
 _ASKED_DAY = re.compile(r"(20[0-9]{2}-[0-9]{2}-[0-9]{2})")
 _DRAW = frozenset({"tie", "draw"})
 _YES_NO = ("yes", "no")
+_TWO_SIDED = frozenset({"winner", "series"})
 _OVER = re.compile(r"over ([0-9]+\.5)", re.IGNORECASE)
 
 _WINS = re.compile(r"^Will (?P<team>.+?) win on 20[0-9]{2}-[0-9]{2}-[0-9]{2}\?$", re.IGNORECASE)
@@ -92,7 +93,7 @@ def kalshi_contest(template: SeriesTemplate, league: League, market: Market) -> 
     answer = _kalshi_answer(template, league, market, code, list(zip(sides, teams, strict=True)))
     if answer is None:
         return None
-    two_sided = template.asks in ("winner", "series")
+    two_sided = template.asks in _TWO_SIDED
     if two_sided and answer == "draw":
         return None
     key = GameKey(template.family, day, frozenset(teams), "" if two_sided else answer)
@@ -108,7 +109,8 @@ def polymarket_contest(market: Market) -> Contest | None:
             continue
         if market.market_type not in _TYPES[asks] or _asks_about_a_part(found, market):
             return None
-        sides = _sides(market.event_title) if "team" in found.groupdict() else _sides(found["teams"])
+        sides = _named_outcomes(market) if asks in _TWO_SIDED else None
+        sides = sides or _sides(market.event_title if "team" in found.groupdict() else found["teams"])
         day = _polymarket_day(asks, market, question)
         if sides is None or day is None:
             return None
@@ -133,6 +135,12 @@ def polymarket_side(contest: Contest, family: str, league: League, market: Marke
     if outcomes not in (_YES_NO, ("over", "under")):
         return None
     return PolymarketGame(GameKey(family, contest.day, frozenset(teams), answer), ("yes", "no"))
+
+
+def _named_outcomes(market: Market) -> tuple[str, str] | None:
+    if len(market.outcomes) != 2 or tuple(outcome.lower() for outcome in market.outcomes) == _YES_NO:
+        return None
+    return market.outcomes[0], market.outcomes[1]
 
 
 def _two_sided(

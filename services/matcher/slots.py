@@ -19,7 +19,7 @@ from services.matcher.places import COUNTRY_CODES, STATE_CODES, STATE_WORDS, STA
 from services.matcher.templates import KalshiGame, NotInTemplate, PolymarketGame
 from services.matcher.text import plain, stem
 from services.matcher.vocabulary import CRYPTO, INDICES, OFFICES, PARTIES, RATE_MOVES, VENUE_TYPES, WEATHER
-from services.matcher.wording import GENERIC_WEIGHT, Names, Wording, worded
+from services.matcher.wording import GENERIC_WEIGHT, TEAM, Names, Wording, worded
 from shared.domain.market import Market, Venue
 
 _DISTRICT = re.compile(r"\b([A-Z]{2})-([0-9]{1,2}|AL)\b")
@@ -47,6 +47,7 @@ _PARTY = re.compile(r"\b(?:Democratic|Republican) [Pp]arty\b")
 _PLAIN_LABELS = frozenset({"", "yes", "no"})
 _NOTHING = Interval(Decimal(0), True, Decimal(0), True)
 """A cut or hike by 0 is no change."""
+_YES_NO = ("Yes", "No")
 _LEAST_CODE = 2
 
 Day = tuple[int | None, int, int]
@@ -94,6 +95,8 @@ class Slots:
     thresholds: frozenset[Interval]
     market_types: frozenset[str]
     stages: frozenset[str]
+    teams: frozenset[str]
+    """Teams of a league's table that the text names."""
     parties: frozenset[str]
     states: frozenset[str]
     """States of the United States, each by its last word."""
@@ -140,7 +143,7 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         spoken=wording.spoken,
         series=market.event_id.partition("-")[0].removeprefix("KX") if market.venue is Venue.KALSHI else "",
         code=_code(market, label, wording),
-        outcome_words=tuple(frozenset(worded(plain(outcome), names).weights) for outcome in market.outcomes),
+        outcome_words=_outcome_words(market, names),
         game=game,
         contradiction=contradiction,
         years=dates.years,
@@ -155,6 +158,7 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         thresholds=thresholds,
         market_types=types,
         stages=frozenset(wording.stages) | places,
+        teams=frozenset(word for word in wording.weights if word.startswith(TEAM)),
         parties=PARTIES.intersection(wording.weights),
         states=STATES.intersection(wording.weights),
         offices=OFFICES.intersection(wording.weights),
@@ -200,8 +204,9 @@ def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
 
 
 def _context(market: Market, label: str, names: Names | None) -> Wording:
+    outcomes = "" if market.outcomes == _YES_NO else " . ".join(map(plain, market.outcomes))
     slugs = f"{market.slug} {market.event_slug}".replace("-", " ")
-    return worded(f"{plain(market.event_title)} . {label} . {' '.join(market.outcomes)} . {slugs}", names)
+    return worded(f"{plain(market.event_title)} . {label} . {outcomes} . {slugs}", names)
 
 
 def _context_years(market: Market) -> frozenset[int]:
@@ -218,6 +223,13 @@ def _types(market: Market, wording: Wording) -> frozenset[str]:
 
 def _ends(moments: tuple[Moment, ...], kind: str) -> frozenset[Day]:
     return frozenset((m.year, m.month, m.day) for m in moments if m.kind == kind)
+
+
+def _outcome_words(market: Market, names: Names | None) -> tuple[frozenset[str], ...]:
+    """Return the words of each outcome; nothing for Yes and No."""
+    if market.outcomes == _YES_NO:
+        return ()
+    return tuple(frozenset(worded(plain(outcome), names).weights) for outcome in market.outcomes)
 
 
 def _entity(label: str, names: Names | None) -> tuple[str, ...]:

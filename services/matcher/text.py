@@ -5,6 +5,7 @@ Nothing here knows what a word means; see vocabulary.py for that.
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "\u00a0": " "})
@@ -47,6 +48,7 @@ def tokens(text: str) -> list[Token]:
     ]
 
 
+@lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
     """Return a word without its commonest English endings, so that ``releases`` and ``released`` are one."""
     if len(word) <= 4 or not word.isalpha():

@@ -13,7 +13,7 @@ from services.matcher.amounts import Interval, Overlap, compare_amounts
 from services.matcher.likeness import Likeness, full_names, score_of, slot_weight
 from services.matcher.mapping_files import Mappings
 from services.matcher.mapping_rows import Relation
-from services.matcher.names import is_among
+from services.matcher.names import is_among, spelled_out
 from services.matcher.slots import Slots, parse_slots
 from services.matcher.templates import KalshiGame, PolymarketGame, orientation_of
 from services.matcher.text import stem
@@ -33,6 +33,7 @@ _OF_OVERLAP: dict[Overlap, Relation] = {
     "same": "equivalent", "subset": "subset", "superset": "superset", "overlap": "overlap",
     "complement": "complement", "disjoint": "different",
 }  # fmt: skip
+_PARTS_OF_A_MATCH = ("map", "game", "set", "period", "inning")
 _STATE_OFFICES = frozenset(map(stem, ("senate", "house", "governor")))
 _YES_NO = ("yes", "no")
 
@@ -166,17 +167,29 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
         yield "stage"
     if kalshi.offices and polymarket.offices and not kalshi.offices & polymarket.offices:
         yield "stage"
+    if kalshi.teams and polymarket.teams and not kalshi.teams & polymarket.teams:
+        yield "entity"
     if kalshi.parties and polymarket.parties and kalshi.parties != polymarket.parties:
         yield "entity"
     if kalshi.offices & polymarket.offices & _STATE_OFFICES and (
         kalshi.states - polymarket.states - polymarket.context or polymarket.states - kalshi.states - kalshi.context
     ):
         yield "district"
-    if kalshi.parts != polymarket.parts and (kalshi.parts and polymarket.parts):
+    if kalshi.parts != polymarket.parts and (
+        (kalshi.parts and polymarket.parts)
+        or any(part.startswith(_PARTS_OF_A_MATCH) for part in kalshi.parts | polymarket.parts)
+    ):
         yield "market_type"
     if kalshi.districts != polymarket.districts:
         yield "district"
+    if _settles_elsewhere(kalshi, polymarket):
+        yield "settlement"
     yield from _threshold_vetoes(kalshi.thresholds, polymarket.thresholds)
+
+
+def _settles_elsewhere(kalshi: Slots, polymarket: Slots) -> bool:
+    """Whether the venues read different weather stations or reports: no such pair settles alike."""
+    return kalshi.settlement == polymarket.settlement == "weather"
 
 
 def _threshold_vetoes(ours: frozenset[Interval], theirs: frozenset[Interval]) -> Iterator[str]:
@@ -212,7 +225,7 @@ def _names(entity: tuple[str, ...], other: Slots) -> bool:
         return True
     words = other.words | other.context
     found = {word for word in entity if is_among(word, words)}
-    if not found and "".join(word[0] for word in entity) in words:
+    if not found and ("".join(word[0] for word in entity) in words or spelled_out(entity[0], other.spoken)):
         return True
     longest = max(entity, key=len)
     return longest in found and 2 * len(found) >= len(entity)
