@@ -85,6 +85,7 @@ class League:
         """Whether any name is a team, since no table can be whole."""
         self._table = table
         self._kalshi = {code: team.team for team in table.teams for code in team.kalshi_codes}
+        self.teams = table.teams
         self._polymarket = {code: team.team for team in table.teams for code in team.polymarket_codes}
         self._labels_of = {team.team: team.labels for team in table.teams}
         self._country = {team.team: team.country for team in table.teams}

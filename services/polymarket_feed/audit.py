@@ -13,9 +13,9 @@ from shared.domain.market import MarketId
 from shared.io.http import HttpClient, HttpUnavailable
 from shared.runtime.clock import Clock
 from shared.venues.polymarket.asset_book import Phase
-from shared.venues.polymarket.book_keeping import timestamp_ms
 from shared.venues.polymarket.rest import RestBook, RestRefused, books_request, read_books
 from shared.venues.polymarket.rest_check import RestVerdict
+from shared.venues.polymarket.schema import timestamp_ms
 from shared.venues.polymarket.urls import BOOKS_PATH, BOOKS_PER_CALL
 
 GRACE_S = 2.0
@@ -102,9 +102,9 @@ class Auditor:
             now_ns = self._clock.now_ns()
             verdicts = {rest.asset_id: books.take_rest_book(rest, now_ns) for rest in answered}
             self.disagreed += sum(verdict is RestVerdict.REPLACED for verdict in verdicts.values())
-            lost = set(books.session.market_ids(Phase.LOST))
+            unsure = set(books.session.unsure_ids())
             older = {token for token, verdict in verdicts.items() if verdict is RestVerdict.OLDER}
-            if again := lost & _markets_of(books, older):
+            if again := unsure & _markets_of(books, older):
                 self._ask_again(books, again)
 
     def _try_again(self, books: LiveBooks, doubted: set[str], rest_only: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What the Polymarket feed is told: addresses, and how it paces itself. There is no key."""
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -20,11 +21,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Levels of each side in a quote."""
     assets_per_connection: int = MAX_ASSETS
     refresh_s: int = 60
-    """Pause between two complete listings."""
+    """Pause between two looks at what changed in the listings."""
+    crawl_s: int = 900
+    """Pause between two complete listings, which also find what has vanished without a word."""
     page_pause_ms: int = 100
     """Pause between two pages, to stay far inside the public limit."""
     audit_s: int = 30
     """Pause between two comparisons of every book with REST."""
+    fees_file: Path = Path(__file__).parents[2] / "mappings" / "fees.yaml"
+    """What categories pay, for markets that name no fee of their own."""
+    renew_s: int = 1_200
+    """Another connection takes over from each after half to one and a half times this long."""
     pong_s: int = 30
     """No PONG for this long: the connection is dead."""
 
@@ -33,8 +40,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ("DEPTH", self.depth, 1, 1_000),
             ("ASSETS_PER_CONNECTION", self.assets_per_connection, 1, MAX_ASSETS),
             ("REFRESH_S", self.refresh_s, 1, 86_400),
+            ("CRAWL_S", self.crawl_s, 1, 86_400),
             ("PAGE_PAUSE_MS", self.page_pause_ms, 0, 60_000),
             ("AUDIT_S", self.audit_s, 1, 60),
+            ("RENEW_S", self.renew_s, 1, 86_400),
             ("PONG_S", self.pong_s, 1, 600),
         ):
             if not least <= value <= most:

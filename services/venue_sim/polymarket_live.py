@@ -14,6 +14,7 @@ from services.venue_sim.engine import SimBook
 from services.venue_sim.faults import FaultKind, Faults
 from services.venue_sim.markets import TRADABLE, Operation, PolymarketMarket, SimMarket
 from services.venue_sim.polymarket_catalog import Json, LastTrade
+from services.venue_sim.polymarket_faults import Mischief, rest_faults
 from services.venue_sim.polymarket_lifecycle import market_resolved, new_market
 from services.venue_sim.polymarket_objects import gamma_event, gamma_market_alone
 from services.venue_sim.polymarket_rest import add_routes, is_order
@@ -30,6 +31,12 @@ FREEZE = FaultKind("freeze", "while_on", "the market channel answers PING only, 
 EMPTY_DUMP = FaultKind("empty_dump", "while_on", "a subscription is answered with [] instead of its books")
 DROP_CHANGE = FaultKind("drop_change", "times", "leave out one price_change")
 WRONG_HASH = FaultKind("wrong_hash", "times", "one price_change carries hashes that fit no book")
+
+
+_LISTED_APART_MS = 60_000
+"""Nobody has touched the listings that are there from the start for a while, each for a minute longer."""
+_STRUCTURAL_ID = (1 << 256) - 1 ^ ((1 << 104) - (1 << 40))
+"""Ids of the second protocol generation have none of the bits 40 to 103 (polymarket-client 0.14.0)."""
 
 
 class Source(Protocol):
@@ -68,9 +75,14 @@ class LiveVenue:
         self._now_ms = now_ms
         self._faults = Faults() if faults is None else faults
         self._faults.declare(FREEZE, EMPTY_DUMP, DROP_CHANGE, WRONG_HASH)
+        self._mischief = Mischief(self._faults)
         self._trade_delay_s = trade_delay_s
         self._list(world.polymarket_markets.values())
-        self.channel = MarketChannel(self._dump, stats=stats, queue_limit_frames=queue_limit_frames)
+        self.channel = MarketChannel(
+            self._dump, stats=stats, queue_limit_frames=queue_limit_frames, is_mute=lambda: self._mischief.is_mute
+        )
+        self._faults.watch(self._cut_connection)
+        self._faults.watch(self._update_listings)
         world.subscribe(self._on_operation)
         world.subscribe_closings(self._on_closing)
 
@@ -83,9 +95,12 @@ class LiveVenue:
         self._tokens: dict[str, str] = {}
         self._books: dict[str, MirroredBook] = {}
         self._changed_ms: dict[str, int] = {}
+        self._updated_ms: dict[str, int] = {}
+        self._was_listing_swapped = False
         self._last_sides: dict[str, str] = {}
-        for market in markets:
+        for count, market in enumerate(markets):
             self._add(market, self._world.start_ms)
+            self._updated_ms[market.gamma_id] -= count * _LISTED_APART_MS
 
     def _add(self, market: PolymarketMarket, at_ms: int) -> None:
         gamma_id = market.gamma_id
@@ -96,7 +111,7 @@ class LiveVenue:
         self._conditions[market.market_id] = gamma_id
         self._tokens |= dict.fromkeys(market.token_ids, gamma_id)
         self._books[gamma_id] = _mirrored(market)
-        self._changed_ms[gamma_id] = at_ms
+        self._changed_ms[gamma_id] = self._updated_ms[gamma_id] = at_ms
 
     # --- listings and books -----------------------------------------------------------------------------------
 
@@ -107,7 +122,10 @@ class LiveVenue:
     def event(self, event_id: str) -> Json | None:
         """One event with its markets."""
         group = self._by_event.get(event_id)
-        return gamma_event(group[0].event, group, now_ms=self._now_ms()) if group else None
+        if not group:
+            return None
+        event = gamma_event(group, self._updated_ms)
+        return {**event, "markets": [self._mischief.listed(market) for market in event["markets"]]}
 
     def market_ids(self) -> Sequence[str]:
         """Every market of the world."""
@@ -118,7 +136,16 @@ class LiveVenue:
         market = self._markets.get(gamma_id)
         if market is None:
             return None
-        return gamma_market_alone(market, self._by_event[market.event.event_id], now_ms=self._now_ms())
+        group = self._by_event[market.event.event_id]
+        return self._mischief.listed(gamma_market_alone(market, group, self._updated_ms))
+
+    def event_updated_ms(self, event_id: str) -> int:
+        """When what is listed about an event or its markets last changed."""
+        return max(self._updated_ms[market.gamma_id] for market in self._by_event[event_id])
+
+    def market_updated_ms(self, gamma_id: str) -> int:
+        """When what is listed about a market last changed. Statistics do not count, unlike on the venue."""
+        return self._updated_ms[gamma_id]
 
     def event_id_of_slug(self, slug: str) -> str | None:
         """The event with this slug."""
@@ -158,7 +185,7 @@ class LiveVenue:
         book = self._books[gamma_id]
         old_e4, book.tick_e4 = book.tick_e4, tick_e4
         self._markets[gamma_id].tick_e4 = tick_e4
-        at_ms = self._now_ms()
+        at_ms = self._updated_ms[gamma_id] = self._now_ms()
         pair = [frames.tick_size_change(book, token, old_e4=old_e4, at_ms=at_ms) for token in (0, 1)]
         self._send_per_token(book, (pair[0], pair[1]))
 
@@ -172,21 +199,35 @@ class LiveVenue:
             if client.custom:
                 client.outbox.push(frame)
 
+    def withdraw_event(self, event_id: str) -> None:
+        """Take an event out of the event listings, which say nothing about it."""
+        del self._by_event[event_id]
+
     def condition_ids(self) -> Iterable[str]:
         """Every market by its condition id."""
         return self._conditions.keys()
 
-    def list_like(self, condition_id: str) -> PolymarketMarket:
-        """List a market in the event of a known one, with identifiers of its own and an empty book."""
+    def list_like(self, condition_id: str, *, version: str = "v1") -> PolymarketMarket:
+        """List a market in the event of a known one, with identifiers of its own and an empty book.
+
+        One of the second protocol generation comes in an event of its own.
+        """
         known = self._markets[self._conditions[condition_id]]
         number = len(self._markets)
+        tokens = (_digest(known.token_ids[0], number), _digest(known.token_ids[1], number))
+        event = known.event
+        if version == "v2":
+            tokens = (tokens[0] & _STRUCTURAL_ID, tokens[1] & _STRUCTURAL_ID)
+            event = replace(event, event_id=f"9{event.event_id}{number}", slug=f"{event.slug}-{version}-{number}")
         listed = replace(
             known,
             market_id=f"0x{_digest(known.market_id, number):064x}",
             gamma_id=str(3_000_000 + number),
             question_id=f"0x{_digest(known.question_id, number):064x}",
             slug=f"{known.slug}-{number}",
-            token_ids=(str(_digest(known.token_ids[0], number)), str(_digest(known.token_ids[1], number))),
+            token_ids=(str(tokens[0]), str(tokens[1])),
+            event=event,
+            version=version,
             book=SimBook(),
             status=TRADABLE,
             winner=None,
@@ -212,7 +253,7 @@ class LiveVenue:
     def _on_closing(self, market: SimMarket, at_ms: int) -> None:
         if isinstance(market, PolymarketMarket):
             self._books[market.gamma_id].load((), ())
-            self._changed_ms[market.gamma_id] = at_ms
+            self._changed_ms[market.gamma_id] = self._updated_ms[market.gamma_id] = at_ms
 
     def _dump(self, client: Client, token_ids: Sequence[str]) -> None:
         if not client.dump:
@@ -224,13 +265,15 @@ class LiveVenue:
     def _snapshot(self, token_id: str) -> bytes:
         gamma_id = self._tokens[token_id]
         book = self._books[gamma_id]
-        return frames.snapshot(book, book.token_ids.index(token_id), self._changed_ms[gamma_id])
+        frame = frames.snapshot(book, book.token_ids.index(token_id), self._changed_ms[gamma_id])
+        return self._mischief.named(frame, book.token_ids)
 
     def _on_operation(self, operation: Operation) -> None:
         if not isinstance(operation.market, PolymarketMarket):
             return
         gamma_id = operation.market.gamma_id
         book = self._books[gamma_id]
+        repeated = self._present_books(gamma_id) if self._mischief.repeats_old_book else None
         top_moved = frames.apply(book, operation)
         self._changed_ms[gamma_id] = operation.at_ms
         if operation.trade is not None:
@@ -239,14 +282,32 @@ class LiveVenue:
         if not clients or self._faults.active(FREEZE.name):
             return
         self._send_burst(book, clients, frames.burst(book, operation, top_moved=top_moved))
+        if repeated is not None:
+            self._send_per_token(book, repeated)
+
+    def _present_books(self, gamma_id: str) -> frames.TokenFrames:
+        book, at_ms = self._books[gamma_id], self._changed_ms[gamma_id]
+        yes, no = book.hashes(at_ms)
+        return frames.book_after_trade(book, 0, yes, at_ms), frames.book_after_trade(book, 1, no, at_ms)
+
+    def _cut_connection(self) -> None:
+        if self.channel.clients and self._mischief.cuts_connection:
+            next(iter(self.channel.clients)).outbox.cut()
+
+    def _update_listings(self) -> None:
+        if self._mischief.is_listing_swapped != self._was_listing_swapped:
+            self._was_listing_swapped = self._mischief.is_listing_swapped
+            self._updated_ms = dict.fromkeys(self._updated_ms, self._now_ms())
 
     def _send_burst(self, book: MirroredBook, clients: Sequence[Client], burst: frames.Burst) -> None:
-        for frame in burst.changes:
+        top_moved = burst.bests is not None
+        for frame in self._mischief.changes(burst.changes, top_moved=top_moved or len(burst.changes) > 1):
             if self._faults.take(DROP_CHANGE.name):
                 continue
             spoilt = spoil_hashes(frame) if self._faults.take(WRONG_HASH.name) else frame
+            named = self._mischief.named(spoilt, book.token_ids)
             for client in clients:
-                client.outbox.push(spoilt)
+                client.outbox.push(named)
         if burst.books is not None:
             self._send_per_token(book, burst.books)
         if burst.bests is not None:
@@ -258,7 +319,7 @@ class LiveVenue:
         for token_id, frame in zip(book.token_ids, pair, strict=True):
             for client in self.channel.holders((token_id,)):
                 if client.custom or not custom_only:
-                    client.outbox.push(frame)
+                    client.outbox.push(self._mischief.named(frame, book.token_ids))
 
     def _report_later(self, book: MirroredBook, pair: frames.TokenFrames) -> None:
         loop = asyncio.get_running_loop()
@@ -286,6 +347,7 @@ def create_app(
     ``now_ms`` is the venue's clock (Unix milliseconds). The ``LiveVenue`` is under the key ``VENUE``.
     """
     stats = Stats() if stats is None else stats
+    faults = Faults() if faults is None else faults
     venue = LiveVenue(
         world,
         now_ms=now_ms,
@@ -294,7 +356,7 @@ def create_app(
         trade_delay_s=trade_delay_s,
         queue_limit_frames=queue_limit_frames,
     )
-    app = web.Application(client_max_size=1 << 20, middlewares=[counting(stats, is_order)])
+    app = web.Application(client_max_size=1 << 20, middlewares=[counting(stats, is_order), rest_faults(faults)])
     app[VENUE] = venue
     add_routes(app, venue, now_ms)
     app.router.add_get("/ws/market", venue.channel.handle)

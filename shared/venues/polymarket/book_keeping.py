@@ -4,6 +4,9 @@ The keeper is told what the venue said, message by message, and tells what follo
 know frames or subscriptions. The rules, from the venue's recorded messages (May to September 2026):
 
 - a change is applied at once; the book is quoted when its own top equals the told one and it is not crossed;
+- a book whose hashes matched so far is held back when one does not: a burst can have the right top early, and below
+  the top a message may be missing. That ends when a hash matches, when REST answers, or after a second;
+- the first book of a connection that does not have its hash is held back in the same way;
 - a burst that has not ended after 250 ms, or when the next operation begins, lost a message;
 - what is older than what was applied is dropped; equal timestamps are usual;
 - a number that the gate refuses leaves the book unknown, so it is lost.
@@ -16,11 +19,12 @@ import msgspec
 
 from shared.domain.market import MarketId
 from shared.domain.numbers import NumberRefused
-from shared.venues.polymarket.asset_book import AssetBook, AssetTerms, Phase, Proof, SideRefused, Verified
+from shared.venues.polymarket.asset_book import AssetBook, AssetTerms, Phase, SideRefused, Verified
 from shared.venues.polymarket.events import BookEnded, BooksLost, ResyncWanted, SessionEvent, TickSizeChanged
 from shared.venues.polymarket.schema import (
     BookFrame,
     Change,
+    FrameRefused,
     LastTrade,
     MarketResolved,
     PriceChange,
@@ -30,13 +34,13 @@ from shared.venues.polymarket.schema import (
 
 HOLD_S = 0.25
 """A burst that has not ended after this long lost a message."""
+DOUBT_S = 1.0
+"""A book whose hash stopped matching is quoted by its top again when REST has not said more after this long."""
 SNAPSHOT_S = 10.0
 """A subscribed token without a book after this long is asked for again."""
 
-_TIMESTAMP_DIGITS = 16
-
 # Members of an Enum cost a slow look-up each time in Python 3.11; the hot loop compares with these.
-_AWAITING, _LIVE, _LOST, _ENDED = Phase.AWAITING, Phase.LIVE, Phase.LOST, Phase.ENDED
+_AWAITING, _LIVE, _HELD, _LOST = Phase.AWAITING, Phase.LIVE, Phase.HELD, Phase.LOST
 
 
 class BookKeeper:
@@ -54,8 +58,10 @@ class BookKeeper:
         self.newest_ts_ms = 0
         self.newest_received_ts_ns = 0
         self._by_condition: dict[str, AssetBook] = {}
-        self._to_prove: list[AssetBook] = []
+        self.to_prove: list[AssetBook] = []
+        """Books whose newest hash has not been looked at yet."""
         self._undecided: dict[AssetBook, float | None] = {}
+        self._doubted: dict[AssetBook, float | None] = {}
         self._held: dict[AssetBook, float | None] = {}
         self._awaited: dict[AssetBook, float | None] = {}
 
@@ -81,7 +87,7 @@ class BookKeeper:
             self._forget_timers(asset)
             if asset.phase is not Phase.ENDED:
                 asset.forget(Phase.AWAITING)
-        self._to_prove.clear()
+        self.to_prove.clear()
 
     def expect(self, token_ids: list[str]) -> None:
         """These tokens were subscribed: their books should come."""
@@ -93,7 +99,7 @@ class BookKeeper:
     def on_price_change(self, message: PriceChange, received_ts_ns: int) -> None:
         """Apply the entries of the kept tokens; those of their siblings are the same news mirrored."""
         assets = self.assets
-        ts_ms = timestamp_ms(message.timestamp)
+        ts_ms = message.timestamp
         changed: AssetBook | None = None
         last = None
         for change in message.price_changes:
@@ -101,9 +107,9 @@ class BookKeeper:
             if asset is None:
                 continue
             if changed is not None and changed is not asset:
-                self._judge(changed, last, message.timestamp, ts_ms)
+                self._judge(changed, last, ts_ms)
                 changed = None
-            if ts_ms < asset.ts_ms or asset.phase is _AWAITING or asset.phase is _ENDED:
+            if ts_ms < asset.ts_ms or not asset.has_book:
                 self._refuse_unused(asset, ts_ms)
                 continue
             try:
@@ -114,7 +120,7 @@ class BookKeeper:
             asset.received_ts_ns = received_ts_ns
             changed, last = asset, change
         if changed is not None:
-            self._judge(changed, last, message.timestamp, ts_ms)
+            self._judge(changed, last, ts_ms)
             self.newest_ts_ms = ts_ms
             self.newest_received_ts_ns = received_ts_ns
 
@@ -123,24 +129,37 @@ class BookKeeper:
         asset = self.assets.get(message.asset_id)
         if asset is None or asset.phase is Phase.ENDED or self.names_wrong_market(asset, message.market):
             return
-        ts_ms = timestamp_ms(message.timestamp)
+        ts_ms = message.timestamp
         if ts_ms < 0:
             self._refuse_change(asset, Refusal.BAD_TIMESTAMP)
             return
         if ts_ms < asset.ts_ms:
             self.refused[Refusal.OLDER] += 1
             return
-        tick_size = message.tick_size or asset.terms.tick_size
-        terms = msgspec.structs.replace(asset.terms, tick_size=tick_size)
-        asset.learn(terms, last_trade_price=message.last_trade_price)
-        try:
-            asset.replace(message.bids, message.asks, timestamp=message.timestamp, ts_ms=ts_ms, sent_hash=message.hash)
-        except NumberRefused:
-            self._refuse_change(asset, Refusal.BAD_NUMBER)
+        if asset.phase is _LIVE and asset.is_proved_by(message.hash, ts_ms):
+            self.hash_matches += 1
+            asset.updates += 1
+            asset.received_ts_ns = received_ts_ns
+            self.events.append(asset.changed)
             return
+        try:
+            asset.replace(message.bids, message.asks, ts_ms=ts_ms, sent_hash=message.hash)
+        except (NumberRefused, FrameRefused) as refused:
+            self._refuse_change(asset, _refusal_of(refused))
+            return
+        self._learn_from(message, asset)
+        is_first = asset.phase is _AWAITING
         asset.is_streamed = True
-        self.take_whole(asset, received_ts_ns, "top")
+        self.take_whole(asset, received_ts_ns, "top", is_believed=not is_first or self._has_its_hash(asset))
         self._queue_proof(asset)
+
+    @staticmethod
+    def _learn_from(message: BookFrame, asset: AssetBook) -> None:
+        """Only the first book of a connection says anything besides its levels."""
+        if message.tick_size or message.last_trade_price is not None:
+            tick_size = message.tick_size or asset.terms.tick_size
+            terms = msgspec.structs.replace(asset.terms, tick_size=tick_size)
+            asset.learn(terms, last_trade_price=message.last_trade_price)
 
     def on_trade(self, message: LastTrade) -> None:
         """Remember the price: the hashes may have been waiting for it. Either token's trade will do."""
@@ -162,7 +181,7 @@ class BookKeeper:
             return
         asset.learn_tick_size(message.new_tick_size)
         self.events.append(TickSizeChanged(asset.terms.market_id, message.new_tick_size))
-        self.want_resync([asset], "tick size changed")
+        self.ask_rest([asset], "tick size changed")
 
     def on_resolved(self, message: MarketResolved) -> None:
         """The market is over; its book is gone for good."""
@@ -185,7 +204,7 @@ class BookKeeper:
 
     def settle(self) -> None:
         """Check the newest hash of every book that changed since the last call."""
-        queue, self._to_prove = self._to_prove, []
+        queue, self.to_prove = self.to_prove, []
         for asset in queue:
             asset.is_queued = False
             if asset.is_checkable:
@@ -197,6 +216,8 @@ class BookKeeper:
             self.lose(asset, "burst did not end")
         for asset in _overdue(self._undecided, now_s, HOLD_S):
             self._count_miss(asset)
+        for asset in _overdue(self._doubted, now_s, DOUBT_S):
+            self.end_doubt(asset)
         missing = _overdue(self._awaited, now_s, SNAPSHOT_S)
         if missing:
             self._say_missing([asset for asset in missing if not asset.is_said_missing])
@@ -220,19 +241,33 @@ class BookKeeper:
         self.lose(asset, Refusal.WRONG_MARKET.value)
         return True
 
-    def take_whole(self, asset: AssetBook, received_ts_ns: int, verified: Verified) -> None:
-        """A complete book was put in place: quote it, unless it is itself crossed."""
+    def take_whole(
+        self, asset: AssetBook, received_ts_ns: int, verified: Verified, *, is_believed: bool = True
+    ) -> None:
+        """A complete book was put in place: quote it, unless it is itself crossed or ``is_believed`` is false."""
         asset.updates += 1
         asset.received_ts_ns = received_ts_ns
         asset.verified = verified
+        asset.is_doubted = False
+        self._doubted.pop(asset, None)
         self._awaited.pop(asset, None)
         self._held.pop(asset, None)
         if asset.is_crossed_or_locked:
             asset.phase = Phase.HELD
             self._held[asset] = None
-        else:
+        elif is_believed:
             asset.phase = Phase.LIVE
             self.events.append(asset.changed)
+        else:
+            asset.phase = Phase.LIVE
+            asset.is_doubted = True
+            self._doubted[asset] = None
+            self.ask_rest([asset], "the first book does not have its hash")
+
+    @staticmethod
+    def _has_its_hash(asset: AssetBook) -> bool:
+        """Whether the hash says so, or cannot be checked: it also covers which of the two tokens this is."""
+        return not asset.is_checkable or asset.prove()
 
     def lose(self, asset: AssetBook, reason: str) -> None:
         """The book may not be used until it is whole again; say so once."""
@@ -245,12 +280,16 @@ class BookKeeper:
         self.want_resync([asset], reason)
 
     def want_resync(self, assets: list[AssetBook], reason: str) -> None:
-        """Ask for these books from REST."""
+        """A message about these books must have been lost: count that, and ask REST for them."""
         if assets:
             self.resyncs += len(assets)
-            self.events.append(ResyncWanted(_market_ids(assets), reason))
+            self.ask_rest(assets, reason)
 
-    def _judge(self, asset: AssetBook, change: Change | None, timestamp: str, ts_ms: int) -> None:
+    def ask_rest(self, assets: list[AssetBook], reason: str) -> None:
+        """Let REST say whether these books are right."""
+        self.events.append(ResyncWanted(_market_ids(assets), reason))
+
+    def _judge(self, asset: AssetBook, change: Change | None, ts_ms: int) -> None:
         """After an operation's change, or one of a burst's: may the book be quoted?"""
         assert change is not None
         is_next_operation = ts_ms > asset.ts_ms
@@ -260,11 +299,13 @@ class BookKeeper:
         if not asset.is_streamed:
             self._join_stream(asset)
         try:
-            is_complete = asset.told(change.best_bid, change.best_ask, change.hash, timestamp)
+            is_complete = asset.told(change.best_bid, change.best_ask, change.hash)
         except NumberRefused:
             self._refuse_change(asset, Refusal.BAD_NUMBER)
             return
-        self._queue_proof(asset)
+        if not asset.is_queued and asset.is_checkable:
+            asset.is_queued = True
+            self.to_prove.append(asset)
         if is_complete and asset.phase is _LIVE:
             self.events.append(asset.changed)
         elif asset.phase is not _LOST:
@@ -294,23 +335,29 @@ class BookKeeper:
     def _queue_proof(self, asset: AssetBook) -> None:
         if asset.is_checkable and not asset.is_queued:
             asset.is_queued = True
-            self._to_prove.append(asset)
+            self.to_prove.append(asset)
 
     def _prove(self, asset: AssetBook) -> None:
-        is_early = asset in self._undecided
+        is_early = bool(self._undecided) and asset in self._undecided
         if is_early and asset.undecided_ts_ms != asset.ts_ms:
             self._count_miss(asset)
             is_early = False
-        if asset.prove() is Proof.UNDECIDED:
+        if not asset.prove():
             asset.undecided_ts_ms = asset.ts_ms
+            asset.is_doubted = asset.is_doubted or asset.is_proving
             self._undecided.setdefault(asset, None)
             return
-        self._undecided.pop(asset, None)
+        if is_early:
+            del self._undecided[asset]
+            self.hash_early += 1
         self.hash_matches += 1
-        self.hash_early += is_early
         asset.misses = 0
         asset.verified = "hash"
-        if asset.phase in (Phase.HELD, Phase.LOST) and not asset.is_crossed_or_locked:
+        asset.is_proving = True
+        if asset.is_doubted:
+            self.end_doubt(asset)
+        phase = asset.phase
+        if phase is not _LIVE and (phase is _HELD or phase is _LOST) and not asset.is_crossed_or_locked:
             self._release(asset)
             self.events.append(asset.changed)
 
@@ -318,8 +365,19 @@ class BookKeeper:
         self._undecided.pop(asset, None)
         self.hash_mismatches += 1
         asset.misses += 1
-        if asset.misses % asset.misses_allowed == 0:
-            self.want_resync([asset], f"{asset.misses} hashes in a row did not match")
+        if asset.is_proving:
+            asset.is_proving = False
+            self._doubted[asset] = None
+            self.ask_rest([asset], "a hash did not match")
+        elif asset.misses % asset.misses_allowed == 0:
+            self.ask_rest([asset], f"{asset.misses} hashes in a row did not match")
+
+    def end_doubt(self, asset: AssetBook) -> None:
+        """What can be said about the book has been said: it may be quoted again."""
+        asset.is_doubted = False
+        self._doubted.pop(asset, None)
+        if asset.phase is _LIVE:
+            self.events.append(asset.changed)
 
     def _release(self, asset: AssetBook) -> None:
         asset.phase = Phase.LIVE
@@ -338,16 +396,13 @@ class BookKeeper:
         self.lose(asset, refusal.value)
 
     def _forget_timers(self, asset: AssetBook) -> None:
-        for waiting in (self._undecided, self._held, self._awaited):
+        for waiting in (self._undecided, self._doubted, self._held, self._awaited):
             waiting.pop(asset, None)
 
 
-def timestamp_ms(text: str) -> int:
-    """Return a venue timestamp in Unix milliseconds, -1 when the text is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _TIMESTAMP_DIGITS else -1
-
-
-def _refusal_of(refused: NumberRefused | SideRefused) -> Refusal:
+def _refusal_of(refused: NumberRefused | SideRefused | FrameRefused) -> Refusal:
+    if isinstance(refused, FrameRefused):
+        return refused.refusal
     return Refusal.BAD_SIDE if isinstance(refused, SideRefused) else Refusal.BAD_NUMBER
 
 
