@@ -129,7 +129,7 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
     types = _types(market, wording)
     if RATE_MOVES & types and _NOTHING in thresholds and "bps" in said.lower():
         types, thresholds = types - RATE_MOVES | {"hold"}, thresholds - {_NOTHING}
-    game, contradiction = _game(market, mappings)
+    game, contradiction = game_of(market, mappings)
     deadlines = _ends(dates.moments, "by")
     return Slots(
         market=market,
@@ -276,7 +276,8 @@ def _settlement(wording: Wording, types: frozenset[str], thresholds: frozenset[I
     return "index" if INDICES & words and thresholds else ""
 
 
-def _game(market: Market, mappings: Mappings) -> tuple[KalshiGame | PolymarketGame | None, str]:
+def game_of(market: Market, mappings: Mappings) -> tuple[KalshiGame | PolymarketGame | None, str]:
+    """Return the side of a contest that a template reads a listing as, or how the listing contradicts its template."""
     try:
         return mappings.grammar.side(market), ""
     except NotInTemplate as contradiction:

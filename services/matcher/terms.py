@@ -156,8 +156,7 @@ def _team_names(mappings: Mappings) -> dict[str, list[tuple[tuple[str, ...], fro
     teams: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     for league in mappings.leagues.values():
         for team in league.teams:
-            names = (team.city, team.name, f"{team.city} {team.name}", *team.kalshi_labels, *team.polymarket_names)
-            for name in names:
+            for name in team.labels:
                 teams[tuple(_WORD.findall(name.lower()))].add(f"{league.code}:{team.team}")
     by_first: defaultdict[str, list[tuple[tuple[str, ...], frozenset[str]]]] = defaultdict(list)
     for words, found in teams.items():
