@@ -14,7 +14,7 @@ import msgspec
 
 from services.matcher.mapping_files import Mappings
 from services.matcher.postings import Postings, Ranking
-from services.matcher.slots import Slots, _game, parse_slots
+from services.matcher.slots import Slots, game_of, parse_slots
 from services.matcher.templates import GameKey
 from services.matcher.terms import LONGEST_FIELD, TermReader
 from services.matcher.verdict import Verdict, compare
@@ -134,7 +134,7 @@ class CandidateIndex:
         return sorted(self._by_game[_OTHER[market.venue]].get(key, ())) if key is not None else []
 
     def _game_key(self, market: Market) -> GameKey | None:
-        game, _ = _game(_capped(market), self._mappings)
+        game, _ = game_of(_capped(market), self._mappings)
         return None if game is None else game.key
 
     def _judge(self, market: Market, ranking: Ranking, most: int, least: Decimal) -> list[tuple[MarketId, Verdict]]:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from services.matcher.grammar import Grammar
 from services.matcher.mapping_rows import CuratedRow, PairsFile
 from services.matcher.teams import League, TeamsFile
 from services.matcher.templates import SeriesTemplate, TemplatesFile
@@ -62,6 +63,11 @@ class Mappings:
     templates: tuple[SeriesTemplate, ...] = ()
     leagues: Mapping[str, League] = field(default_factory=dict)
     fees: FeesFile | None = None
+    grammar: Grammar = field(init=False, compare=False, repr=False)
+    """The templates, ready to read listings."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grammar", Grammar(self.templates, self.leagues))
 
     @property
     def decided(self) -> frozenset[tuple[MarketId, MarketId]]:

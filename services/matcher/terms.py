@@ -62,7 +62,7 @@ class TermReader:
 
     def __init__(self, mappings: Mappings) -> None:
         self._forms = _Forms()
-        self._leagues = tuple(league.code for league in mappings.leagues.values())
+        self._leagues = sorted((league.code for league in mappings.leagues.values()), key=len, reverse=True)
         self._names = _names(mappings)
 
     def terms(self, market: Market) -> frozenset[str]:
@@ -103,7 +103,7 @@ class TermReader:
             found.add(f"{_MONTHS[int(day[1]) - 1]}{int(day[2])}")
 
     def _league(self, market: Market) -> str:
-        """Return the league whose code is part of a Kalshi series or begins a Polymarket slug; empty for none."""
+        """Return the league whose code is part of a Kalshi series (not NBA in WNBA) or begins a slug, or nothing."""
         if market.venue is Venue.KALSHI:
             series = market.series_id.lower()
             return next((code for code in self._leagues if code in series), "")
@@ -112,10 +112,11 @@ class TermReader:
 
     def _add_names(self, words: list[str], league: str, found: set[str]) -> None:
         """Add what phrases stand for: a city stands for its teams, of the league when that is known."""
+        ours = f"{league}:"
         for start, word in enumerate(words):
             for name, terms in self._names.get(word, ()):
                 if tuple(words[start : start + len(name)]) == name:
-                    found.update(term for term in terms if not league or term.startswith(league) or ":" not in term)
+                    found.update(term for term in terms if not league or term.startswith(ours) or ":" not in term)
 
 
 class _Forms(dict[str, str]):
@@ -166,8 +167,7 @@ def _names(mappings: Mappings) -> dict[str, list[tuple[tuple[str, ...], frozense
         terms[tuple(phrase.split())].add(term)
     for league in mappings.leagues.values():
         for team in league.teams:
-            labels = (team.city, team.name, f"{team.city} {team.name}", *team.kalshi_labels, *team.polymarket_names)
-            for label in labels:
+            for label in team.labels:
                 terms[tuple(_WORD.findall(label.lower()))].add(f"{league.code}:{team.team}")
     by_first: defaultdict[str, list[tuple[tuple[str, ...], frozenset[str]]]] = defaultdict(list)
     for words, found in terms.items():

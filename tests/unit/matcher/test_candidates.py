@@ -105,6 +105,8 @@ def test_the_partner_comes_first_though_it_is_worded_differently(ours: Market, t
 def test_a_city_stands_for_the_teams_of_the_league_that_the_ticker_names() -> None:
     game = kalshi("KXNFLGAME-26NOV22HOUDEN-HOU", "Houston at Denver Winner?")
     assert {term for term in READER.terms(game) if ":" in term} == {"nfl:hou", "nfl:den"}
+    women = kalshi("KXWNBAGAME-26JUN02INDCHI-IND", "Indiana at Chicago Winner?")
+    assert {term for term in READER.terms(women) if ":" in term} == {"wnba:ind", "wnba:chi"}
     unsaid = READER.terms(kalshi("KXPARADE-26-H", "Parade in Houston?"))
     assert {"nba:hou", "nfl:hou", "mlb:hou"} <= unsaid
 
