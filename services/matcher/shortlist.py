@@ -14,7 +14,7 @@ _ALWAYS = 3
 """Of the likest."""
 _LEAST_LIKENESS = 0.6
 """Of the likest listing's: one that is less like is not compared."""
-_LEAST_COVER = 0.25
+_LEAST_COVER = 0.3
 """Of the weight of a listing's terms: one that shares less than that is not compared."""
 _YEARS = range(1900, 2100)
 
