@@ -21,6 +21,7 @@ FEED = "tests/unit/kalshi/test_kalshi_feed_parts.py"
 REST = "tests/unit/kalshi/test_kalshi_public_rest.py"
 LIFE = "tests/unit/kalshi/test_kalshi_lifecycle.py"
 FAULTS = "tests/faults/test_kalshi_faults.py"
+LINK_FAULTS = "tests/faults/test_kalshi_link_faults.py"
 ORDERS = "tests/service/test_venue_sim_orders.py"
 SIM_REST = "tests/service/test_venue_sim_kalshi_rest.py"
 SIM_WS = "tests/service/test_venue_sim_kalshi_ws.py"
@@ -73,7 +74,7 @@ PROBLEMS: tuple[Row, ...] = (
         (
             (LINK, "test_a_venue_that_accepts_and_hangs_up_is_not_dialled_in_a_rush"),
             (LINK, "test_ten_seconds_of_talk_start_the_pauses_over"),
-            (FAULTS, "test_k12_a_venue_that_accepts_and_closes_is_not_stormed"),
+            (LINK_FAULTS, "test_k12_a_venue_that_accepts_and_closes_is_not_stormed"),
         ),
     ),
     Row(
@@ -170,7 +171,7 @@ CORRECTIONS: tuple[Row, ...] = (
         "The cause of a 401 is named with its remedy",
         (
             (FEED, "test_the_second_401_in_a_row_alerts_with_the_remedy_and_the_third_is_silent"),
-            (FAULTS, "test_k13_one_401_is_tried_again_at_once_and_two_page_somebody"),
+            (LINK_FAULTS, "test_k13_one_401_is_tried_again_at_once_and_two_page_somebody"),
         ),
     ),
     Row(
