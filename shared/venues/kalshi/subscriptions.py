@@ -66,7 +66,7 @@ class Subscriptions:
         self.now_ns = 0
         self._yes_price = use_yes_price
         self._chunk = chunk
-        self._counts = counts
+        self.counts = counts
         self._channels = tuple(dict.fromkeys(channels))
         self._ack_within_ns = ack_within_ns
         self._news_missed = ""
@@ -141,11 +141,11 @@ class Subscriptions:
         if step is Step.GAP:
             self.gap(subscription, f"sid {subscription.sid} went from seq {expected - 1} to {seq}")
         elif step is Step.LATE:
-            self._counts.refused["control number backwards"] += 1
+            self.counts.refused["control number backwards"] += 1
 
     def gap(self, subscription: Subscription, reason: str) -> None:
         """Lose every book of the sid at once and ask for all of them."""
-        self._counts.gaps += 1
+        self.counts.gaps += 1
         if subscription.channel != BOOK_CHANNEL:
             self._channel_missed(subscription.channel, reason)
         self.lose(subscription, subscription.markets.values(), reason)
@@ -159,6 +159,11 @@ class Subscriptions:
             if book.wanted:
                 self._waiting[book.market_id] = book
         self._ask(subscription, (book for book in books if book.wanted and self.now_ns >= book.retry_at_ns))
+
+    def lose_everything(self, reason: str) -> None:
+        """Stop believing any book, because nobody can say which one it was about."""
+        for subscription in list(self.by_sid.values()):
+            self.lose(subscription, subscription.markets.values(), reason)
 
     def audit(self, count: int) -> int:
         """Ask for snapshots of up to ``count`` believed books, in turn, to compare; return how many were asked for."""
@@ -220,10 +225,10 @@ class Subscriptions:
         self._ask_again()
 
     def _forget_connection(self) -> None:
-        self.by_sid = {}
-        self.markets = {}
-        self.retired = set()
-        self.outbox = []
+        self.by_sid.clear()
+        self.markets.clear()
+        self.retired.clear()
+        self.outbox.clear()
         self._pending = {}
         self._waiting = {}
         self._next_id = 1
@@ -303,7 +308,7 @@ class Subscriptions:
     def _subscribed(self, message: Subscribed) -> None:
         command = self._pending.pop(message.id or 0, None)
         if command is None and self._connected:
-            self._counts.refused["unasked subscription"] += 1
+            self.counts.refused["unasked subscription"] += 1
             return
         if message.msg.channel != BOOK_CHANNEL:
             if message.msg.sid not in self.by_sid:  # its first messages may have come before
@@ -349,7 +354,7 @@ class Subscriptions:
             return
         listed = {one.sid for one in message.msg}
         if None in listed:
-            self._counts.refused["unreadable list of subscriptions"] += 1
+            self.counts.refused["unreadable list of subscriptions"] += 1
             return
         unknown = sorted(self.by_sid.keys() - listed)
         if unknown:
@@ -363,7 +368,7 @@ class Subscriptions:
 
     def _error(self, message: ErrorReply) -> None:
         code, text = message.msg.code, message.msg.msg
-        self._counts.refused[f"error {code}"] += 1
+        self.counts.refused[f"error {code}"] += 1
         subscription = self.by_sid.get(message.sid) if message.sid is not None else None
         if subscription is not None and code in _TERMINAL and subscription.channel != BOOK_CHANNEL:
             self._channel_ended(subscription, f"error {code}: {text}")
@@ -428,7 +433,7 @@ class Subscriptions:
         if not tickers:
             return
         self._refused.update(tickers)
-        self._counts.refused["ticker not accepted"] += len(tickers)
+        self.counts.refused["ticker not accepted"] += len(tickers)
         if subscription is not None:
             self._drop(subscription, tickers)
         self.events.append(CommandRefused(code, text, tickers))
@@ -482,7 +487,7 @@ class Subscriptions:
     def _audit_overdue(self, command: Command) -> None:
         """Stop believing books that the exchange will not confirm; what follows is the way of any lost book."""
         del self._pending[command.id]
-        self._counts.refused["audit unanswered"] += 1
+        self.counts.refused["audit unanswered"] += 1
         subscription = self.by_sid.get(command.sid)
         if subscription is not None:
             books = [subscription.markets[ticker] for ticker in command.waiting if ticker in subscription.markets]
