@@ -6,12 +6,15 @@ when a later version is refused.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from services.matcher.disagreements import FOLDER as DISAGREEMENTS
+from services.matcher.disagreements import Disagreement, DisagreementsFile, file_name
 from services.matcher.mapping_rows import CuratedRow, PairsFile
 from services.matcher.teams import League, TeamsFile
 from services.matcher.templates import SeriesTemplate, TemplatesFile
@@ -62,11 +65,13 @@ class Mappings:
     templates: tuple[SeriesTemplate, ...] = ()
     leagues: Mapping[str, League] = field(default_factory=dict)
     fees: FeesFile | None = None
+    disagreements: tuple[Disagreement, ...] = ()
+    """Approved pairs that settled differently, each suspending its series until somebody has understood it."""
 
     @property
-    def decided(self) -> frozenset[tuple[MarketId, MarketId]]:
+    def decided(self) -> Mapping[tuple[MarketId, MarketId], CuratedRow]:
         """The market pairs that some row speaks about, whatever it says: nobody is asked about them again."""
-        return frozenset(placed.row.key for placed in self.rows.values())
+        return {placed.row.key: placed.row for placed in self.rows.values()}
 
     def switched_on(self, series: Iterable[str]) -> "Mappings":
         """Return the same with the templates of these Kalshi series enabled.
@@ -80,7 +85,7 @@ class Mappings:
             msgspec.structs.replace(template, enabled=template.enabled or template.kalshi_series in wanted)
             for template in self.templates
         )
-        return Mappings(self.rows, templates, self.leagues, self.fees)
+        return replace(self, templates=templates)
 
 
 class MappingsRefused(SettingsRefused):
@@ -138,10 +143,12 @@ def _read_folder(folder: Path, previous: Mappings | None) -> tuple[Mappings, lis
         leagues[table.league] = League(table)
     templates = _templates(reader, folder, leagues)
     fees = next((file for _, file in reader.some([folder / "fees.yaml"], FeesFile)), None)
+    disagreements = tuple(file.disagreement for _, file in reader.all(folder, DISAGREEMENTS, DisagreementsFile))
     for file, line, what in _row_conflicts(placed, previous):
         reader.add(file, line, what)
     rows = {placed_row.row.id: placed_row for placed_row in placed}
-    return Mappings(rows, tuple(templates), leagues, fees), sorted(reader.problems, key=lambda p: (p.file, p.line))
+    mappings = Mappings(rows, tuple(templates), leagues, fees, disagreements)
+    return mappings, sorted(reader.problems, key=lambda problem: (problem.file, problem.line))
 
 
 class _Reader:
@@ -201,7 +208,7 @@ def _row_conflicts(placed: list[PlacedRow], previous: Mappings | None) -> Iterat
         "pair_id": lambda row: row.pair_id,
         "approved ticker": lambda row: row.kalshi.ticker if row.status == "approved" else "",
         "approved yes_token_id": lambda row: row.polymarket.yes_token_id if row.status == "approved" else "",
-        "approved market pair": lambda row: "~".join(row.key) if row.status in ("approved", "rejected") else "",
+        "market pair": lambda row: "~".join(row.key) if row.status != "expired" else "",
     }
     for what, claim in claims.items():
         holders: defaultdict[str, list[PlacedRow]] = defaultdict(list)
@@ -212,11 +219,48 @@ def _row_conflicts(placed: list[PlacedRow], previous: Mappings | None) -> Iterat
             for again in rows[1:]:
                 first = f"{rows[0].file}:{rows[0].line}"
                 yield again.file, again.line, f"{what} {value} again (first in {first}), keep one of the rows"
+    yield from _token_conflicts(placed)
     for current in placed:
         before = previous.rows.get(current.row.id) if previous else None
         if before is not None and _flipped_silently(before.row, current.row):
             what = f"orientation of {current.row.pair_id} changed without a newer review.verified_at, review it again"
             yield current.file, current.line, what
+
+
+def _token_conflicts(placed: list[PlacedRow]) -> Iterator[tuple[str, int, str]]:
+    """Yield rows that say something else about a Polymarket market than an earlier row does."""
+    markets: dict[str, PlacedRow] = {}
+    tokens: dict[str, PlacedRow] = {}
+    for current in placed:
+        side = current.row.polymarket
+        first = markets.setdefault(side.condition_id, current)
+        said = first.row.polymarket
+        if (said.token_ids, said.outcomes) != (side.token_ids, side.outcomes):
+            what = f"condition_id {side.condition_id} has other outcomes or token_ids in {first.file}:{first.line}"
+            yield current.file, current.line, f"{what}, copy both from the venue"
+        for token in side.token_ids:
+            holder = tokens.setdefault(token, current)
+            if holder.row.polymarket.condition_id != side.condition_id:
+                what = f"token {token} belongs to another condition_id in {holder.file}:{holder.line}"
+                yield current.file, current.line, f"{what}, copy both from the venue"
+
+
+def notices(mappings: Mappings, now: datetime) -> list[Problem]:
+    """Return what somebody should look at in mappings without an error: rows that are over, reviews half done."""
+    found: list[Problem] = []
+    for placed in mappings.rows.values():
+        row = placed.row
+        if row.status == "approved" and row.not_after is not None and now >= row.not_after:
+            found.append(Problem(placed.file, placed.line, f"{row.pair_id} is past its not_after, mark it expired"))
+        if row.status == "needs_review":
+            who = f"after {row.review.verified_by}" if row.review.verified_by else ""
+            found.append(Problem(placed.file, placed.line, f"{row.pair_id} needs a reviewer {who}".rstrip()))
+    found += [
+        Problem(f"{DISAGREEMENTS}/{file_name(record)}", 1, record.reason)
+        for record in mappings.disagreements
+        if record.status == "open"
+    ]
+    return found
 
 
 def _flipped_silently(before: CuratedRow, now: CuratedRow) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.matcher.core import Change, Matcher
 from services.matcher.mapping_files import Mappings, PlacedRow, load
 from services.matcher.mapping_rows import CuratedRow, text_sha256
-from shared.contracts.pairs import CandidateFound, PairActivated, PairRetired, PairSuspended
+from shared.contracts.pairs import CandidateFound, CandidateReviewed, PairActivated, PairRetired, PairSuspended
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.pair import Orientation, PairId
 from tests.unit.matcher.listings import (
@@ -127,7 +127,12 @@ def test_whatever_came_before_only_the_present_listings_decide(
     fresh, _ = started(mappings, *listed.values())
 
     def pairs(of: Matcher) -> dict[PairId, object]:
-        return {key: value for key, value in of.published.items() if not isinstance(value, CandidateFound)}
+        """Pairs whose markets are listed; those that are over only wait for results, which a new matcher never saw."""
+        return {
+            key: value
+            for key, value in of.published.items()
+            if isinstance(value, PairActivated) or (isinstance(value, PairSuspended) and value.awaits != "results")
+        }
 
     assert pairs(matcher) == pairs(fresh)
     for pair_id, message in pairs(matcher).items():
@@ -197,13 +202,14 @@ def test_no_more_candidates_are_proposed_than_may_wait_for_review() -> None:
 def test_a_candidate_is_withdrawn_when_a_row_decides_or_a_market_is_over() -> None:
     matcher, _ = started(Mappings(), fed(), fed_there())
     matcher.use(with_rows(msgspec.structs.replace(row(), status="rejected")))
-    only(settled(matcher), PairRetired)
+    said = only(settled(matcher), CandidateReviewed)
+    assert (said.approved, said.reviewer) == (False, "alice")
     matcher, _ = started(Mappings(), fed(), fed_there())
     matcher.remove(Venue.POLYMARKET, MarketId(CONDITION))
     only(settled(matcher), PairRetired)
 
 
-def test_a_row_without_hashes_adopts_the_texts_it_first_saw_and_suspends_when_one_changes() -> None:
+def test_a_pair_is_suspended_as_soon_as_a_text_changes_and_live_again_when_it_reads_as_before() -> None:
     matcher, _ = started(with_rows(row()), fed(), fed_there())
     matcher.put(fed_there(rules_text="Resolves to Yes when something else is so."))
     [change] = settled(matcher)
@@ -222,7 +228,10 @@ def test_a_changed_text_stays_suspended_over_a_restart_until_somebody_reviews_it
     for market in (changed, fed_there()):
         restarted.put(market)
     only(settled(restarted), PairSuspended)
-    restarted.use(with_rows(row(verified_at=datetime(2026, 11, 22, 10, tzinfo=UTC))))
+    again = {"verified_at": datetime(2026, 11, 22, 10, tzinfo=UTC)}
+    restarted.use(with_rows(row(**again)))
+    assert "kalshi rules_sha256" in only(settled(restarted), PairSuspended).reason, "a date alone is no review"
+    restarted.use(with_rows(row(**again, kalshi_rules_text=changed.rules_text)))
     pair = only(settled(restarted), PairActivated).pair
     assert pair.kalshi_rules_hash == changed.rules_hash
 
@@ -262,22 +271,28 @@ def test_a_restart_with_nothing_new_says_nothing() -> None:
     assert settled(again) == []
 
 
+def waiting(changes: list[Change]) -> str:
+    """The reason of the one pair that was suspended until both results are known."""
+    suspended = only(changes, PairSuspended)
+    assert suspended.awaits == "results"
+    assert changes[0].was_live
+    return str(suspended.reason)
+
+
 def test_a_pair_ends_with_its_markets_its_time_or_its_row() -> None:
     matcher, _ = started(with_rows(row()), fed(), fed_there())
     assert settled(matcher, NOW + timedelta(days=1)) == []
-    assert "past its not_after" in only(settled(matcher, NOW + timedelta(days=30)), PairRetired).reason
+    assert "past its not_after" in waiting(settled(matcher, NOW + timedelta(days=30)))
     assert settled(matcher, NOW + timedelta(days=31)) == []
 
     for status in (MarketStatus.CLOSED, MarketStatus.SETTLED):
         matcher, _ = started(with_rows(row()), fed(), fed_there())
         matcher.put(fed(status=status))
-        [change] = settled(matcher)
-        assert change.retires
-        assert status.value in change.message.reason  # type: ignore[union-attr]
+        assert f"kalshi market {TICKER} is {status.value}" in waiting(settled(matcher))
 
     matcher, _ = started(with_rows(row()), fed(), fed_there())
     matcher.remove(Venue.KALSHI, TICKER)
-    assert "not listed" in only(settled(matcher), PairRetired).reason
+    assert "not listed" in waiting(settled(matcher))
 
     matcher, _ = started(with_rows(row()), fed(), fed_there())
     matcher.use(Mappings())
