@@ -144,7 +144,7 @@ def _read_folder(folder: Path, previous: Mappings | None) -> tuple[Mappings, lis
     templates = _templates(reader, folder, leagues)
     fees = next((file for _, file in reader.some([folder / "fees.yaml"], FeesFile)), None)
     disagreements = tuple(file.disagreement for _, file in reader.all(folder, DISAGREEMENTS, DisagreementsFile))
-    for file, line, what in _row_conflicts(placed, previous):
+    for file, line, what in row_conflicts(placed, previous):
         reader.add(file, line, what)
     rows = {placed_row.row.id: placed_row for placed_row in placed}
     mappings = Mappings(rows, tuple(templates), leagues, fees, disagreements)
@@ -202,7 +202,7 @@ def _templates(reader: _Reader, folder: Path, leagues: Mapping[str, League]) -> 
     return templates
 
 
-def _row_conflicts(placed: list[PlacedRow], previous: Mappings | None) -> Iterator[tuple[str, int, str]]:
+def row_conflicts(placed: list[PlacedRow], previous: Mappings | None) -> Iterator[tuple[str, int, str]]:
     """Yield what is wrong between rows: one identity twice, one market in two approved pairs, a silent flip."""
     claims: dict[str, Callable[[CuratedRow], str]] = {
         "pair_id": lambda row: row.pair_id,
