@@ -30,7 +30,7 @@ class Results:
 
     def put(self, venue: Venue, market_id: MarketId, yes_paid_dollars: Decimal) -> None:
         """Take note of a result; a corrected one replaces the first."""
-        self._paid_dollars[venue, market_id] = yes_paid_dollars
+        self._paid_dollars[venue, market_id] = yes_paid_dollars.normalize()
 
     def of(self, pair: Pair) -> Paid | None:
         """Return what both sides paid; None while one of them is open."""
