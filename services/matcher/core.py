@@ -5,8 +5,7 @@ restart with nothing new says nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 
@@ -27,34 +26,15 @@ from services.matcher.disagreements import Disagreement
 from services.matcher.games import Games
 from services.matcher.history import History
 from services.matcher.mapping_files import Mappings
+from services.matcher.published import Change, Published, Word
 from services.matcher.templates import GameKey
 from services.matcher.verdict import Verdict
-from shared.contracts.pairs import (
-    CandidateFound,
-    CandidateReviewed,
-    PairActivated,
-    PairMessage,
-    PairRetired,
-    PairSuspended,
-)
+from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.pair import Pair, PairId
 
-Published = PairActivated | PairSuspended | CandidateFound
-
 _WAITING = "waiting for both results"
 _TRADABLE_LATER = frozenset({MarketStatus.UNOPENED, MarketStatus.OPEN, MarketStatus.PAUSED})
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A message to publish under the pair's key; ``retires`` empties the key instead of filling it."""
-
-    pair_id: PairId
-    message: PairMessage
-    retires: bool
-    was_live: bool
-    """Whether the pair could be traded until now."""
 
 
 class Matcher:
@@ -70,19 +50,10 @@ class Matcher:
     ) -> None:
         self._most_candidates = most_candidates
         self.markets: dict[Venue, dict[MarketId, Market]] = {venue: {} for venue in Venue}
-        self.published: dict[PairId, Published] = {
-            PairId(key): message
-            for key, message in known.items()
-            if isinstance(message, PairActivated | PairSuspended | CandidateFound)
-        }
-        self._candidate_count = sum(isinstance(message, CandidateFound) for message in self.published.values())
-        self._with: defaultdict[tuple[Venue, MarketId], set[PairId]] = defaultdict(set)
-        for pair_id, message in self.published.items():
-            for key in _keys(message):
-                self._with[key].add(pair_id)
+        self._said = Published(known)
         self._unproposed: dict[tuple[Venue, MarketId], None] = {}
         self._everything = True
-        self._history = History(self.published, keep_days=results_within_days)
+        self._history = History(self._said.words, keep_days=results_within_days)
         self._use(mappings)
 
     def use(self, mappings: Mappings) -> None:
@@ -119,15 +90,20 @@ class Matcher:
 
     def suspect(self, pair_id: PairId, reason: str) -> None:
         """Something outside the texts speaks against a live pair; ``decide`` suspends it until a newer review."""
-        message = self.published.get(pair_id)
+        message = self._said.words.get(pair_id)
         if isinstance(message, PairActivated):
             self._history.suspect(message.pair, reason)
             self._touch(pair_id)
 
     @property
+    def published(self) -> Mapping[PairId, Word]:
+        """What was said and not taken back, candidates included."""
+        return self._said.words
+
+    @property
     def live_pairs(self) -> list[Pair]:
         """The pairs that may be traded or alerted on."""
-        return [message.pair for message in self.published.values() if isinstance(message, PairActivated)]
+        return [message.pair for message in self._said.words.values() if isinstance(message, PairActivated)]
 
     @property
     def disagreements(self) -> list[Disagreement]:
@@ -142,7 +118,7 @@ class Matcher:
         """Forget a listing that is over."""
         key = (venue, market_id)
         last = self.markets[venue].pop(market_id, None)
-        if last is not None and any(not isinstance(self.published[i], CandidateFound) for i in self._with[key]):
+        if last is not None and any(self._said.pair(pair_id) for pair_id in self._said.with_market(*key)):
             self._history.unlisted(last)
         self._dirty_rows |= self._rows_of.get(key, set())
         self._dirty_games |= self._games.remove(venue, market_id)
@@ -218,9 +194,9 @@ class Matcher:
         games = self._games.keys() if self._everything else self._dirty_games
         for key in sorted(games, key=lambda key: (key.template_id, key.day, sorted(key.teams))):
             yield from self._judge_game(key, now)
-        for pair_id, message in list(self.published.items()):
-            if not isinstance(message, CandidateFound) and _expired(message.pair, now):
-                yield Over(pair_id, f"past its not_after {message.pair.not_after:%Y-%m-%dT%H:%M:%SZ}")
+        for pair_id, pair in self._said.pairs():
+            if pair.not_after is not None and now >= pair.not_after:
+                yield Over(pair_id, f"past its not_after {pair.not_after:%Y-%m-%dT%H:%M:%SZ}")
 
     def _judge_game(self, key: GameKey, now: datetime) -> Iterator[Judgement]:
         template = self._games.templates[key.template_id]
@@ -241,7 +217,7 @@ class Matcher:
 
     def _without_template(self, pair_id: PairId, ambiguity: str = "") -> Absent | Over:
         """Return what a template's pair is that its template does not make any more."""
-        pair = self._known_pair(pair_id)
+        pair = self._said.pair(pair_id)
         if pair is None or ambiguity:
             return Absent(pair_id, ambiguity or "no mapping makes this pair")
         decided = (pair.kalshi_ticker, pair.polymarket_id) in self._decided or pair.kalshi_ticker in self._claimed
@@ -251,14 +227,10 @@ class Matcher:
             return Absent(pair_id, "no mapping makes this pair")
         return Over(pair_id, f"{' and '.join(gone)} market is over or not listed")
 
-    def _known_pair(self, pair_id: PairId) -> Pair | None:
-        message = self.published.get(pair_id)
-        return message.pair if isinstance(message, PairActivated | PairSuspended) else None
-
     def _past(self, pair_id: PairId, ticker: MarketId) -> Past:
         series = ticker.partition("-")[0]
         return Past(
-            self._known_pair(pair_id), self._history.suspicions.get(pair_id), self._history.suspended.get(series, "")
+            self._said.pair(pair_id), self._history.suspicions.get(pair_id), self._history.suspended.get(series, "")
         )
 
     def _touch(self, pair_id: PairId) -> None:
@@ -269,12 +241,12 @@ class Matcher:
 
     def _compare_results(self, now: datetime) -> list[Change]:
         """Retire the pairs that are over once both results are known and agree, or never came."""
-        compared = self._history.compare(self.published.values(), now)
+        compared = self._history.compare(self._said.words.values(), now)
         for series in compared.newly_suspended:
             for pair in self.live_pairs:
                 if pair.kalshi_ticker.partition("-")[0] == series:
                     self._touch(pair.pair_id)
-        changes = [change for pair_id, reason in compared.finished for change in self._retire([pair_id], reason)]
+        changes = [change for pair_id, reason in compared.finished for change in self._said.retire(pair_id, reason)]
         if compared.newly_suspended:
             changes += [change for judgement in self._judgements(now) for change in self._apply(judgement)]
         return changes
@@ -282,78 +254,36 @@ class Matcher:
     def _apply(self, judgement: Judgement) -> Iterator[Change]:
         match judgement:
             case Live(pair):
-                yield from self._publish(pair.pair_id, PairActivated(pair=pair))
-                others = sorted(self._with[Venue.KALSHI, pair.kalshi_ticker] - {pair.pair_id})
-                for rival in [other for other in others if isinstance(self.published[other], CandidateFound)]:
-                    yield from self._withdraw(rival, f"pair {pair.pair_id} is live")
+                yield from self._said.say(pair.pair_id, PairActivated(pair=pair))
+                for rival in self._said.with_market(Venue.KALSHI, pair.kalshi_ticker):
+                    if isinstance(candidate := self._said.words[rival], CandidateFound):
+                        yield from self._withdraw(rival, candidate, f"pair {pair.pair_id} is live")
             case Suspended(pair, reason, awaits):
-                yield from self._publish(pair.pair_id, PairSuspended(pair=pair, reason=reason, awaits=awaits))
+                yield from self._said.say(pair.pair_id, PairSuspended(pair=pair, reason=reason, awaits=awaits))
             case Absent(pair_id, reason):
-                yield from self._retire([pair_id], reason)
+                yield from self._said.retire(pair_id, reason)
             case Over(pair_id, reason):
-                known = self._known_pair(pair_id)
+                known = self._said.pair(pair_id)
                 if known is not None:
                     waiting = PairSuspended(pair=known, reason=f"{reason}; {_WAITING}", awaits="results")
-                    yield from self._publish(pair_id, waiting)
-
-    def _publish(self, pair_id: PairId, message: Published) -> Iterator[Change]:
-        before = self.published.get(pair_id)
-        if before is not None and _says_the_same(before, message):
-            return
-        if before is not None:
-            self._forget(pair_id, before)
-        for key in _keys(message):
-            self._with[key].add(pair_id)
-        self._candidate_count += isinstance(message, CandidateFound)
-        self.published[pair_id] = message
-        yield Change(pair_id, message, retires=False, was_live=isinstance(before, PairActivated))
-
-    def _retire(self, pair_ids: Iterable[PairId], reason: str) -> Iterator[Change]:
-        for pair_id in pair_ids:
-            before = self.published.pop(pair_id, None)
-            if before is not None:
-                self._forget(pair_id, before)
-                message = PairRetired(pair_id=pair_id, reason=reason)
-                yield Change(pair_id, message, retires=True, was_live=isinstance(before, PairActivated))
-
-    def _forget(self, pair_id: PairId, before: Published) -> None:
-        for key in _keys(before):
-            self._with[key].discard(pair_id)
-        self._candidate_count -= isinstance(before, CandidateFound)
-
-    def _candidate_items(self) -> Iterator[tuple[PairId, CandidateFound]]:
-        for pair_id, message in self.published.items():
-            if isinstance(message, CandidateFound):
-                yield pair_id, message
+                    yield from self._said.say(pair_id, waiting)
 
     def _retired_candidates(self) -> list[Change]:
         """Withdraw candidates of which a market is over, changed its text, or that somebody has decided about."""
         if not self._changed_markets and not self._everything:
             return []
-        stale: list[PairId] = []
-        for pair_id, message in self._candidate_items():
+        changes: list[Change] = []
+        for pair_id, message in self._said.candidates():
             keys = ((Venue.KALSHI, message.kalshi_ticker), (Venue.POLYMARKET, message.polymarket_id))
             touched = self._everything or any(key in self._changed_markets for key in keys)
             if touched and not self._still_open(message):
-                stale.append(pair_id)
-        return [change for pair_id in stale for change in self._withdraw(pair_id, "over or changed")]
+                changes += self._withdraw(pair_id, message, "over or changed")
+        return changes
 
-    def _withdraw(self, pair_id: PairId, reason: str) -> Iterator[Change]:
+    def _withdraw(self, pair_id: PairId, candidate: CandidateFound, reason: str) -> Iterator[Change]:
         """Withdraw a candidate, and say who decided what when a row is the cause."""
-        candidate = self.published[pair_id]
-        assert isinstance(candidate, CandidateFound), candidate
         row = self._decided.get((candidate.kalshi_ticker, candidate.polymarket_id))
-        if row is None:
-            yield from self._retire([pair_id], reason)
-            return
-        message = CandidateReviewed(
-            pair_id=pair_id,
-            approved=row.status == "approved",
-            reviewer=row.review.verified_by or "",
-            note=row.review.note,
-        )
-        self._forget(pair_id, self.published.pop(pair_id))
-        yield Change(pair_id, message, retires=True, was_live=False)
+        yield from self._said.retire(pair_id, reason) if row is None else self._said.reviewed(pair_id, row)
 
     def _still_open(self, candidate: CandidateFound) -> bool:
         if (candidate.kalshi_ticker, candidate.polymarket_id) in self._decided:
@@ -370,7 +300,7 @@ class Matcher:
     def _orphans(self) -> list[Change]:
         """Retire what neither a row nor a template makes any more."""
         made = set(self.mappings.rows).union(*self._pairs_of_game.values())
-        orphans = [i for i, m in self.published.items() if not isinstance(m, CandidateFound) and i not in made]
+        orphans = [pair_id for pair_id, _ in self._said.pairs() if pair_id not in made]
         return [change for pair_id in orphans for change in self._apply(self._without_template(pair_id))]
 
     def _proposals(self, market: Market) -> list[Change]:
@@ -388,34 +318,15 @@ class Matcher:
         """Whether a pair of markets needs no proposal: decided about, or its ticker is in a pair or proposed enough."""
         if (ticker, condition_id) in self._decided or ticker in self._claimed:
             return True
-        if self._candidate_count >= self._most_candidates:
+        if self._said.candidate_count >= self._most_candidates:
             return True
-        held = [self.published[pair_id] for pair_id in self._with[Venue.KALSHI, ticker]]
+        held = [self._said.words[pair_id] for pair_id in self._said.with_market(Venue.KALSHI, ticker)]
         return len(held) >= MOST_PER_MARKET or not all(isinstance(message, CandidateFound) for message in held)
 
     def _propose_pair(self, ticker: MarketId, condition_id: MarketId, verdict: Verdict) -> list[Change]:
         kalshi = self.markets[Venue.KALSHI][ticker]
         polymarket = self.markets[Venue.POLYMARKET][condition_id]
         message = candidate_message(kalshi, polymarket, verdict)
-        if message.pair_id in self.published:
+        if message.pair_id in self._said.words:
             return []
-        return list(self._publish(message.pair_id, message))
-
-
-def _expired(pair: Pair, now: datetime) -> bool:
-    return pair.not_after is not None and now >= pair.not_after
-
-
-def _says_the_same(before: Published, now: Published) -> bool:
-    if isinstance(before, PairActivated) and isinstance(now, PairActivated):
-        return before.pair == now.pair
-    if isinstance(before, PairSuspended) and isinstance(now, PairSuspended):
-        if before.awaits == now.awaits == "results":
-            return True
-        return (before.pair, before.reason, before.awaits) == (now.pair, now.reason, now.awaits)
-    return False
-
-
-def _keys(message: Published) -> tuple[tuple[Venue, MarketId], tuple[Venue, MarketId]]:
-    about = message if isinstance(message, CandidateFound) else message.pair
-    return (Venue.KALSHI, about.kalshi_ticker), (Venue.POLYMARKET, about.polymarket_id)
+        return list(self._said.say(message.pair_id, message))

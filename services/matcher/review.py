@@ -33,7 +33,11 @@ from services.matcher.verdict import Verdict, match
 from shared.domain.market import Market
 from shared.domain.pair import Orientation
 
-_NOT_SHOWN = frozenset({"market", "text", "words"})
+_SHOWN = (
+    *("entity", "years", "days", "months", "periods", "deadlines", "thresholds", "market_types", "stages", "places"),
+    *("parts", "parties", "states", "offices", "districts", "settlement", "placeholder", "contradiction", "game"),
+)
+"""Slots in the order in which they are shown."""
 
 Action = Literal["approve", "reject", "suspend", "note"]
 
@@ -350,7 +354,8 @@ def _side_sheet(market: Market, mappings: Mappings) -> SideSheet:
 
 
 def _slot_texts(slots: Slots) -> dict[str, str]:
-    said = {field.name: getattr(slots, field.name) for field in fields(slots) if field.name not in _NOT_SHOWN}
+    names = {field.name for field in fields(slots)}
+    said = {name: getattr(slots, name) for name in _SHOWN if name in names}
     return {name: _slot_text(value) for name, value in said.items() if value}
 
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from services.matcher.atomic_files import write_atomically
-from services.matcher.core import Change, Matcher
+from services.matcher.core import Matcher
 from services.matcher.disagreements import disagreement_yaml, path_of
 from services.matcher.mapping_files import Fingerprint, Mappings, MappingsRefused, fingerprint
 from services.matcher.price_reader import PriceReader
 from services.matcher.price_sanity import PriceWatch
+from services.matcher.published import Change
 from services.matcher.settings import Settings
 from shared.contracts.alerts import OperationalAlert
 from shared.contracts.catalog import CatalogMessage, MarketClosed

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matcher.core import Change, Matcher
+from services.matcher.core import Matcher
 from services.matcher.mapping_files import Mappings, PlacedRow, load
 from services.matcher.mapping_rows import CuratedRow, text_sha256
+from services.matcher.published import Change
 from shared.contracts.pairs import CandidateFound, CandidateReviewed, PairActivated, PairRetired, PairSuspended
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.pair import Orientation, PairId

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matcher.core import Change, Matcher
+from services.matcher.core import Matcher
 from services.matcher.disagreements import Disagreement, disagreement_yaml, path_of
 from services.matcher.mapping_files import Mappings, lint, load, notices
 from services.matcher.price_sanity import PriceLimits, PriceWatch, Tops
+from services.matcher.published import Change
 from services.matcher.settlement import Paid
 from shared.contracts.pairs import PairActivated, PairRetired, PairSuspended
 from shared.domain.market import MarketId, Venue
