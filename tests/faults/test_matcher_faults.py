@@ -37,6 +37,8 @@ from tests.unit.matcher.test_mappings import SHIPPED, row
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 REFRESH_S = 1
 AT_ONCE_S = 1.0
+LONG_ENOUGH_MS = 1_000
+"""An intent leaves within a tenth of this."""
 
 
 # --- files: M01 to M04 ----------------------------------------------------------------------------------------------
@@ -218,13 +220,10 @@ class Scan:
         return self.pipe.runs[service].stderr.count('"catalog.read"')
 
     def opportunities_since(self, pair: Pair, since_ms: int) -> list[Any]:
-        """What would have paid on this pair, by the simulator's own books."""
-        intervals = self.pipe.control(f"/truth?since_ms={since_ms}")["intervals"]
-        return [
-            one
-            for one in intervals
-            if one["kalshi_ticker"] == pair.kalshi_ticker and one["opened_ms"] > since_ms and one["closed_ms"]
-        ]
+        """What would have paid on this pair, by the simulator's own books, and stood or ended a second ago."""
+        truth = self.pipe.control(f"/truth?since_ms={since_ms}")
+        ours = [one for one in truth["intervals"] if one["kalshi_ticker"] == pair.kalshi_ticker]
+        return [one for one in ours if since_ms < one["opened_ms"] < truth["now_ms"] - LONG_ENOUGH_MS]
 
     def markets_of(self, venue: Venue) -> int:
         beat = self.pipe.beat(venue)
@@ -235,7 +234,7 @@ class Scan:
 def scan() -> Iterator[Scan]:
     with short_folder() as folder, start_private_redis() as server, ExitStack() as stack:
         pipe = Pipeline(folder, server.url, stack)
-        pipe.start_simulator(VENUE_SIM_QUESTIONS="12", VENUE_SIM_RATE="60", VENUE_SIM_PLANT_INTERVAL_MS="250")
+        pipe.start_simulator(VENUE_SIM_QUESTIONS="8", VENUE_SIM_RATE="60", VENUE_SIM_PLANT_INTERVAL_MS="150")
         pipe.environ |= {"KALSHI_FEED_REFRESH_S": str(REFRESH_S), "POLYMARKET_FEED_REFRESH_S": str(REFRESH_S)}
         start_everything(pipe)
         yield Scan(pipe)
