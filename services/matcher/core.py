@@ -55,10 +55,19 @@ class Matcher:
         self._everything = True
         self._history = History(self._said.words, keep_days=results_within_days)
         self._use(mappings)
+        self._read_with(mappings)
 
     def use(self, mappings: Mappings) -> None:
-        """Put other mappings in force; every pair is judged again by the next ``decide``."""
+        """Put other mappings in force; every pair is judged again by the next ``decide``.
+
+        Listings are read again only when tables or templates are other ones: whole venues take a while.
+        """
+        before, claimed = self.mappings, self._claimed
         self._use(mappings)
+        if mappings.reads_alike(before):
+            self._propose_again(before, claimed)
+            return
+        self._read_with(mappings)
         for listed in self.markets.values():
             for market in listed.values():
                 self._games.put(market)
@@ -163,14 +172,27 @@ class Matcher:
         )
         return sorted([*self._games.contradictions.values(), *ambiguous])
 
-    def _use(self, mappings: Mappings) -> None:
-        self.mappings = mappings
+    def _propose_again(self, before: Mappings, claimed: frozenset[MarketId]) -> None:
+        """Look for partners of the markets about which rows now say something else."""
+        changed = {
+            key for pair in before.decided.keys() ^ self._decided.keys() for key in zip(Venue, pair, strict=True)
+        }
+        changed |= {(Venue.KALSHI, MarketId(ticker)) for ticker in claimed ^ self._claimed}
+        for venue, market_id in sorted(changed):
+            market = self.markets[venue].get(market_id)
+            if market is not None and market.status in _TRADABLE_LATER and not market.never_match:
+                self._unproposed[venue, market_id] = None
+
+    def _read_with(self, mappings: Mappings) -> None:
         self._games = Games(mappings)
         self._candidates = CandidateIndex(mappings)
+
+    def _use(self, mappings: Mappings) -> None:
+        self.mappings = mappings
         self._history.use(mappings.disagreements)
         self._decided = mappings.decided
         self._claimed = frozenset(
-            placed.row.kalshi.ticker
+            MarketId(placed.row.kalshi.ticker)
             for placed in mappings.rows.values()
             if placed.row.status in ("approved", "suspended")
         )

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,6 +68,13 @@ class Mappings:
     fees: FeesFile | None = None
     disagreements: tuple[Disagreement, ...] = ()
     """Approved pairs that settled differently, each suspending its series until somebody has understood it."""
+    tables: str = ""
+    """A digest of the files by which listings are read: aliases and templates."""
+
+    def reads_alike(self, other: "Mappings") -> bool:
+        """Return whether a listing reads the same under both, so that what was read of it can be kept."""
+        same_tables = self.tables == other.tables if self.tables else self.leagues == other.leagues
+        return same_tables and self.templates == other.templates
 
     @property
     def decided(self) -> Mapping[tuple[MarketId, MarketId], CuratedRow]:
@@ -147,13 +155,25 @@ def _read_folder(folder: Path, previous: Mappings | None) -> tuple[Mappings, lis
     for file, line, what in row_conflicts(placed, previous):
         reader.add(file, line, what)
     rows = {placed_row.row.id: placed_row for placed_row in placed}
-    mappings = Mappings(rows, tuple(templates), leagues, fees, disagreements)
+    mappings = Mappings(
+        rows, tuple(templates), leagues, fees, disagreements, tables=reader.digest_of(folder, "aliases", "templates")
+    )
     return mappings, sorted(reader.problems, key=lambda problem: (problem.file, problem.line))
 
 
 class _Reader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self._contents: dict[Path, bytes] = {}
+
+    def digest_of(self, folder: Path, *parts: str) -> str:
+        """Return a digest of every file of these parts that was read."""
+        digest = sha256()
+        for path in sorted(
+            path for path in self._contents if path.parent.name in parts and path.parent.parent == folder
+        ):
+            digest.update(f"{path.name}\n{len(self._contents[path])}\n".encode() + self._contents[path])
+        return digest.hexdigest()
 
     def add(self, file: str, line: int, what: str) -> None:
         self.problems.append(Problem(file, line, what))
@@ -165,7 +185,8 @@ class _Reader:
     def some(self, paths: Iterable[Path], kind: type[T]) -> Iterator[tuple[Document, T]]:
         for path in paths:
             try:
-                document = parse(str(path), _content(path))
+                self._contents[path] = content = _content(path)
+                document = parse(str(path), content)
                 value = convert(document, kind)
             except YamlRefused as refused:
                 self.add(refused.file, refused.line, refused.what)

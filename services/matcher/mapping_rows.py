@@ -142,10 +142,14 @@ class Review(_Table, frozen=True, kw_only=True):
     """What was read: links or files."""
     note: str = ""
     """What the reviewer wants the next one to know."""
+    noted_by: str | None = None
+    """Who wrote the note, or turned the row round, without deciding."""
+    noted_at: datetime | None = None
 
     def __post_init__(self) -> None:
         _require_zone("verified_at", self.verified_at)
         _require_zone("second_at", self.second_at)
+        _require_zone("noted_at", self.noted_at)
 
 
 class CuratedRow(_Table, frozen=True, kw_only=True):

@@ -189,10 +189,12 @@ def _decided(case: Case, before: CuratedRow | None, decision: Decision) -> Curat
             return _signed(row, before, decision, "suspended", relation=row.relation)
         case "note":
             status: RowStatus = "needs_review" if decision.invert or before is None else before.status
-            if not decision.invert and before is not None:
-                review = msgspec.structs.replace(before.review, note=decision.note or before.review.note)
-                return msgspec.structs.replace(before, review=review)
-            return msgspec.structs.replace(row, status=status, review=Review(note=decision.note))
+            noted_at = decision.now.astimezone(UTC)
+            last = before.review if before is not None and not decision.invert else Review()
+            review = msgspec.structs.replace(
+                last, note=decision.note or last.note, noted_by=decision.by.strip(), noted_at=noted_at
+            )
+            return msgspec.structs.replace(row if decision.invert else before or row, status=status, review=review)
 
 
 def _approved(case: Case, before: CuratedRow | None, row: CuratedRow, decision: Decision) -> CuratedRow:

@@ -30,6 +30,7 @@ _PROPOSING_S = 0.05
 _IDLE_S = 1.0
 _FLUSH_S = 2.0
 _REPAIR_EVERY_S = 2.0
+_WRITE_AGAIN_S = 30.0
 
 M = TypeVar("M", bound=Message)
 
@@ -197,6 +198,7 @@ class MatcherService:
                     await asyncio.to_thread(write_atomically, path, disagreement_yaml(record))
                 except OSError as error:
                     log.error("disagreement.not_written", extra={"file": str(path), "error": str(error)})
+                    await _within(stopping, _WRITE_AGAIN_S)
                     continue
                 self._matcher.recorded(record)
                 self._work.set()

@@ -1,5 +1,6 @@
 """Pairs go live only when the mapping and both listings agree, the right way round, and stop as soon as they do not."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.matcher.candidates import CandidateIndex
 from services.matcher.core import Matcher
 from services.matcher.mapping_files import Mappings, PlacedRow, load
 from services.matcher.mapping_rows import CuratedRow, text_sha256
+from services.matcher.mapping_text import curated_yaml
 from services.matcher.published import Change
 from shared.contracts.pairs import CandidateFound, CandidateReviewed, PairActivated, PairRetired, PairSuspended
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
@@ -200,6 +203,26 @@ def test_no_more_candidates_are_proposed_than_may_wait_for_review() -> None:
     only(settled(matcher), CandidateFound)
 
 
+def test_rows_that_come_and_go_do_not_have_the_whole_of_both_venues_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "mappings")
+    folder = tmp_path / "mappings"
+    (folder / "pairs" / "x.yaml").write_text(curated_yaml([msgspec.structs.replace(row(), status="rejected")]))
+    matcher, changes = started(load(folder), fed(), fed_there())
+    assert changes == []
+    read: list[Market] = []
+    put = CandidateIndex.put
+    monkeypatch.setattr(CandidateIndex, "put", lambda self, market: (read.append(market), put(self, market))[1])
+    (folder / "pairs" / "x.yaml").write_text(curated_yaml([]))
+    matcher.use(load(folder))
+    only(settled(matcher), CandidateFound)
+    assert read == []
+    matcher.use(load(folder).switched_on(["KXNBAGAME"]))
+    assert settled(matcher) == []
+    assert len(read) == 2, "another template may read them otherwise"
+
+
 def test_a_candidate_is_withdrawn_when_a_row_decides_or_a_market_is_over() -> None:
     matcher, _ = started(Mappings(), fed(), fed_there())
     matcher.use(with_rows(msgspec.structs.replace(row(), status="rejected")))
@@ -220,6 +243,39 @@ def test_a_pair_is_suspended_as_soon_as_a_text_changes_and_live_again_when_it_re
     assert change.message.pair.polymarket_rules_hash == fed_there().rules_hash, "the hash that was reviewed is kept"
     matcher.put(fed_there())
     only(settled(matcher), PairActivated)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        ({"rules_text": "Yes when it nearly is so."}, {}, "rules, labels or tokens on kalshi have changed"),
+        ({"outcome_label": "Cut 50bps"}, {}, "rules, labels or tokens on kalshi have changed"),
+        ({}, {"rules_text": "Resolves to Yes, or not."}, "rules, labels or tokens on polymarket have changed"),
+        ({}, {"outcome_label": "Another"}, "rules, labels or tokens on polymarket have changed"),
+        ({}, {"outcomes": ("No", "Yes")}, "rules, labels or tokens on polymarket have changed"),
+        ({}, {"token_ids": TOKENS[::-1]}, "rules, labels or tokens on polymarket have changed"),
+        ({}, {"token_ids": ("5", "6")}, "rules, labels or tokens on polymarket have changed"),
+        ({"rules_text": "a"}, {"rules_text": "b"}, "rules, labels or tokens on kalshi and polymarket have changed"),
+    ],
+)
+def test_a_live_pair_is_suspended_at_once_when_text_label_outcomes_or_tokens_change(
+    ours: dict[str, Any], theirs: dict[str, Any], said: str
+) -> None:
+    matcher, _ = started(with_rows(row()), fed(), fed_there())
+    matcher.put(fed(**ours))
+    matcher.put(fed_there(**theirs))
+    [change] = matcher.decide(NOW)
+    assert change.was_live
+    assert said in only([change], PairSuspended).reason
+    matcher.put(fed())
+    matcher.put(fed_there())
+    only(matcher.decide(NOW), PairActivated)
+
+
+def test_a_games_tokens_that_swap_places_are_not_followed() -> None:
+    matcher, _ = started(GAMES, kalshi_game_side("HOU", "Houston"), moneyline())
+    matcher.put(moneyline(token_ids=TOKENS[::-1]))
+    assert "tokens on polymarket have changed" in only(matcher.decide(NOW), PairSuspended).reason
 
 
 def test_a_changed_text_stays_suspended_over_a_restart_until_somebody_reviews_it() -> None:

@@ -63,6 +63,7 @@ def test_inverting_alone_takes_a_live_row_out_until_somebody_approves_it() -> No
     before = row()
     turned = decided(case(before=before), before, says("note", invert=True, note="look at the labels"))
     assert (turned.status, turned.orientation, turned.review.verified_by) == ("needs_review", "inverted", None)
+    assert (turned.review.noted_by, turned.review.noted_at) == ("alice", NOW)
     again = decided(case(before=turned), turned, says(by="bob"))
     assert (again.status, again.orientation) == ("approved", "inverted")
 
@@ -70,9 +71,8 @@ def test_inverting_alone_takes_a_live_row_out_until_somebody_approves_it() -> No
 def test_a_note_alone_changes_nothing_else() -> None:
     before = row()
     noted = decided(case(before=before), before, says("note", note="watch the statement", by="bob"))
-    assert noted == msgspec.structs.replace(
-        before, review=msgspec.structs.replace(before.review, note="watch the statement")
-    )
+    review = msgspec.structs.replace(before.review, note="watch the statement", noted_by="bob", noted_at=NOW)
+    assert noted == msgspec.structs.replace(before, review=review)
 
 
 def test_a_rejection_keeps_the_pair_for_ever_and_says_what_it_is_instead() -> None:
