@@ -317,6 +317,18 @@ async def test_results_that_differ_page_suspend_the_series_and_are_kept_among_th
     assert held.pair.pair_id == "fed-hold", "the series stays suspended over a restart"
 
 
+async def test_a_disagreement_that_cannot_be_written_pages_all_the_same_and_waits(feeds: Feeds, mappings: Path) -> None:
+    (mappings / "disagreements").write_text("no folder")
+    await feeds.put(FED, FED_THERE)
+    async with running(feeds.url, mappings):
+        await feeds.until(lambda said: kinds(said) == [PairActivated])
+        await feeds.close(FED, "1")
+        await feeds.close(FED_THERE, "0")
+        await feeds.until(lambda said: "matcher.settled_differently" in [one.code for one in said], ALERTS)
+        [held] = (await feeds.held()).values()
+    assert held.awaits == "results", "a restart compares again"
+
+
 async def test_a_mapping_error_at_start_is_refused_before_redis_is_asked(tmp_path: Path) -> None:
     settings = Settings(redis_url="redis://127.0.0.1:1/0", mappings_dir=tmp_path / "nowhere")
     with pytest.raises(SettingsRefused, match="no such folder"):
