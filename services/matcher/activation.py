@@ -83,6 +83,8 @@ Markets = tuple[Market | None, Market | None]
 def judge_row(placed: PlacedRow, markets: Markets, past: Past, now: datetime) -> Judgement:
     """Return whether a curated row is live."""
     row = placed.row
+    if row.status == "expired":
+        return Over(row.id, "its row is expired")
     if row.status not in ("approved", "suspended"):
         return Absent(row.id, f"its row is {row.status}")
     kalshi, polymarket = markets

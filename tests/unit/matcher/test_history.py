@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -190,6 +191,18 @@ def ended(matcher: Matcher, kalshi_paid: str, polymarket_paid: str) -> list[Chan
     assert settled(matcher) == [], "one result alone says nothing"
     matcher.settled(Venue.POLYMARKET, MarketId(CONDITION), Decimal(polymarket_paid))
     return settled(matcher)
+
+
+def test_a_row_that_is_marked_expired_still_waits_for_its_results() -> None:
+    matcher = live()
+    matcher.remove(Venue.KALSHI, TICKER)
+    settled(matcher)
+    matcher.use(with_rows(msgspec.structs.replace(row(), status="expired")))
+    assert settled(matcher) == []
+    matcher.settled(Venue.KALSHI, TICKER, Decimal(1))
+    matcher.settled(Venue.POLYMARKET, MarketId(CONDITION), Decimal(0))
+    settled(matcher)
+    assert [record.pair_id for record in matcher.disagreements] == [FED_PAIR]
 
 
 def test_a_pair_that_settled_alike_is_retired() -> None:
