@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from services.arb_detector.core import QuoteInPart
+from services.arb_detector.legs import QuoteInPart
 from shared.contracts.catalog import MarketChanged, MarketListed
 from shared.contracts.envelope import SequenceWatch
 from shared.contracts.health import FeedBeat

@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 from services.arb_detector.bus import StreamReader, load_books, load_markets, load_open_episodes, tail_cursors
-from services.arb_detector.core import Detector, Emission
+from services.arb_detector.core import Detector
+from services.arb_detector.evaluator import Emission
 from shared.contracts.catalog import CatalogMessage, MarketClosed
 from shared.contracts.intents import HedgedIntent, key_id_of, signed
 from shared.contracts.opportunities import OpportunityClosed, OpportunityMessage, OpportunityOpened

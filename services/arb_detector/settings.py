@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from services.arb_detector.core import DetectorConfig
+from services.arb_detector.config import DetectorConfig
 from services.arb_detector.episodes import EpisodeRules
 from services.arb_detector.pair_state import EdgeLimits
 from services.arb_detector.trust import TrustLimits
