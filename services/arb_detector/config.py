@@ -6,6 +6,7 @@ import msgspec
 
 from services.arb_detector.episodes import EpisodeRules
 from services.arb_detector.pair_state import EdgeLimits
+from services.arb_detector.sentinel import SentinelRules
 from services.arb_detector.trust import TrustLimits
 
 
@@ -16,6 +17,7 @@ class DetectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     edges: EdgeLimits
     trust: TrustLimits
     rules: EpisodeRules
+    sentinel: SentinelRules
     suspicious_edge_dollars_per_contract: Decimal
     """A gift larger than this is more likely a wrong pair than money: alert, never an intent."""
     intent_ttl_ms: int

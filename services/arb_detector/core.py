@@ -14,6 +14,9 @@ from services.arb_detector.evaluator import PAIR_CHANGED, PAIR_GONE, Emission, E
 from services.arb_detector.legs import LegKey, Legs, QuoteInPart
 from services.arb_detector.links import Links
 from services.arb_detector.pair_state import PairState
+from services.arb_detector.sentinel import why_diverged
+from services.arb_detector.standing import Standings
+from shared.contracts.funnel import PairDiverged
 from shared.contracts.health import FeedBeat
 from shared.contracts.opportunities import OpportunityOpened, OpportunityUpdated
 from shared.contracts.quotes import QuotesStale, QuoteText
@@ -31,7 +34,9 @@ class Detector:
         self._links = Links(clock)
         self._legs = Legs()
         self._evaluator = Evaluator(config, self._links, clock, random_bits=random_bits)
+        self._standings = Standings(config, self._links, clock)
         self._markets: dict[tuple[Venue, MarketId], Market] = {}
+        self._diverged: dict[PairId, PairDiverged] = {}
         self._counted: Counter[str] = Counter()
         """Evaluations by outcome of pairs that are no longer here."""
         self.pairs: dict[PairId, PairState] = {}
@@ -61,7 +66,10 @@ class Detector:
         """Watch exactly these pairs; episodes of pairs that left or changed are closed."""
         for pair_id, state in tuple(self.pairs.items()):
             if pairs.get(pair_id) != state.pair:
-                self._evaluator.close_all(state, PAIR_CHANGED if pair_id in pairs else PAIR_GONE)
+                reason = PAIR_CHANGED if pair_id in pairs else PAIR_GONE
+                self._evaluator.close_all(state, reason)
+                if pair_id not in pairs:
+                    self._evaluator.out.append(self._standings.last(state, reason))
                 self._remove(state)
         for pair_id, pair in pairs.items():
             if pair_id not in self.pairs:
@@ -158,6 +166,34 @@ class Detector:
             self._evaluator.resume(self.pairs.get(message.pair_id), message)
         return self._emitted()
 
+    def set_diverged(self, found: Iterable[PairDiverged]) -> None:
+        """Remember what a sentinel found before; a pair under another version has been reviewed since."""
+        for message in found:
+            self._diverged[message.pair_id] = message
+            state = self.pairs.get(message.pair_id)
+            if state is not None:
+                self._mark_diverged(state)
+
+    def sweep(self) -> list[Emission]:
+        """Look at some pairs in turn, touched or not: tell where they stand, and which have diverged.
+
+        Call it once a second. Pairs whose reason has changed come first.
+        """
+        for state in self._standings.next(self.pairs):
+            self._evaluator.evaluate(state, None)
+            if self._evaluator.reason_against(state) is None:
+                diverged = self._standings.look_for_divergence(state)
+                if diverged is not None:
+                    self._evaluator.out.append(diverged)
+                    self.set_diverged([diverged])
+            self._evaluator.out.append(self._standings.of(state))
+        return self._emitted()
+
+    def _mark_diverged(self, state: PairState) -> None:
+        found = self._diverged.get(state.pair.pair_id)
+        if found is not None and found.pair_version == state.pair.version:
+            state.diverged = why_diverged(found)
+
     def _withdraw(self, part: int, message: QuotesStale, newest: dict[LegKey, QuoteText]) -> None:
         for market_id in message.market_ids:
             key = (part, message.venue.value, market_id)
@@ -172,6 +208,7 @@ class Detector:
             for venue in (Venue.KALSHI, Venue.POLYMARKET)
         )
         state = PairState(pair, kalshi, polymarket, self._config.rules)
+        self._mark_diverged(state)
         self._set_markets(state)
         return state
 

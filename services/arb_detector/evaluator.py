@@ -11,6 +11,7 @@ from services.arb_detector.episodes import Episode, Step, Watch
 from services.arb_detector.links import Links
 from services.arb_detector.pair_state import PairState, Unusable
 from services.arb_detector.trust import Distrust, distrust, skewed
+from shared.contracts.funnel import PairDiverged, PairStanding
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityMessage, OpportunityOpened, OpportunityUpdated
 from shared.domain.depth_walk import Walk
@@ -18,7 +19,7 @@ from shared.domain.numbers import money_dollars
 from shared.domain.pair import Direction, PairId
 from shared.runtime.clock import Clock
 
-Emission = OpportunityMessage | HedgedIntent
+Emission = OpportunityMessage | HedgedIntent | PairStanding | PairDiverged
 
 PAIR_GONE = "pair is no longer live"
 PAIR_CHANGED = "pair has changed"
@@ -201,8 +202,8 @@ class Evaluator:
         )
 
     def _why_alert_only(self, state: PairState, walk: Walk) -> str:
-        if state.alert_only:
-            return state.alert_only
+        if state.why_alert_only:
+            return state.why_alert_only
         if not self._config.emits_intents:
             return "this detector has no key to sign intents"
         most_dollars = self._config.suspicious_edge_dollars_per_contract

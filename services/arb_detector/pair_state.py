@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from services.arb_detector.episodes import EpisodeRules, Watch
+from services.arb_detector.sentinel import Apart
 from services.arb_detector.trust import LegState
 from shared.domain.arbitrage import Limits, MarketTerms, PairPricing
 from shared.domain.fees import (
@@ -60,7 +61,9 @@ class PairState:
     __slots__ = (
         "_not_after",
         "alert_only",
+        "apart",
         "counts",
+        "diverged",
         "is_held_back",
         "kalshi",
         "markets",
@@ -68,8 +71,10 @@ class PairState:
         "outcome",
         "pair",
         "polymarket",
+        "reason_since_ns",
         "staying",
         "terms",
+        "told_outcome",
         "unusable",
         "watches",
     )
@@ -92,7 +97,18 @@ class PairState:
         """Evaluations by what they came to."""
         self.outcome = ""
         """What the last evaluation came to."""
+        self.told_outcome = ""
+        """What it had come to when the pair's standing was told last, and since when it had."""
+        self.reason_since_ns = 0
+        self.apart = Apart()
+        self.diverged = ""
+        """Why the sentinel takes the pair for a wrong match; empty when it does not."""
         self._not_after = pair.not_after
+
+    @property
+    def why_alert_only(self) -> str:
+        """Why money must not follow, whatever the edge; empty when it may."""
+        return self.alert_only or self.diverged
 
     @property
     def is_idle(self) -> bool:
