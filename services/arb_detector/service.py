@@ -124,7 +124,7 @@ class DetectorService:
             self._work_changed.clear()
             await _retried(lambda: self._take_over(redis, pairs))
             log.info("detector.ready", extra={"pairs": len(self._detector.pairs), "partitions": len(self._taken)})
-            if not is_settled:
+            if self._taken and not is_settled:
                 is_settled = True
                 gc.collect()
                 gc.freeze()
