@@ -129,8 +129,9 @@ class Detector:
         touched: dict[PairId, tuple[PairState, int]] = {}
         now_s, now_ns = self._clock.monotonic_s(), self._clock.now_ns()
         for key, quote in newest.items():
-            self._legs.leg(key).take(quote)
-            self._links.take_quote(quote, now_s=now_s, now_ns=now_ns)
+            taken_s = now_s - (now_ns - quote.received_ts_ns) / 1_000_000_000
+            self._legs.leg(key).take(quote, not_before_s=taken_s)
+            self._links.take_quote(quote, heard_s=min(taken_s, now_s))
             for state in self._legs.pairs_of(key):
                 touched[state.pair.pair_id] = state, quote.received_ts_ns
         for state, wire_ts_ns in touched.values():

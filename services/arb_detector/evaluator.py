@@ -67,15 +67,14 @@ class Evaluator:
 
     def reason_against(self, state: PairState) -> Unusable | Distrust | None:
         """Return why a pair must not be acted upon now, or None."""
-        now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
-        if state.is_expired(now_ns):
+        if state.is_expired(self._clock.now_ns()):
             return Unusable.EXPIRED
         if state.unusable is not None:
             return state.unusable
-        limits = self._config.trust
+        limits, now_s = self._config.trust, self._clock.monotonic_s()
         beats = [self._links.beat_of(leg) for leg in (state.kalshi, state.polymarket)]
         for leg, beat in zip((state.kalshi, state.polymarket), beats, strict=True):
-            reason = distrust(leg, beat, now_s=now_s, now_ns=now_ns, limits=limits)
+            reason = distrust(leg, beat, now_s=now_s, limits=limits)
             if reason is not None:
                 return reason
         assert beats[0] is not None

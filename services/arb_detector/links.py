@@ -31,10 +31,9 @@ class Links:
             self._heard_s = {old: heard_s for old, heard_s in self._heard_s.items() if heard_s > since_s}
         self._beats[link] = beat, now_s
 
-    def take_quote(self, quote: QuoteText, *, now_s: float, now_ns: int) -> None:
-        """Note that a connection brought a quote, at the age that its stamp tells."""
-        age_s = max(0, now_ns - quote.received_ts_ns) / 1_000_000_000
-        self._heard_s[quote.venue, quote.connection] = now_s - age_s
+    def take_quote(self, quote: QuoteText, *, heard_s: float) -> None:
+        """Note that a connection brought a quote, and when by our monotonic clock."""
+        self._heard_s[quote.venue, quote.connection] = heard_s
 
     def beat_of(self, leg: LegState) -> Beat | None:
         """Return the last beat of the connection that brought a leg's quote, None when there was none yet."""

@@ -74,7 +74,7 @@ class Standings:
             least_dollars_per_contract=_dollars(apart.least_e18),
             since_ts_ns=now_ns - int(lasted_s * 1_000_000_000),
             diverged_ts_ns=now_ns,
-            legs=self._legs(state, now_ns),
+            legs=self._legs(state),
         )
 
     def _told(self, state: PairState, reason: str, since_ts_ns: int, now_ns: int) -> PairStanding:
@@ -91,16 +91,16 @@ class Standings:
             asked_dollars_per_contract=asked.least_dollars_per_contract(is_open=False),
             asked_dollars=asked.least_dollars(is_open=False),
             alert_only=state.why_alert_only,
-            legs=self._legs(state, now_ns),
+            legs=self._legs(state),
             directions=tuple(_direction(state, direction, now_s) for direction in Direction),
         )
 
-    def _legs(self, state: PairState, now_ns: int) -> tuple[LegStanding, ...]:
-        return tuple(self._leg(leg, now_ns) for leg in (state.kalshi, state.polymarket))
+    def _legs(self, state: PairState) -> tuple[LegStanding, ...]:
+        return tuple(self._leg(leg) for leg in (state.kalshi, state.polymarket))
 
-    def _leg(self, leg: LegState, now_ns: int) -> LegStanding:
+    def _leg(self, leg: LegState) -> LegStanding:
         now_s, beat, quote = self._clock.monotonic_s(), self._links.beat_of(leg), leg.quote
-        reason = distrust(leg, beat, now_s=now_s, now_ns=now_ns, limits=self._config.trust)
+        reason = distrust(leg, beat, now_s=now_s, limits=self._config.trust)
         if quote is None:
             return LegStanding(venue=leg.venue, market_id=leg.market_id, reason=str(reason))
         return LegStanding(
