@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import bench, demo, offline, pairs
+from services.cli import bench, demo, doctor, offline, pairs
 from services.cli.output import write_json, write_line
 from services.cli.stack import SERVICES
 from shared.runtime.errors import SettingsRefused, StartRefused
@@ -85,6 +85,19 @@ def sim_command(
     if recorded is not None:
         os.environ["VENUE_SIM_RECORDED"] = str(recorded)
     run_command("venue_sim")
+
+
+@app.command("doctor")
+def doctor_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Check Redis, the key file, both venues' clocks and Polymarket's geoblock; exits 1 when one must be mended."""
+    diagnosis = asyncio.run(doctor.diagnose())
+    if as_json:
+        write_json(diagnosis)
+    else:
+        doctor.print_diagnosis(diagnosis)
+    raise typer.Exit(diagnosis.exit_status)
 
 
 @app.command("version")

@@ -17,6 +17,7 @@ import msgspec
 
 from services.alerts.settings import Settings as Alerts
 from services.arb_detector.settings import Settings as ArbDetector
+from services.cli.simulated import SHIPPED_MAPPINGS
 from services.kalshi_executor.settings import Settings as KalshiExecutor
 from services.kalshi_feed.settings import Settings as KalshiFeed
 from services.matcher.settings import Settings as Matcher
@@ -98,6 +99,8 @@ def _shown(default: Any) -> str:
         return "not set"
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
+    if isinstance(default, Path) and default.is_absolute():
+        return f"the shipped `{default.relative_to(SHIPPED_MAPPINGS.parent)}`"
     if isinstance(default, Enum):
         return f"`{default.value}`"
     return f"`{default}`" if isinstance(default, str | int | Decimal | Path) else repr(default)

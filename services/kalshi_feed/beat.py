@@ -1,7 +1,5 @@
 """The feed's sign of life, once a second."""
 
-from typing import Literal
-
 from services.kalshi_feed.live_books import LiveBooks
 from shared.contracts.health import FeedBeat
 from shared.domain.market import Venue
@@ -15,7 +13,7 @@ def beat(books: LiveBooks, clock: Clock, *, quotes: int) -> FeedBeat:
     return FeedBeat(
         venue=Venue.KALSHI,
         connection=books.connection,
-        state=_state(books),
+        state=books.state,
         markets=session.wanted_markets,
         books_live=session.live_markets,
         frame_age_ms=_age_ms(now_s, books.heard_s),
@@ -27,12 +25,6 @@ def beat(books: LiveBooks, clock: Clock, *, quotes: int) -> FeedBeat:
         gaps=session.counts.gaps,
         sent_ts_ns=clock.now_ns(),
     )
-
-
-def _state(books: LiveBooks) -> Literal["connecting", "live", "degraded", "down"]:
-    if not books.is_connected:
-        return "connecting" if books.is_first_dial else "down"
-    return "live" if books.session.live_markets == books.session.wanted_markets else "degraded"
 
 
 def _age_ms(now_s: float, then_s: float | None) -> int:

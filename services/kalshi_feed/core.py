@@ -1,12 +1,15 @@
 """What changed between two listings: the messages that bring readers of the catalog up to date."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
 from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
 from shared.domain.fees import FeeSchedule, KalshiFees
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
+from shared.venues.kalshi.catalog import price_steps
+from shared.venues.kalshi.lifecycle import MarketNews
 
 _OVER = frozenset({MarketStatus.CLOSED, MarketStatus.SETTLED})
 _NOT_NEWS = frozenset({"updated_ts_ms"})
@@ -52,6 +55,21 @@ def with_fees_known_before(market: Market, before: FeeSchedule | None) -> Market
         return market
     read_again = msgspec.structs.replace(fees, effective_from=before.effective_from, source=before.source)
     return msgspec.structs.replace(market, fees=before) if read_again == before else market
+
+
+def after_news(market: Market, news: MarketNews) -> Market:
+    """Return a market as news of it leaves it; what the exchange says in an unusable form changes nothing."""
+    match news.happening:
+        case "activated":
+            return msgspec.structs.replace(market, status=MarketStatus.OPEN)
+        case "deactivated":
+            return msgspec.structs.replace(market, status=MarketStatus.PAUSED)
+        case "close_date_updated" if news.close_ts_s is not None:
+            return msgspec.structs.replace(market, close_time=datetime.fromtimestamp(news.close_ts_s, UTC))
+        case "price_level_structure_updated" if news.price_ranges:
+            return msgspec.structs.replace(market, price_steps=price_steps(news.price_ranges) or market.price_steps)
+        case _:
+            return market
 
 
 def _closed(market_id: MarketId, reason: str) -> MarketClosed:

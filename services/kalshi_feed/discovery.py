@@ -2,24 +2,27 @@
 
 import asyncio
 import logging
-import random
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from services.kalshi_feed.core import catalog_changes
+import msgspec
+
+from services.kalshi_feed.core import after_news, catalog_changes, with_fees_known_before
+from services.kalshi_feed.fee_terms import FeeTerms
+from services.kalshi_feed.live_books import News
+from services.kalshi_feed.rest_client import RestClient, RestFailed
 from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
 from shared.contracts.streams import CATALOG
 from shared.domain.market import Market, MarketId, Venue
 from shared.domain.numbers import NumberRefused
 from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_latest, waits_s
-from shared.io.http import HttpClient, HttpUnavailable
 from shared.runtime.clock import Clock
-from shared.venues.kalshi import catalog, rest
+from shared.venues.kalshi import catalog, fee_changes, rest
+from shared.venues.kalshi.fee_changes import FeeCalendar
+from shared.venues.kalshi.lifecycle import EventFees, EventListed, LifecycleMissed, MarketNews
 from shared.venues.kalshi.schema import RestEvent, RestMarket, RestSeries
 
-_ATTEMPTS = 6
-_FIRST_WAIT_S = 0.25
-_LONGEST_WAIT_S = 5.0
 _SERIES_AGAIN_AFTER = 10
 """The list of all series is megabytes; it is read again every so many listings."""
 
@@ -35,22 +38,26 @@ class Discovery:
 
     def __init__(
         self,
-        client: HttpClient,
+        client: RestClient,
         outbox: Outbox,
         clock: Clock,
         *,
         page_pause_s: float,
         fee_precision_dollars: Decimal,
-        jitter: random.Random,
+        on_listed: Callable[[Sequence[Market], int], None] = lambda _markets, _read_ms: None,
     ) -> None:
         self._client = client
         self._outbox = outbox
         self._clock = clock
         self._page_pause_s = page_pause_s
         self._precision_dollars = fee_precision_dollars
-        self._jitter = jitter
         self._series: dict[str, RestSeries] = {}
         self._rounds = 0
+        self._on_listed = on_listed
+        self._terms = FeeTerms(fee_precision_dollars)
+        self._calendar = FeeCalendar()
+        self._over: set[MarketId] = set()
+        self._again = asyncio.Event()
         self.known: dict[MarketId, Market] = {}
         self.refused = 0
         """Objects that could not be read since the start."""
@@ -59,21 +66,96 @@ class Discovery:
         """Load what the catalog holds, then list and publish for ever."""
         await self._load_known(redis_url)
         while True:
+            self._again.clear()
             try:
                 await self.refresh()
+                await self.read_fee_changes()
             except ListingFailed as error:
                 log.warning("catalog.incomplete", extra={"error": str(error), "wait_s": refresh_s})
-            await asyncio.sleep(refresh_s)
+            await self._until_next(refresh_s)
+
+    async def _until_next(self, refresh_s: int) -> None:
+        """Wait for the next round, applying planned fee changes at their time; bad news makes it come sooner."""
+        ends_s = self._clock.monotonic_s() + refresh_s
+        while self._clock.monotonic_s() < ends_s and not self._again.is_set():
+            self.apply_due_fees()
+            await asyncio.sleep(min(1.0, refresh_s))
+
+    async def read_fee_changes(self) -> None:
+        """Read which changes of fees are planned. Raises ListingFailed."""
+        now = _utc(self._clock.now_ms())
+        paging, cursor = rest.Paging(), ""
+        try:
+            body = await self._get(fee_changes.series_fee_changes_request())
+            self._calendar.saw(fee_changes.read_series_fee_changes(body), now)
+            while True:
+                body = await self._get(fee_changes.event_fee_changes_request(cursor=cursor))
+                page = fee_changes.read_event_fee_changes(body)
+                self._calendar.saw(page.changes, now)
+                following = paging.next_cursor(page.cursor)
+                if following is None:
+                    return
+                cursor = following
+        except (catalog.BodyRefused, rest.CursorRepeated) as error:
+            raise ListingFailed(str(error)) from error
+
+    def apply_due_fees(self) -> None:
+        """Apply the planned changes whose time has come."""
+        for change in self._calendar.due(_utc(self._clock.now_ms())):
+            log.info("fees.changed", extra={"change": change.id})
+            for event_id in self._terms.changed(change, self._series):
+                self._put_fees(event_id)
+
+    def news(self, news: News) -> None:
+        """Take what the exchange said by WebSocket about a market or an event, and tell the catalog."""
+        match news:
+            case EventFees():
+                self._terms.overridden(news)
+                self._put_fees(news.event_id)
+            case MarketNews(happening="determined" | "settled"):
+                self._over.add(news.market_id)
+                if self.known.pop(news.market_id, None) is not None:
+                    closed = MarketClosed(venue=Venue.KALSHI, market_id=news.market_id, reason=news.happening)
+                    self._outbox.put(CATALOG[Venue.KALSHI], closed, key=closed.market_id, drop_key=True)
+            case MarketNews():
+                market = self.known.get(news.market_id)
+                if market is not None:
+                    self._put_changed(after_news(market, news))
+            case LifecycleMissed(reason):
+                log.warning("lifecycle.missed", extra={"reason": reason})
+                self._again.set()
+            case EventListed():
+                pass
+
+    def _put_fees(self, event_id: str) -> None:
+        read_on = _utc_date(self._clock.now_ms())
+        fees = self._terms.fees(event_id, self._series, read_on=read_on)
+        for market in [market for market in self.known.values() if market.event_id == event_id]:
+            self._put_changed(with_fees_known_before(msgspec.structs.replace(market, fees=fees), market.fees))
+
+    def _put_changed(self, market: Market) -> None:
+        before = self.known[market.market_id]
+        changed = tuple(name for name in market.__struct_fields__ if getattr(market, name) != getattr(before, name))
+        if changed:
+            self.known[market.market_id] = market
+            message = MarketChanged(market=market, changed=changed)
+            self._outbox.put(CATALOG[Venue.KALSHI], message, key=market.market_id)
 
     async def refresh(self) -> int:
         """Read the whole listing once, publish what changed and return how many messages that were.
 
         Raises ListingFailed.
         """
+        began_ms = self._clock.now_ms()
         listed = await self._all_events()
         await self._read_series({event.series_ticker for event, _ in listed})
         self._rounds += 1
-        changes = catalog_changes(self.known, self._markets(listed), complete=True)
+        self._terms.listed(event for event, _ in listed)
+        every = self._markets(listed)
+        self._over.intersection_update(market.market_id for market in every)  # over for us, not yet for the listing
+        markets = [market for market in every if market.market_id not in self._over]
+        changes = catalog_changes(self.known, markets, complete=True)
+        self._on_listed(markets, began_ms)
         for message in changes:
             if isinstance(message, MarketClosed):
                 self.known.pop(message.market_id, None)
@@ -157,28 +239,16 @@ class Discovery:
         log.warning("catalog.refused", extra={"reason": reason[:300]})
 
     async def _get(self, request: rest.RestRequest) -> bytes:
-        """Return the body of a 200, trying again where that may help.
+        """Return the body of a 200. Raises ListingFailed."""
+        try:
+            return await self._client.get(request)
+        except RestFailed as error:
+            raise ListingFailed(str(error)) from None
 
-        Raises ListingFailed.
-        """
-        longest_s = _FIRST_WAIT_S
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                answer = await self._client.get(request.path, request.query)
-            except HttpUnavailable as error:
-                problem = str(error)
-            else:
-                if answer.status == 200:
-                    return answer.body
-                said = rest.api_error(answer.status, answer.body)
-                problem = f"GET {request.path}: {answer.status} {said.code} {said.message}".rstrip()
-                if answer.status != 429 and answer.status < 500:
-                    break
-            if attempt < _ATTEMPTS:
-                await asyncio.sleep(self._jitter.uniform(longest_s / 2, longest_s))
-                longest_s = min(_LONGEST_WAIT_S, longest_s * 2)
-        raise ListingFailed(problem)
+
+def _utc(now_ms: int) -> datetime:
+    return datetime.fromtimestamp(now_ms // 1000, UTC)
 
 
 def _utc_date(now_ms: int) -> date:
-    return datetime.fromtimestamp(now_ms // 1000, UTC).date()
+    return _utc(now_ms).date()

@@ -7,23 +7,37 @@ open operations are ended once two turns of the event loop brought no further fr
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
-from shared.domain.market import MarketId
+from services.kalshi_feed.lag import LagGauge
+from services.kalshi_feed.trading import TradingState
+from shared.domain.market import Market, MarketId
 from shared.io.websocket import Unauthorised
 from shared.runtime.clock import Clock
 from shared.runtime.feed import QuoteSource, QuoteState
 from shared.venues.kalshi.auth import AuthFailure, auth_failure
-from shared.venues.kalshi.events import BookChanged, BookEnded, BooksLost, CommandRefused, Event, LinkUnusable
+from shared.venues.kalshi.events import (
+    AuditDiffered,
+    BookChanged,
+    BookEnded,
+    BooksLost,
+    CommandRefused,
+    Event,
+    LinkUnusable,
+)
+from shared.venues.kalshi.lifecycle import EventFees, EventListed, LifecycleMissed, MarketNews
+from shared.venues.kalshi.market_data import ExchangeStatus
 from shared.venues.kalshi.rest import api_error
 from shared.venues.kalshi.session import KalshiSession
 
 _QUIET_TURNS = 2
 """Turns of the loop without a frame after which nothing is waiting: one polls the socket, one runs the reader."""
 _BEHIND_NS = 5_000_000
+_BEHIND_FOR_S = 2.0
+"""Frames more than a second late for this long: the link is given up and every book with it."""
 _TICK_S = 0.1
 _PING_S = 1.0
 _LOST = (OSError, WebSocketException)
@@ -46,6 +60,13 @@ class Publisher(Protocol):
 Alert = Callable[[str, str, str], None]
 """Tells the operator: a stable code, a title, details."""
 
+News = MarketNews | EventFees | EventListed | LifecycleMissed
+"""What the exchange says about markets and fees; the catalog wants to know it too."""
+
+
+def _no_news(_news: News) -> None:
+    """Nobody listens."""
+
 
 class LiveBooks:
     """One connection's books, as the publisher's source of quotes."""
@@ -59,13 +80,19 @@ class LiveBooks:
         alert: Alert,
         epoch: str,
         silent_s: float,
+        on_news: Callable[[News], None] = _no_news,
+        on_delay: Callable[[int], None] = lambda _least_ms: None,
     ) -> None:
         self.session = session
+        self.trading = TradingState()
+        self._on_news = on_news
+        self._on_delay = on_delay
         self._publisher = publisher
         self._clock = clock
         self._alert = alert
         self._epoch = epoch
         self._silent_s = silent_s
+        self._wanted: frozenset[MarketId] = frozenset(session.market_ids())
         self._dials = 0
         self._unauthorised = 0
         self._wake = asyncio.Event()
@@ -83,6 +110,16 @@ class LiveBooks:
         """Monotonic time of the last frame or pong, None before the first of this connection."""
         self.data_s: float | None = None
         self.lag = LagGauge()
+        self.state_changed = asyncio.Event()
+        """Set when ``state`` is another than it was."""
+        self._state_told = ""
+
+    @property
+    def state(self) -> Literal["connecting", "live", "degraded", "down"]:
+        """What a reader may expect of this connection now."""
+        if not self.is_connected:
+            return "connecting" if self.is_first_dial else "down"
+        return "live" if self.session.live_markets == self.session.wanted_markets else "degraded"
 
     @property
     def is_first_dial(self) -> bool:
@@ -92,7 +129,7 @@ class LiveBooks:
     def quote_state(self, market_id: MarketId) -> QuoteState | None:
         """Return the book when it may be quoted now."""
         state = self.session.book_state(market_id)
-        if state is None:
+        if state is None or self.trading.why_not(market_id) is not None:
             return None
         return QuoteState(
             state.book, state.venue_ts_ms, state.received_ts_ns, "sequence", state.sequence, self.connection
@@ -100,8 +137,26 @@ class LiveBooks:
 
     def want(self, market_ids: Iterable[MarketId]) -> None:
         """Stream exactly these markets from now on."""
-        self.session.want(market_ids)
+        self._wanted = frozenset(market_ids)
+        self.session.want(self._wanted)
         self._wake.set()
+
+    def listed(self, markets: Iterable[Market], read_ms: int) -> None:
+        """Take the status and closing times of a listing whose reading began at ``read_ms``."""
+        self._trading_changed(self.trading.listed(markets, read_ms=read_ms))
+
+    def exchange(self, status: ExchangeStatus) -> None:
+        """Take whether the exchange trades."""
+        self._trading_changed(self.trading.exchange(status, self.session.market_ids()))
+
+    def lose(self, market_ids: Iterable[MarketId], reason: str) -> None:
+        """Stop believing these books, for a reason seen from outside, and ask for new ones."""
+        self._act(self.session.lose(market_ids, reason))
+
+    def audit(self, count: int) -> None:
+        """Compare up to ``count`` books with fresh snapshots."""
+        if self.session.audit(count):
+            self._wake.set()
 
     async def talk(self, link: ClientConnection) -> None:
         """Hold the conversation on a fresh link until it is lost, which raises ConnectionError."""
@@ -131,6 +186,7 @@ class LiveBooks:
         self.is_connected = False
         self.heard_s = self.data_s = None
         self._act(self.session.disconnected(reason))
+        self._tell_state()
 
     def unauthorised(self, refusal: Unauthorised) -> None:
         """Say once, and only when a fresh signature did not help, why the exchange lets nobody in."""
@@ -190,8 +246,35 @@ class LiveBooks:
                 case LinkUnusable(reason):
                     self._given_up = self._given_up or reason
                     self._wake.set()
+                case AuditDiffered(market_id, differing):
+                    self._differed(market_id, f"{differing} levels differ from a fresh snapshot")
+                case MarketNews():
+                    if self.trading.heard(event, self._clock.now_ms()):
+                        self._trading_changed([event.market_id])
+                    self._on_news(event)
+                case EventFees() | EventListed() | LifecycleMissed():
+                    self._on_news(event)
         if self.session.has_data_to_send:
             self._wake.set()
+
+    def _trading_changed(self, market_ids: Iterable[MarketId]) -> None:
+        for market_id in self._wanted.intersection(market_ids):
+            reason = self.trading.why_not(market_id)
+            if reason is None:
+                self._publisher.mark(self, market_id)
+            else:
+                log.info("market.not_quoted", extra={"market": market_id, "reason": reason})
+                self._publisher.stale((market_id,), reason)
+
+    def _differed(self, market_id: MarketId, what: str) -> None:
+        log.error("audit.differed", extra={"market": market_id, "what": what})
+        self._alert("kalshi_feed.audit_differed", f"The streamed book of {market_id} was wrong", what)
+
+    def _tell_state(self) -> None:
+        state = self.state
+        if state != self._state_told:
+            self._state_told = state
+            self.state_changed.set()
 
     def _refused(self, code: int, text: str, market_ids: tuple[MarketId, ...]) -> None:
         shown = ", ".join(market_ids[:5])
@@ -210,8 +293,14 @@ class LiveBooks:
                 self._frames_heard = self.frames
                 self.heard_s = self.data_s = now_s
                 self._sample_lag()
+            else:
+                self.lag.quiet(now_s)
+            self._trading_changed(self.trading.due(self._clock.now_ms()))
+            self._tell_state()
             if self.heard_s is not None and now_s - self.heard_s > self._silent_s:
                 self._given_up = f"no frame and no pong for {self._silent_s:.0f} s"
+            elif self.lag.behind_for_s(now_s) >= _BEHIND_FOR_S:
+                self._given_up = f"frames come {self.lag.lag_ms} ms late: dialling again is quicker than catching up"
             if self._given_up:
                 raise ConnectionError(self._given_up)
             self._wake.clear()
@@ -236,20 +325,8 @@ class LiveBooks:
         seen = self.session.last_times
         if seen is not None:
             venue_ts_ms, received_ts_ns = seen
-            self.lag.saw(received_ts_ns // 1_000_000 - venue_ts_ms)
+            self.lag.saw(received_ts_ns // 1_000_000 - venue_ts_ms, self._clock.monotonic_s())
+            self._on_delay(self.lag.least_ms)
 
     def _monotonic_ns(self) -> int:
         return int(self._clock.monotonic_s() * 1_000_000_000)
-
-
-class LagGauge:
-    """How much later than usual frames arrive after the venue's own timestamp, whatever the clocks' difference."""
-
-    def __init__(self) -> None:
-        self._least_ms: int | None = None
-        self.lag_ms = 0
-
-    def saw(self, delay_ms: int) -> None:
-        """Note one difference between our clock at arrival and the venue's timestamp."""
-        self._least_ms = delay_ms if self._least_ms is None else min(self._least_ms, delay_ms)
-        self.lag_ms = delay_ms - self._least_ms

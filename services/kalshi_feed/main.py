@@ -1,21 +1,30 @@
-"""The Kalshi feed, wired: discovery to the catalog, live pairs to subscriptions, books to quotes, and a beat."""
+"""The Kalshi feed, wired: discovery to the catalog, live pairs to books, books to quotes, and a beat.
+
+With a key the books are streamed and signed for; without one they are polled.
+"""
 
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from random import SystemRandom
+from typing import Any, Literal
 from uuid import uuid4
 
 from websockets.asyncio.client import ClientConnection
 
 from services.kalshi_feed.beat import beat
+from services.kalshi_feed.checks import ExchangeWatch, SilenceProbe, audit_books
 from services.kalshi_feed.discovery import Discovery
 from services.kalshi_feed.live_books import LiveBooks
+from services.kalshi_feed.polled_books import PolledBooks
+from services.kalshi_feed.rest_client import RestClient
 from services.kalshi_feed.settings import Settings
+from services.kalshi_feed.skew import ClockSkew
 from shared.contracts.alerts import OperationalAlert
+from shared.contracts.health import FeedBeat
 from shared.contracts.streams import ALERTS, CATALOG, FEED_HEALTH
-from shared.domain.market import Venue
+from shared.domain.market import Market, Venue
 from shared.io.bus import Identity, Outbox
 from shared.io.http import HttpClient
 from shared.io.websocket import dial, keep_connected
@@ -26,6 +35,7 @@ from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
 from shared.venues.kalshi.auth import KalshiKey
+from shared.venues.kalshi.limits import AccountLimits, BucketLimit, EndpointCosts, RateLimits
 from shared.venues.kalshi.session import KalshiSession
 from shared.venues.kalshi.urls import signed_path
 
@@ -35,6 +45,8 @@ _LAST_WORDS_S = 1.0
 
 log = logging.getLogger(__name__)
 
+Work = Coroutine[Any, Any, None]
+
 
 async def main(settings: Settings, stopping: asyncio.Event) -> None:
     """Wire the parts together and run them until ``stopping`` is set."""
@@ -43,6 +55,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     clock = SystemClock()
     identity = Identity(SERVICE, uuid4().hex[:12])
     outbox = Outbox(settings.redis_url, identity)
+    alert = _alerter(outbox, clock, "page")
 
     def pairs_changed() -> None:
         books.want(pairs.markets(Venue.KALSHI))
@@ -58,13 +71,88 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         partitions_of=lambda market_id: pairs.partitions(Venue.KALSHI, market_id),
     )
 
+    def listed(markets: Sequence[Market], read_ms: int) -> None:
+        books.listed(markets, read_ms)
+
+    async with HttpClient(settings.rest_base) as http:
+        client = RestClient(
+            http,
+            clock,
+            allowed=_public_limits(settings, clock),
+            jitter=SystemRandom(),
+            skew=ClockSkew(_skew_alarm(alert, "the Date header")),
+        )
+        discovery = Discovery(
+            client,
+            outbox,
+            clock,
+            page_pause_s=settings.page_pause_ms / 1000,
+            fee_precision_dollars=settings.fee_precision_dollars,
+            on_listed=listed,
+        )
+        books: LiveBooks | PolledBooks
+        if key is None:
+            log.warning("books.polled", extra={"reason": "no Kalshi key is set: public order books are polled"})
+            _alerter(outbox, clock, "info")(
+                "kalshi_feed.without_key",
+                "Kalshi's books are polled, not streamed",
+                f"no key is set for KALSHI_ENV={settings.env}; each book is read about every {settings.poll_ms} ms",
+            )
+            polled = books = PolledBooks(
+                client, publisher, clock, alert=alert, epoch=identity.epoch, poll_s=settings.poll_ms / 1000
+            )
+            reading = [_after(pairs, polled.run)]
+            beats = _beats(polled.state_changed, lambda: polled.beat(quotes=publisher.quotes), outbox)
+        else:
+            stream = books = LiveBooks(
+                KalshiSession(use_yes_price=settings.use_yes_price, chunk=settings.chunk, lifecycle=True),
+                publisher,
+                clock,
+                alert=alert,
+                epoch=identity.epoch,
+                silent_s=settings.silent_s,
+                on_news=discovery.news,
+                on_delay=ClockSkew(_skew_alarm(alert, "the stamps on the stream")).saw_stream,
+            )
+            reading = [
+                _keep_books(settings, key, stream, pairs, clock),
+                audit_books(stream, every_s=settings.audit_s),
+                SilenceProbe(stream, client, after_s=settings.probe_s).run(),
+            ]
+            beats = _beats(stream.state_changed, lambda: beat(stream, clock, quotes=publisher.quotes), outbox)
+        work = [
+            discovery.run(settings.redis_url, refresh_s=settings.refresh_s),
+            repair_catalog(settings.redis_url, CATALOG[Venue.KALSHI], outbox, lambda: discovery.known),
+            ExchangeWatch(client, books.exchange, every_s=settings.status_s).run(),
+            beats,
+            *reading,
+        ]
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(pairs.run(stopping))  # ends by itself: a blocking read is never cancelled
+            writing = [tasks.create_task(outbox.run()), tasks.create_task(publisher.run())]
+            working = [tasks.create_task(one) for one in work]
+            await stopping.wait()
+            await _stopped(working)
+            books.lost("the Kalshi feed was stopped")
+            await _last_words(outbox, publisher)
+            await _stopped(writing)
+
+
+def cli() -> None:
+    """Run the service and exit with its status."""
+    sys.exit(run(SERVICE, Settings, main))
+
+
+def _alerter(
+    outbox: Outbox, clock: Clock, severity: Literal["info", "warning", "page"]
+) -> Callable[[str, str, str], None]:
     def alert(code: str, title: str, detail: str) -> None:
         now_ns = clock.now_ns()
         outbox.put(
             ALERTS,
             OperationalAlert(
                 alert_id=f"{code}:{now_ns}",
-                severity="page",
+                severity=severity,
                 code=code,
                 title=title,
                 detail=detail,
@@ -72,38 +160,25 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             ),
         )
 
-    session = KalshiSession(use_yes_price=settings.use_yes_price, chunk=settings.chunk)
-    books = LiveBooks(session, publisher, clock, alert=alert, epoch=identity.epoch, silent_s=settings.silent_s)
+    return alert
 
-    async with HttpClient(settings.rest_base) as client:
-        discovery = Discovery(
-            client,
-            outbox,
-            clock,
-            page_pause_s=settings.page_pause_ms / 1000,
-            fee_precision_dollars=settings.fee_precision_dollars,
-            jitter=SystemRandom(),
+
+def _skew_alarm(alert: Callable[[str, str, str], None], told_by: str) -> Callable[[int], None]:
+    def alarm(off_ms: int) -> None:
+        log.error("clock.skewed", extra={"off_ms": off_ms, "told_by": told_by})
+        alert(
+            "kalshi_feed.clock_skew",
+            f"Our clock and Kalshi's are {abs(off_ms)} ms apart",
+            f"told by {told_by}; ours is {'behind' if off_ms > 0 else 'ahead'}: synchronise this machine's clock (NTP)",
         )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pairs.run(stopping))  # ends by itself: a blocking read is never cancelled
-            writing = [tasks.create_task(outbox.run()), tasks.create_task(publisher.run())]
-            working = [
-                tasks.create_task(discovery.run(settings.redis_url, refresh_s=settings.refresh_s)),
-                tasks.create_task(
-                    repair_catalog(settings.redis_url, CATALOG[Venue.KALSHI], outbox, lambda: discovery.known)
-                ),
-                tasks.create_task(_keep_books(settings, key, books, pairs, clock)),
-                tasks.create_task(_beats(books, publisher, outbox, clock)),
-            ]
-            await stopping.wait()
-            await _stopped(working)
-            await _last_words(outbox)
-            await _stopped(writing)
+
+    return alarm
 
 
-def cli() -> None:
-    """Run the service and exit with its status."""
-    sys.exit(run(SERVICE, Settings, main))
+def _public_limits(settings: Settings, clock: Clock) -> RateLimits:
+    tokens = BucketLimit(settings.public_tokens_per_s, settings.public_tokens_per_s)
+    limits = AccountLimits(usage_tier="public", read=tokens, write=BucketLimit(0, 0))
+    return RateLimits(limits, EndpointCosts(), now_ns=int(clock.monotonic_s() * 1_000_000_000))
 
 
 async def _stopped(tasks: Sequence["asyncio.Task[None]"]) -> None:
@@ -113,13 +188,20 @@ async def _stopped(tasks: Sequence["asyncio.Task[None]"]) -> None:
     await asyncio.wait(tasks)
 
 
-async def _last_words(outbox: Outbox) -> None:
+async def _last_words(outbox: Outbox, publisher: QuotePublisher) -> None:
     """Let what is queued be written, unless Redis is away."""
     try:
         async with asyncio.timeout(_LAST_WORDS_S):
+            await publisher.flushed()
             await outbox.flushed()
     except TimeoutError:
         log.warning("outbox.abandoned")
+
+
+async def _after(pairs: LivePairs, work: Callable[[], Work]) -> None:
+    """Begin when the live pairs are known."""
+    await pairs.loaded.wait()
+    await work()
 
 
 async def _keep_books(settings: Settings, key: KalshiKey, books: LiveBooks, pairs: LivePairs, clock: Clock) -> None:
@@ -140,7 +222,13 @@ async def _keep_books(settings: Settings, key: KalshiKey, books: LiveBooks, pair
     )
 
 
-async def _beats(books: LiveBooks, publisher: QuotePublisher, outbox: Outbox, clock: Clock) -> None:
+async def _beats(changed: asyncio.Event, beat_now: Callable[[], FeedBeat], outbox: Outbox) -> None:
+    """Beat each second and at once when the state changes: quotes are not believed before the first beat."""
     while True:
-        outbox.put(FEED_HEALTH, beat(books, clock, quotes=publisher.quotes))
-        await asyncio.sleep(_BEAT_S)
+        changed.clear()
+        outbox.put(FEED_HEALTH, beat_now())
+        try:
+            async with asyncio.timeout(_BEAT_S):
+                await changed.wait()
+        except TimeoutError:
+            continue

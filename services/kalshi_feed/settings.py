@@ -10,6 +10,7 @@ from shared.runtime.errors import SettingsRefused
 from shared.runtime.settings import RedisUrl, SharedVariable, read_secret_file
 from shared.venues.kalshi.auth import KalshiKey, UnusableKey, load_key
 from shared.venues.kalshi.catalog import DIRECT_PRECISION_DOLLARS
+from shared.venues.kalshi.limits import PUBLIC_TOKENS_PER_S
 from shared.venues.kalshi.urls import (
     DEFAULT_REST_URL,
     DEFAULT_WEBSOCKET_URL,
@@ -42,6 +43,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Pause between two complete listings."""
     page_pause_ms: int = 50
     """Pause between two pages, to stay well inside the public limit."""
+    public_tokens_per_s: int = PUBLIC_TOKENS_PER_S
+    """What REST may cost without a signature; a request costs 10. The exchange does not publish the limit."""
+    poll_ms: int = 1_000
+    """Without a key: at least this long between two readings of the same book."""
+    audit_s: int = 20
+    """Between two comparisons of a few streamed books with fresh snapshots."""
+    probe_s: int = 30
+    """A stream that has not moved for this long is compared with REST."""
+    status_s: int = 15
+    """Between two questions whether the exchange trades."""
     silent_s: int = 25
     """No frame and no pong for this long: the connection is dead."""
 
@@ -55,6 +66,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ("CHUNK", self.chunk),
             ("REFRESH_S", self.refresh_s),
             ("SILENT_S", self.silent_s),
+            ("PUBLIC_TOKENS_PER_S", self.public_tokens_per_s // 12),  # a request costs 10, and a tenth is kept back
+            ("POLL_MS", self.poll_ms),
+            ("AUDIT_S", self.audit_s),
+            ("PROBE_S", self.probe_s),
+            ("STATUS_S", self.status_s),
         ):
             if value < 1:
                 raise ValueError(f"KALSHI_FEED_{name}={value}: expected 1 or more")
@@ -77,18 +93,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """The WebSocket address of the environment, or the one that was set."""
         return self.ws_url.rstrip("/") or DEFAULT_WEBSOCKET_URL[self.env]
 
-    def key(self) -> KalshiKey:
-        """Read the key of the environment from its file.
+    def key(self) -> KalshiKey | None:
+        """Read the key of the environment from its file; None when none is named.
 
-        Raises SettingsRefused: a key that is missing, in a file others can read, or of no use.
+        Raises SettingsRefused: half a key's settings, a file that is missing or that others can read, a key of no use.
         """
         prefix = f"KALSHI_{self.env.upper()}_KEY"
         demo = self.env is KalshiEnvironment.DEMO
         key_id, path = (self.demo_key_id, self.demo_key_file) if demo else (self.prod_key_id, self.prod_key_file)
+        if not key_id and path is None:
+            return None
         if not key_id or path is None:
             raise SettingsRefused(
-                f"no Kalshi key: every WebSocket connection is signed, set {prefix}_ID and {prefix}_FILE"
-                f" (a read-only key is enough; create one in Kalshi's {self.env} account settings)"
+                f"half a Kalshi key: set {prefix}_ID and {prefix}_FILE together, or neither"
+                " (then public order books are polled instead of streamed)"
             )
         pem = read_secret_file(path, f"{prefix}_FILE")
         try:

@@ -15,6 +15,7 @@ from services.matcher.mapping_files import PlacedRow
 from services.matcher.mapping_rows import CuratedRow, text_sha256
 from services.matcher.placeholders import is_placeholder
 from services.matcher.templates import KalshiGame, PolymarketGame, SeriesTemplate, orientation_of
+from shared.domain.fees import FALLBACK_SOURCE
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.pair import Pair, PairId
 
@@ -221,5 +222,9 @@ def _title(kalshi: Market) -> str:
 
 
 def _alert_only(kalshi: Market, polymarket: Market) -> str:
-    unknown = [market.venue.value for market in (kalshi, polymarket) if market.fees is None]
+    unknown = [
+        market.venue.value
+        for market in (kalshi, polymarket)
+        if market.fees is None or market.fees.source.startswith(FALLBACK_SOURCE)
+    ]
     return f"fee terms are unknown on {' and '.join(unknown)}" if unknown else ""

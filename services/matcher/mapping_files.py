@@ -7,52 +7,24 @@ when a later version is refused.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from services.matcher.mapping_rows import CuratedRow, PairsFile
 from services.matcher.teams import League, TeamsFile
 from services.matcher.templates import SeriesTemplate, TemplatesFile
-from services.matcher.yaml_strict import LARGEST_BYTES, Document, YamlRefused, convert, parse
 from shared.domain.market import MarketId
-from shared.domain.numbers import decimal_from_text
 from shared.domain.pair import PairId
+from shared.io.fees_file import FeesFile
+from shared.io.yaml_strict import LARGEST_BYTES, Document, YamlRefused, convert, parse
 from shared.runtime.errors import SettingsRefused
 
 T = TypeVar("T")
 
 Fingerprint = tuple[tuple[str, int, int], ...]
 """Names, sizes and times of change of the files of a folder."""
-
-
-class FeeRate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a venue charges from one day on, for markets whose own terms are missing."""
-
-    fee_type: str = ""
-    """Kalshi's fee type."""
-    category: str = ""
-    """Polymarket's category."""
-    taker_rate: str
-    maker_rate: str = "0"
-    effective_from: date
-    source: str
-
-    def __post_init__(self) -> None:
-        decimal_from_text(self.taker_rate)
-        decimal_from_text(self.maker_rate)
-        if bool(self.fee_type) == bool(self.category) or not self.source:
-            raise ValueError("a fee needs a source and either fee_type (Kalshi) or category (Polymarket)")
-
-
-class FeesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``mappings/fees.yaml``."""
-
-    schema_version: Literal["1"]
-    kalshi: tuple[FeeRate, ...]
-    polymarket: tuple[FeeRate, ...]
 
 
 @dataclass(frozen=True, slots=True)

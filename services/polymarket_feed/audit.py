@@ -102,9 +102,9 @@ class Auditor:
             now_ns = self._clock.now_ns()
             verdicts = {rest.asset_id: books.take_rest_book(rest, now_ns) for rest in answered}
             self.disagreed += sum(verdict is RestVerdict.REPLACED for verdict in verdicts.values())
-            lost = set(books.session.market_ids(Phase.LOST))
+            unsure = set(books.session.unsure_ids())
             older = {token for token, verdict in verdicts.items() if verdict is RestVerdict.OLDER}
-            if again := lost & _markets_of(books, older):
+            if again := unsure & _markets_of(books, older):
                 self._ask_again(books, again)
 
     def _try_again(self, books: LiveBooks, doubted: set[str], rest_only: list[str]) -> None:

@@ -6,6 +6,7 @@ import msgspec
 
 from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
+from shared.domain.pair import Pair
 from shared.venues.polymarket.asset_book import AssetTerms
 from shared.venues.polymarket.catalog import changed_fields
 
@@ -43,18 +44,35 @@ def closing(market_id: MarketId, reason: str) -> MarketClosed:
     return MarketClosed(venue=Venue.POLYMARKET, market_id=market_id, reason=reason)
 
 
-def asset_of(market: Market) -> tuple[str, AssetTerms]:
+def asset_of(market: Market, *, neg_risk: bool | None = None) -> tuple[str, AssetTerms]:
     """Return the one token whose book stands for a market, outcome 0's, and what is known about it.
 
-    Whether the market is neg-risk, which its hash covers, comes with the first REST book.
+    ``neg_risk`` is covered by the book's hash; when it is None the first REST book tells.
     """
     terms = AssetTerms(
         market_id=market.market_id,
         condition_id=str(market.market_id),
         min_order_size=format(market.min_contracts, "f"),
         tick_size=format(market.price_steps[0].step_dollars, "f"),
+        neg_risk=neg_risk,
     )
     return market.token_ids[0], terms
+
+
+def agreeing(pairs: Iterable[Pair], known: Mapping[MarketId, Market]) -> tuple[set[MarketId], set[MarketId]]:
+    """Return the markets to stream for these pairs, and those that the venue lists with other tokens than a pair has.
+
+    A pair says which token is which outcome. When the listing says otherwise one of the two is wrong, and a book would
+    be quoted for its opposite: then nothing is.
+    """
+    wanted: set[MarketId] = set()
+    refused: set[MarketId] = set()
+    for pair in pairs:
+        market = known.get(pair.polymarket_id)
+        if market is not None:
+            agrees = market.token_ids == pair.polymarket_token_ids
+            (wanted if agrees else refused).add(pair.polymarket_id)
+    return wanted - refused, refused
 
 
 def assigned(

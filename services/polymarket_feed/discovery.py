@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 
 import msgspec
@@ -15,10 +15,11 @@ from shared.contracts.streams import CATALOG
 from shared.domain.market import Market, MarketId, PriceStep, Venue
 from shared.domain.numbers import NumberRefused, decimal_from_text
 from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_latest, waits_s
+from shared.io.fees_file import FeeRate, category_fees
 from shared.io.http import HttpClient, HttpUnavailable, Query
 from shared.runtime.clock import Clock
 from shared.venues.polymarket.catalog import NotListed, lacks_fee_terms, market_from_gamma, price_steps, with_clob_fee
-from shared.venues.polymarket.gamma import GammaRefused, markets_of, read_event, read_events_page, read_market
+from shared.venues.polymarket.gamma import GammaRefused, flag_of, markets_of, read_event, read_events_page, read_market
 from shared.venues.polymarket.rest import ClobFee, RestRefused, read_clob_market
 from shared.venues.polymarket.urls import EVENTS_PATH, clob_market_path, open_events_query
 
@@ -38,7 +39,8 @@ class ListingFailed(Exception):
 class Discovery:
     """Reads the venue's listing again and again and publishes the differences.
 
-    ``on_change`` is called after each round that changed something, and soon after a market ended.
+    ``rates`` price what neither Gamma nor the CLOB does. ``on_change`` is called after each round that changed
+    something, and soon after a market ended.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Discovery:
         page_pause_s: float,
         jitter: random.Random,
         on_change: Callable[[], None],
+        rates: Sequence[FeeRate] = (),
     ) -> None:
         self._gamma = gamma
         self._clob = clob
@@ -59,10 +62,13 @@ class Discovery:
         self._page_pause_s = page_pause_s
         self._jitter = jitter
         self._on_change = on_change
+        self._rates = rates
         self._clob_fees: dict[MarketId, ClobFee | None] = {}
         self._ended: set[MarketId] = set()
         self._steps: dict[MarketId, tuple[PriceStep, ...]] = {}
         self.known: dict[MarketId, Market] = {}
+        self.neg_risk: dict[MarketId, bool] = {}
+        """What Gamma says about it, which a book's hash covers."""
         self.not_listed: Counter[str] = Counter()
         """Why objects of the latest listing are not in the catalog."""
 
@@ -182,11 +188,13 @@ class Discovery:
         try:
             event = read_event(raw)
             for raw_market in markets_of(event):
-                market = market_from_gamma(read_market(raw_market), event, read_on=read_on)
+                gamma = read_market(raw_market)
+                market = market_from_gamma(gamma, event, read_on=read_on)
                 if isinstance(market, NotListed):
                     self.not_listed[market.reason] += 1
                 else:
                     found.append(market)
+                    self.neg_risk[market.market_id] = flag_of(gamma.neg_risk) or False
         except GammaRefused as error:
             self.not_listed["unreadable"] += 1
             log.warning("catalog.refused", extra={"reason": str(error)[:300]})
@@ -204,8 +212,16 @@ class Discovery:
             if market.market_id not in self._clob_fees and asked < _FEES_ASKED_PER_ROUND:
                 asked += 1
                 await self._ask_fee(market.market_id)
-            filled.append(with_clob_fee(market, self._clob_fees.get(market.market_id), read_on=read_on))
+            filled.append(self._priced(market, read_on))
         return filled
+
+    def _priced(self, market: Market, read_on: date) -> Market:
+        """Return the market with what the CLOB says, else with what its category pays, which is alert-only."""
+        priced = with_clob_fee(market, self._clob_fees.get(market.market_id), read_on=read_on)
+        if priced.fees is not None or market.market_id not in self._clob_fees:
+            return priced
+        fees = category_fees(self._rates, market.category.split(","), on=read_on)
+        return msgspec.structs.replace(priced, fees=fees)
 
     async def _ask_fee(self, market_id: MarketId) -> None:
         try:

@@ -32,6 +32,9 @@ _TICK_S = 0.05
 _PING_S = 10.0
 _REST_ONLY_LIMIT_S = 60.0
 """A connection that brings nothing while REST keeps its books is tried anew after this long."""
+_MOST_LAG_MS = 1_000
+_LAGGING_S = 2.0
+"""Behind by more than that for this long: connecting anew is faster than reading what has piled up."""
 _BEHIND_NS = 5_000_000
 _LOST = (OSError, WebSocketException)
 _DATA_FRAMES = ("book", "price_change", "last_trade_price", "tick_size_change")
@@ -49,6 +52,24 @@ class Publisher(Protocol):
     def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
         """Say that quotes must not be believed."""
         ...
+
+
+class Gate:
+    """A connection's way to the publisher, open only while that connection stands for its markets."""
+
+    def __init__(self, publisher: Publisher, *, is_open: bool) -> None:
+        self._publisher = publisher
+        self.is_open = is_open
+
+    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
+        """Say that a book changed."""
+        if self.is_open:
+            self._publisher.mark(source, market_id)
+
+    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
+        """Say that quotes must not be believed."""
+        if self.is_open:
+            self._publisher.stale(market_ids, reason)
 
 
 class Catalog(Protocol):
@@ -79,8 +100,12 @@ class LiveBooks:
         pong_s: float,
         unverified_s: float,
         resync: Callable[[], None],
+        announce: Callable[[], None] = lambda: None,
     ) -> None:
-        """``resync`` wakes whoever asks REST, to look at ``resync_wanted`` and ``wants_audit``."""
+        """``resync`` wakes whoever asks REST, to look at ``resync_wanted`` and ``wants_audit``.
+
+        ``announce`` is called when a connection has its first books: it is live from then on.
+        """
         self.session = PolymarketSession({})
         self._publisher = publisher
         self._catalog = catalog
@@ -89,6 +114,8 @@ class LiveBooks:
         self._pong_s = pong_s
         self._unverified_s = unverified_s
         self._resync = resync
+        self._announce = announce
+        self._is_announced = False
         self._dials = 0
         self._wake = asyncio.Event()
         self._given_up = ""
@@ -96,6 +123,7 @@ class LiveBooks:
         self._yielded_ns = 0
         self._connected_s = 0.0
         self._least_delay_ms: int | None = None
+        self._lagging_since_s: float | None = None
         self.resync_wanted: set[MarketId] = set()
         """Markets whose books REST should bring."""
         self.wants_audit = False
@@ -128,6 +156,15 @@ class LiveBooks:
         """Whether an audit is wanted and every first book is here."""
         return self.wants_audit and self.is_connected and not self.session.market_ids(Phase.AWAITING)
 
+    def covers(self, other: "LiveBooks") -> bool:
+        """Whether every book that ``other`` may quote is here as well, and no older."""
+        mine, theirs = self.session, other.session
+        return self.is_connected and all(
+            (state := mine.book_state(market_id)) is not None and state.venue_ts_ms >= known.venue_ts_ms
+            for market_id in theirs.market_ids(Phase.LIVE)
+            if (known := theirs.book_state(market_id)) is not None
+        )
+
     def quote_state(self, market_id: MarketId) -> QuoteState | None:
         """Return the book when it may be quoted now."""
         state = self.session.book_state(market_id)
@@ -154,11 +191,12 @@ class LiveBooks:
         self.connection = f"{self._name}-{self._dials}"
         self._given_up = ""
         self.heard_s = self.verified_s = self._connected_s = self._clock.monotonic_s()
-        self.data_s = self._least_delay_ms = None
+        self.data_s = self._least_delay_ms = self._lagging_since_s = None
         self.lag_ms = 0
         self.session.connected()
         self._want_audit()
         self.is_connected = True
+        self._is_announced = False
         log.info("link.up", extra={"connection": self.connection})
         error = ""
         try:
@@ -244,13 +282,16 @@ class LiveBooks:
             self._act(self.session.due(now_s))
             if self.frames != frames:
                 frames, self.heard_s = self.frames, now_s
-                self._sample_lag()
+                self._sample_lag(now_s)
             if (count := sum(self.session.frames[name] for name in _DATA_FRAMES)) != data:
                 data = count
                 self.data_s = self.verified_s = now_s
             if self.session.frames["PONG"] != pongs:
                 pongs, pongs_s = self.session.frames["PONG"], now_s
             self._check_silence(now_s, pongs_s)
+            if not self._is_announced and not self.session.market_ids(Phase.AWAITING):
+                self._is_announced = True
+                self._announce()
             self._wake.clear()
             try:
                 async with asyncio.timeout(_TICK_S):
@@ -258,13 +299,19 @@ class LiveBooks:
             except TimeoutError:
                 continue
 
-    def _sample_lag(self) -> None:
+    def _sample_lag(self, now_s: float) -> None:
         newest = self.session.newest_times
         if newest is not None:
             venue_ts_ms, received_ts_ns = newest
             delay_ms = received_ts_ns // 1_000_000 - venue_ts_ms
             self._least_delay_ms = delay_ms if self._least_delay_ms is None else min(self._least_delay_ms, delay_ms)
             self.lag_ms = delay_ms - self._least_delay_ms
+        if self.lag_ms <= _MOST_LAG_MS:
+            self._lagging_since_s = None
+        elif self._lagging_since_s is None:
+            self._lagging_since_s = now_s
+        elif now_s - self._lagging_since_s > _LAGGING_S:
+            self._given_up = self._given_up or f"{self.lag_ms} ms behind the venue"
 
     def _check_silence(self, now_s: float, pongs_s: float) -> None:
         if now_s - pongs_s > self._pong_s:

@@ -1,7 +1,11 @@
 """The Polymarket feed, wired: discovery to the catalog, live pairs to subscriptions, books to quotes, and beats."""
 
 import asyncio
+import logging
 import sys
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
 from random import SystemRandom
 from uuid import uuid4
 
@@ -9,15 +13,18 @@ from websockets.asyncio.client import ClientConnection
 
 from services.polymarket_feed.audit import GRACE_S, Auditor
 from services.polymarket_feed.beat import beat
+from services.polymarket_feed.core import agreeing
 from services.polymarket_feed.discovery import Discovery
 from services.polymarket_feed.fleet import Fleet
-from services.polymarket_feed.live_books import LiveBooks
+from services.polymarket_feed.live_books import Gate, LiveBooks
 from services.polymarket_feed.settings import Settings
 from shared.contracts.streams import CATALOG, FEED_HEALTH
 from shared.domain.market import Venue
 from shared.io.bus import Identity, Outbox
+from shared.io.fees_file import FeeRate, read_fees
 from shared.io.http import HttpClient
 from shared.io.websocket import dial
+from shared.io.yaml_strict import YamlRefused
 from shared.runtime.catalog_repair import repair_catalog
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
@@ -27,6 +34,9 @@ from shared.runtime.run import run
 
 SERVICE = "polymarket_feed"
 _BEAT_S = 1.0
+_FAREWELL_S = 1.0
+
+log = logging.getLogger(__name__)
 
 
 async def main(settings: Settings, stopping: asyncio.Event) -> None:
@@ -35,23 +45,29 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     clock = SystemClock()
     identity = Identity(SERVICE, uuid4().hex[:12])
     outbox = Outbox(settings.redis_url, identity)
+    news = asyncio.Event()
+    numbers = count()
 
     def want_again() -> None:
-        fleet.want(pairs.markets(Venue.POLYMARKET), discovery.known)
+        wanted, refused = agreeing(pairs.pairs.values(), discovery.known)
+        if refused:
+            log.error("pairs.refused", extra={"markets": sorted(refused), "reason": "the listing names other tokens"})
+        fleet.want(wanted, discovery.known, discovery.neg_risk)
 
     def pairs_changed() -> None:
         want_again()
         publisher.publish_again()
 
-    def new_books(name: str) -> LiveBooks:
+    def new_books(name: str, gate: Gate) -> LiveBooks:
         return LiveBooks(
-            publisher,
+            gate,
             discovery,
             clock,
-            name=f"{identity.epoch}-{name}",
+            name=f"{identity.epoch}-{name}-{next(numbers)}",
             pong_s=settings.pong_s,
             unverified_s=max(2.0 * settings.audit_s, settings.audit_s + GRACE_S + 1.0),
             resync=auditor.resync,
+            announce=news.set,
         )
 
     async def open_link() -> ClientConnection:
@@ -75,10 +91,17 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             page_pause_s=settings.page_pause_ms / 1000,
             jitter=SystemRandom(),
             on_change=want_again,
+            rates=_category_rates(settings.fees_file),
         )
         async with asyncio.TaskGroup() as tasks:
             fleet = Fleet(
-                new_books, open_link, tasks, per_connection=settings.assets_per_connection, jitter=SystemRandom()
+                new_books,
+                open_link,
+                publisher,
+                tasks,
+                per_connection=settings.assets_per_connection,
+                renew_s=settings.renew_s,
+                jitter=SystemRandom(),
             )
             auditor = Auditor(clob, clock, lambda: fleet.connections, audit_s=settings.audit_s)
             running = [
@@ -90,10 +113,12 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                     repair_catalog(settings.redis_url, CATALOG[Venue.POLYMARKET], outbox, lambda: discovery.known)
                 ),
                 tasks.create_task(auditor.run()),
-                tasks.create_task(_beats(fleet, publisher, outbox, clock)),
+                tasks.create_task(_beats(fleet, publisher, outbox, clock, news)),
             ]
             await stopping.wait()
-            for task in running + fleet.running:
+            fleet.cancel()
+            await _withdraw(fleet, publisher)
+            for task in running:
                 task.cancel()
 
 
@@ -102,8 +127,30 @@ def cli() -> None:
     sys.exit(run(SERVICE, Settings, main))
 
 
-async def _beats(fleet: Fleet, publisher: QuotePublisher, outbox: Outbox, clock: Clock) -> None:
+def _category_rates(path: Path) -> tuple[FeeRate, ...]:
+    """Return the fallback rates; without them a market of unknown terms stays unpriced, and so alert-only as well."""
+    try:
+        return read_fees(path).polymarket
+    except (OSError, YamlRefused) as error:
+        log.error("fees.refused", extra={"file": str(path), "error": str(error)})
+        return ()
+
+
+async def _withdraw(fleet: Fleet, publisher: QuotePublisher) -> None:
+    """Withdraw every quote before the end: nobody keeps these books up any more."""
+    for books in fleet.connections:
+        publisher.stale(books.session.market_ids(), "the feed is stopping")
+    with suppress(TimeoutError):  # Redis is away: the quotes then end by their age
+        async with asyncio.timeout(_FAREWELL_S):
+            await publisher.flushed()
+
+
+async def _beats(fleet: Fleet, publisher: QuotePublisher, outbox: Outbox, clock: Clock, news: asyncio.Event) -> None:
+    """Beat each second, and at once when a connection has become live."""
     while True:
+        news.clear()
         for books in fleet.connections:
             outbox.put(FEED_HEALTH, beat(books, clock, quotes=publisher.quotes))
-        await asyncio.sleep(_BEAT_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BEAT_S):
+                await news.wait()

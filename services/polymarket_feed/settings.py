@@ -1,5 +1,6 @@
 """What the Polymarket feed is told: addresses, and how it paces itself. There is no key."""
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -25,6 +26,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Pause between two pages, to stay far inside the public limit."""
     audit_s: int = 30
     """Pause between two comparisons of every book with REST."""
+    fees_file: Path = Path(__file__).parents[2] / "mappings" / "fees.yaml"
+    """What categories pay, for markets that name no fee of their own."""
+    renew_s: int = 1_200
+    """Another connection takes over from each after half to one and a half times this long."""
     pong_s: int = 30
     """No PONG for this long: the connection is dead."""
 
@@ -35,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ("REFRESH_S", self.refresh_s, 1, 86_400),
             ("PAGE_PAUSE_MS", self.page_pause_ms, 0, 60_000),
             ("AUDIT_S", self.audit_s, 1, 60),
+            ("RENEW_S", self.renew_s, 1, 86_400),
             ("PONG_S", self.pong_s, 1, 600),
         ):
             if not least <= value <= most:

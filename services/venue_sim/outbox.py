@@ -38,12 +38,16 @@ class Outbox:
             return
         if len(self._frames) >= self._limit_frames:
             self.overflowed = True
-            self._frames.clear()
-            self._cut()  # closing in good order would wait behind what the client does not read
+            self.cut()  # closing in good order would wait behind what the client does not read
             return
         self._frames.append(frame)
         self._stats.frames += 1
         self._filled.set()
+
+    def cut(self) -> None:
+        """Lose the connection without a close frame."""
+        self._frames.clear()
+        self._cut()
 
     async def deliver(self, frame: bytes) -> None:
         """Queue one text frame as soon as the client has taken most of what is waiting."""

@@ -14,6 +14,7 @@ from services.venue_sim.engine import SimBook
 from services.venue_sim.faults import FaultKind, Faults
 from services.venue_sim.markets import TRADABLE, Operation, PolymarketMarket, SimMarket
 from services.venue_sim.polymarket_catalog import Json, LastTrade
+from services.venue_sim.polymarket_faults import Mischief, rest_faults
 from services.venue_sim.polymarket_lifecycle import market_resolved, new_market
 from services.venue_sim.polymarket_objects import gamma_event, gamma_market_alone
 from services.venue_sim.polymarket_rest import add_routes, is_order
@@ -68,9 +69,13 @@ class LiveVenue:
         self._now_ms = now_ms
         self._faults = Faults() if faults is None else faults
         self._faults.declare(FREEZE, EMPTY_DUMP, DROP_CHANGE, WRONG_HASH)
+        self._mischief = Mischief(self._faults)
         self._trade_delay_s = trade_delay_s
         self._list(world.polymarket_markets.values())
-        self.channel = MarketChannel(self._dump, stats=stats, queue_limit_frames=queue_limit_frames)
+        self.channel = MarketChannel(
+            self._dump, stats=stats, queue_limit_frames=queue_limit_frames, is_mute=lambda: self._mischief.is_mute
+        )
+        self._faults.watch(self._cut_connection)
         world.subscribe(self._on_operation)
         world.subscribe_closings(self._on_closing)
 
@@ -107,7 +112,10 @@ class LiveVenue:
     def event(self, event_id: str) -> Json | None:
         """One event with its markets."""
         group = self._by_event.get(event_id)
-        return gamma_event(group[0].event, group, now_ms=self._now_ms()) if group else None
+        if not group:
+            return None
+        event = gamma_event(group[0].event, group, now_ms=self._now_ms())
+        return {**event, "markets": [self._mischief.listed(market) for market in event["markets"]]}
 
     def market_ids(self) -> Sequence[str]:
         """Every market of the world."""
@@ -118,7 +126,8 @@ class LiveVenue:
         market = self._markets.get(gamma_id)
         if market is None:
             return None
-        return gamma_market_alone(market, self._by_event[market.event.event_id], now_ms=self._now_ms())
+        group = self._by_event[market.event.event_id]
+        return self._mischief.listed(gamma_market_alone(market, group, now_ms=self._now_ms()))
 
     def event_id_of_slug(self, slug: str) -> str | None:
         """The event with this slug."""
@@ -224,13 +233,15 @@ class LiveVenue:
     def _snapshot(self, token_id: str) -> bytes:
         gamma_id = self._tokens[token_id]
         book = self._books[gamma_id]
-        return frames.snapshot(book, book.token_ids.index(token_id), self._changed_ms[gamma_id])
+        frame = frames.snapshot(book, book.token_ids.index(token_id), self._changed_ms[gamma_id])
+        return self._mischief.named(frame, book.token_ids)
 
     def _on_operation(self, operation: Operation) -> None:
         if not isinstance(operation.market, PolymarketMarket):
             return
         gamma_id = operation.market.gamma_id
         book = self._books[gamma_id]
+        repeated = self._present_books(gamma_id) if self._mischief.repeats_old_book else None
         top_moved = frames.apply(book, operation)
         self._changed_ms[gamma_id] = operation.at_ms
         if operation.trade is not None:
@@ -239,14 +250,27 @@ class LiveVenue:
         if not clients or self._faults.active(FREEZE.name):
             return
         self._send_burst(book, clients, frames.burst(book, operation, top_moved=top_moved))
+        if repeated is not None:
+            self._send_per_token(book, repeated)
+
+    def _present_books(self, gamma_id: str) -> frames.TokenFrames:
+        book, at_ms = self._books[gamma_id], self._changed_ms[gamma_id]
+        yes, no = book.hashes(at_ms)
+        return frames.book_after_trade(book, 0, yes, at_ms), frames.book_after_trade(book, 1, no, at_ms)
+
+    def _cut_connection(self) -> None:
+        if self.channel.clients and self._mischief.cuts_connection:
+            next(iter(self.channel.clients)).outbox.cut()
 
     def _send_burst(self, book: MirroredBook, clients: Sequence[Client], burst: frames.Burst) -> None:
-        for frame in burst.changes:
+        top_moved = burst.bests is not None
+        for frame in self._mischief.changes(burst.changes, top_moved=top_moved or len(burst.changes) > 1):
             if self._faults.take(DROP_CHANGE.name):
                 continue
             spoilt = spoil_hashes(frame) if self._faults.take(WRONG_HASH.name) else frame
+            named = self._mischief.named(spoilt, book.token_ids)
             for client in clients:
-                client.outbox.push(spoilt)
+                client.outbox.push(named)
         if burst.books is not None:
             self._send_per_token(book, burst.books)
         if burst.bests is not None:
@@ -258,7 +282,7 @@ class LiveVenue:
         for token_id, frame in zip(book.token_ids, pair, strict=True):
             for client in self.channel.holders((token_id,)):
                 if client.custom or not custom_only:
-                    client.outbox.push(frame)
+                    client.outbox.push(self._mischief.named(frame, book.token_ids))
 
     def _report_later(self, book: MirroredBook, pair: frames.TokenFrames) -> None:
         loop = asyncio.get_running_loop()
@@ -286,6 +310,7 @@ def create_app(
     ``now_ms`` is the venue's clock (Unix milliseconds). The ``LiveVenue`` is under the key ``VENUE``.
     """
     stats = Stats() if stats is None else stats
+    faults = Faults() if faults is None else faults
     venue = LiveVenue(
         world,
         now_ms=now_ms,
@@ -294,7 +319,7 @@ def create_app(
         trade_delay_s=trade_delay_s,
         queue_limit_frames=queue_limit_frames,
     )
-    app = web.Application(client_max_size=1 << 20, middlewares=[counting(stats, is_order)])
+    app = web.Application(client_max_size=1 << 20, middlewares=[counting(stats, is_order), rest_faults(faults)])
     app[VENUE] = venue
     add_routes(app, venue, now_ms)
     app.router.add_get("/ws/market", venue.channel.handle)

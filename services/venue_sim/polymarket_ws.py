@@ -39,13 +39,20 @@ class MarketChannel:
     """
 
     def __init__(
-        self, on_subscribed: OnSubscribed, *, stats: Stats | None = None, queue_limit_frames: int = 100_000
+        self,
+        on_subscribed: OnSubscribed,
+        *,
+        stats: Stats | None = None,
+        queue_limit_frames: int = 100_000,
+        is_mute: Callable[[], bool] = lambda: False,
     ) -> None:
         self._on_subscribed = on_subscribed
         self._stats = Stats() if stats is None else stats
         self._queue_limit_frames = queue_limit_frames
+        self._is_mute = is_mute
         self._holders: dict[str, list[Client]] = {}
-        self.clients: set[Client] = set()
+        self.clients: dict[Client, None] = {}
+        """Everybody who is connected, the oldest first."""
         self.slow_clients_dropped = 0
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
@@ -58,14 +65,14 @@ class MarketChannel:
         client = Client(Outbox(ws, self._stats, transport.abort, limit_frames=self._queue_limit_frames))
         self._stats.connections += 1
         self._stats.open_connections += 1
-        self.clients.add(client)
+        self.clients[client] = None
         sending = asyncio.create_task(client.outbox.run())
         try:
             async for message in ws:
                 if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                    self._receive(client, message.data)
+                    self.receive(client, message.data)
         finally:
-            self._forget(client)
+            self.forget(client)
             self._stats.open_connections -= 1
             sending.cancel()
             [ended] = await asyncio.gather(sending, return_exceptions=True)
@@ -80,9 +87,11 @@ class MarketChannel:
             return found[0]
         return list(dict.fromkeys(client for clients in found for client in clients))
 
-    def _receive(self, client: Client, data: str | bytes) -> None:
+    def receive(self, client: Client, data: str | bytes) -> None:
+        """Act on one message of a client."""
         if data in ("PING", b"PING"):
-            client.outbox.push(b"PONG")
+            if not self._is_mute():
+                client.outbox.push(b"PONG")
             return
         try:
             command = msgspec.json.decode(data)
@@ -117,9 +126,10 @@ class MarketChannel:
             if not holders:
                 del self._holders[token]
 
-    def _forget(self, client: Client) -> None:
+    def forget(self, client: Client) -> None:
+        """A connection has ended."""
         self._remove(client, set(client.tokens))
-        self.clients.discard(client)
+        del self.clients[client]
         self.slow_clients_dropped += client.outbox.overflowed
 
 

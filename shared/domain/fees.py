@@ -36,6 +36,9 @@ class PolymarketFees(msgspec.Struct, frozen=True, kw_only=True, tag="polymarket"
     """Which of the venue's fields the terms came from, and when."""
 
 
+FALLBACK_SOURCE = "mappings/fees.yaml"
+"""What the source of a fee begins with when no field of the venue named it: its market is alert-only."""
+
 FeeSchedule = KalshiFees | PolymarketFees
 
 

@@ -76,6 +76,7 @@ class QuotePublisher:
         self._encoder = msgspec.json.Encoder()
         self._sizes: dict[int, str] = {}
         self._scheduled = False
+        self._answered = asyncio.Event()
         self.quotes = 0
         """Quotes written since the start."""
         self.conflated = 0
@@ -115,6 +116,12 @@ class QuotePublisher:
             writer.id_ms = newest_ms[writer.stream_name] + 1
         await self._pipe.run()
 
+    async def flushed(self) -> None:
+        """Wait until Redis has confirmed everything that was marked so far; bound it, for Redis may be away."""
+        while self._stale or self._dirty or self._pipe.in_flight:
+            self._answered.clear()
+            await self._answered.wait()
+
     def publish_again(self) -> None:
         """Say everything anew, as after a lost link or when partitions changed."""
         self._stale = {**self._withheld, **self._stale}
@@ -127,6 +134,7 @@ class QuotePublisher:
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _schedule_if_marked(self) -> None:
+        self._answered.set()
         if self._dirty or self._stale:
             self._schedule()
 

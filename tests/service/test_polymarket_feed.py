@@ -282,6 +282,31 @@ async def test_a_frozen_connection_is_withdrawn_and_then_rest_speaks_until_the_s
         assert await it.untrue() == []
 
 
+async def test_connections_are_renewed_without_any_quote_being_withdrawn(redis_url: str) -> None:
+    async with rig(redis_url, renew_s=1) as it:
+        await until(it.all_quoted)
+
+        async def renewed() -> bool:
+            return len({quote.connection for quote in await it.quotes()}) >= 3
+
+        await until(renewed)
+        it.paused = True
+        await until(it.latest_agree)
+        assert await it.stale() == []
+        assert await it.untrue() == []
+
+
+async def test_an_orderly_stop_withdraws_every_quote(redis_url: str) -> None:
+    async with rig(redis_url) as it:
+        await until(it.all_quoted)
+        redis = connect(redis_url, Profile.WRITER)
+    it.redis = redis
+    stale = await it.stale()
+    assert {m for one in stale for m in one.market_ids} == set(it.world.polymarket_markets)
+    assert {one.reason for one in stale} == {"the feed is stopping"}
+    await redis.aclose()
+
+
 async def test_a_lost_connection_makes_quotes_stale_until_new_books_come(redis_url: str) -> None:
     async with rig(redis_url) as it:
         await until(it.all_quoted)

@@ -3,9 +3,10 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from aiohttp.test_utils import TestServer
 from services.polymarket_feed.discovery import Discovery, ListingFailed
 from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
 from shared.contracts.streams import CATALOG, FIELD
-from shared.domain.fees import PolymarketFees
+from shared.domain.fees import FALLBACK_SOURCE, PolymarketFees
 from shared.domain.market import MarketId, Venue
 from shared.io.bus import Identity, Outbox, Profile, connect
+from shared.io.fees_file import FeeRate, read_fees
 from shared.io.http import HttpClient
 from shared.testing.clock import FakeClock
 
@@ -88,7 +90,7 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(gamma: Gamma, redis_url: str) -> AsyncIterator[Rig]:
+async def rig(gamma: Gamma, redis_url: str, rates: Sequence[FeeRate] = ()) -> AsyncIterator[Rig]:
     app = web.Application()
     app.router.add_get("/events/keyset", gamma.events)
     app.router.add_get("/clob-markets/{condition}", gamma.clob_market)
@@ -98,7 +100,9 @@ async def rig(gamma: Gamma, redis_url: str) -> AsyncIterator[Rig]:
 
     async with TestServer(app) as server, HttpClient(str(server.make_url("/"))) as client:
         outbox = Outbox(redis_url, Identity("test", "1"))
-        discovery = Discovery(client, client, outbox, FakeClock(), page_pause_s=0, jitter=NoWait(), on_change=changed)
+        discovery = Discovery(
+            client, client, outbox, FakeClock(), page_pause_s=0, jitter=NoWait(), on_change=changed, rates=rates
+        )
         redis = connect(redis_url, Profile.WRITER)
         it = Rig(discovery, outbox, redis)
         writing = asyncio.create_task(outbox.run())
@@ -198,6 +202,18 @@ async def test_a_missing_schedule_is_asked_of_the_clob_once_and_stays_unknown_wh
         gamma.pages, gamma.fee = [[gamma_market(2, feesEnabled=True)]], {"tbf": 1000}
         await it.discovery.refresh()
         assert it.discovery.known[MarketId(condition(2))].fees is None
+
+
+async def test_what_neither_gamma_nor_the_clob_prices_costs_what_its_category_pays(redis_url: str) -> None:
+    gamma = Gamma([gamma_market(1, feesEnabled=True, feeSchedule=None, takerBaseFee=1000)])
+    gamma.fee = {"tbf": 1000}
+    rates = read_fees(Path(__file__).parents[2] / "mappings" / "fees.yaml").polymarket
+    async with rig(gamma, redis_url, rates=rates) as it:
+        await it.discovery.refresh()
+        fees = it.discovery.known[MarketId(condition(1))].fees
+        assert isinstance(fees, PolymarketFees)
+        assert fees.source.startswith(FALLBACK_SOURCE)
+        assert fees.rate == Decimal("0.07")
 
 
 async def test_what_the_stream_says_about_a_market_reaches_the_catalog_at_once(redis_url: str) -> None:

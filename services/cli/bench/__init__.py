@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.bench import pipeline
+from services.cli.bench import kalshi, pipeline, polymarket
 from services.cli.output import write_json
 
 app = typer.Typer(help="Figures beside a naive baseline, measured in the same run.", no_args_is_help=True)
@@ -28,3 +28,33 @@ def pipeline_command(
         write_json(report)
     else:
         pipeline.print_report(report)
+
+
+@app.command("kalshi")
+def kalshi_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    messages: Annotated[int, typer.Option(min=1_000, help="Frames in one repetition.")] = 30_000,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of each contestant, interleaved.")] = 5,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Kalshi frames to best prices, in messages per second, beside the naive way and pykalshi where installed."""
+    report = kalshi.measure(messages=messages, repetitions=repetitions, seed=seed)
+    if as_json:
+        write_json(report)
+    else:
+        kalshi.print_report(report)
+
+
+@app.command("polymarket")
+def polymarket_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    frames: Annotated[int, typer.Option(min=1_000, help="Frames of one round.")] = 20_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; the best of each counts.")] = 5,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """CPU from JSON to verified book to best price, with and without hashes, beside naive code and polyws."""
+    report = polymarket.measure(frames=frames, rounds=rounds, seed=seed)
+    if as_json:
+        write_json(report)
+    else:
+        polymarket.print_report(report)

@@ -4,7 +4,7 @@ Kalshi OpenAPI 3.34.0 and recordings of 2026-06 to 2026-08, read 2026-11-21. Par
 missing and strict about numbers; an object that cannot be used is refused alone, with its reason.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple, get_args
@@ -16,7 +16,7 @@ from shared.domain.fees import KalshiFees, KalshiFeeType
 from shared.domain.market import Market, MarketId, MarketStatus, PriceStep, Venue
 from shared.domain.numbers import LEVEL_PRICE_E4, SIZE_E6, NumberRefused, decimal_from_text
 from shared.venues.kalshi import schema
-from shared.venues.kalshi.schema import UNREADABLE, RestEvent, RestLevels, RestMarket, RestSeries
+from shared.venues.kalshi.schema import UNREADABLE, PriceRange, RestEvent, RestLevels, RestMarket, RestSeries
 
 SIZE_STEP_CONTRACTS = Decimal("0.01")
 """Every market trades hundredths of a contract since 2026-04."""
@@ -202,6 +202,14 @@ def fees(
     )
 
 
+def price_steps(ranges: Iterable[PriceRange]) -> tuple[PriceStep, ...]:
+    """Return the price grid that these ranges describe; nothing when one of them is no number."""
+    try:
+        return _steps(ranges)
+    except NumberRefused:
+        return ()
+
+
 def _sources(event: RestEvent, series: RestSeries | None) -> str:
     named = event.settlement_sources or (series.settlement_sources if series is not None else None) or ()
     return "; ".join(filter(None, (source.name or source.url for source in named)))
@@ -217,16 +225,17 @@ def _strike(rest: RestMarket) -> Decimal | None:
 
 
 def _price_steps(rest: RestMarket) -> tuple[PriceStep, ...]:
-    return (
-        tuple(
-            PriceStep(
-                start_dollars=decimal_from_text(stretch.start),
-                end_dollars=decimal_from_text(stretch.end),
-                step_dollars=decimal_from_text(stretch.step),
-            )
-            for stretch in rest.price_ranges or ()
+    return _steps(rest.price_ranges or ()) or _WHOLE_CENTS
+
+
+def _steps(ranges: Iterable[PriceRange]) -> tuple[PriceStep, ...]:
+    return tuple(
+        PriceStep(
+            start_dollars=decimal_from_text(stretch.start),
+            end_dollars=decimal_from_text(stretch.end),
+            step_dollars=decimal_from_text(stretch.step),
         )
-        or _WHOLE_CENTS
+        for stretch in ranges
     )
 
 

@@ -37,6 +37,8 @@ class Command(msgspec.Struct, kw_only=True):
     sid: int = 0
     """0 for a subscription that has no sid yet."""
     sent_ns: int
+    again_ns: int = 0
+    """When to say it anew unless it is answered, because a part of it was refused; 0 for never."""
     waiting: set[MarketId]
     """Of ``get_snapshot``: the markets whose snapshot has not come."""
 

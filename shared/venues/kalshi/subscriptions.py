@@ -186,6 +186,10 @@ class Subscriptions:
         if not self._connected:
             return
         for command in list(self._pending.values()):
+            if command.again_ns and now_ns >= command.again_ns:
+                del self._pending[command.id]
+                self._send(command.kind, command.tickers, sid=command.sid)
+                continue
             if now_ns - command.sent_ns > ACK_WITHIN_NS and command.kind not in _SNAPSHOTS:
                 self.events.append(LinkUnusable(f"no answer to {command.kind} {command.id} within 10 s"))
                 return
@@ -351,7 +355,8 @@ class Subscriptions:
         if culprits and len(culprits) < len(command.tickers):
             self._refuse(subscription, culprits, code=code, text=text)
             command.tickers = tuple(ticker for ticker in command.tickers if ticker not in named)
-            self._pending[command.id] = command  # the others are still to be acknowledged
+            command.again_ns = self.now_ns + _SECOND_NS
+            self._pending[command.id] = command  # the others may still be acknowledged, or were refused with it
             return
         if len(command.tickers) == 1 or culprits:
             self._refuse(subscription, command.tickers, code=code, text=text)

@@ -95,6 +95,8 @@ class AssetBook:
         "_told_hash",
         "book",
         "changed",
+        "is_doubted",
+        "is_proving",
         "is_queued",
         "is_said_missing",
         "is_streamed",
@@ -127,6 +129,10 @@ class AssetBook:
         self.timestamp = ""
         self.received_ts_ns = 0
         self.verified: Verified = "top"
+        self.is_doubted = False
+        """Whether the newest hash did not match after hashes that did: a message is on its way, or was missed."""
+        self.is_proving = False
+        """Whether the last hash that could be decided matched."""
         self.is_queued = False
         self.is_said_missing = False
         self.is_streamed = False
@@ -142,6 +148,12 @@ class AssetBook:
     def is_checkable(self) -> bool:
         """Whether the newest message carried a hash and everything it covers is known."""
         return self._hashed is not None and self._told_hash is not None
+
+    def is_proved_by(self, sent_hash: str | None, ts_ms: int) -> bool:
+        """Whether the book already has this hash at this time, so that the same book sent whole says nothing new."""
+        return (
+            self.verified == "hash" and ts_ms == self.ts_ms and sent_hash is not None and sent_hash == self._told_hash
+        )
 
     @property
     def is_crossed_or_locked(self) -> bool:

@@ -105,17 +105,28 @@ class SideFragments:
 class HashedBook:
     """A book's text, ready to be hashed at any moment for any candidate of the trade price."""
 
-    __slots__ = ("asks", "bids", "terms")
+    __slots__ = ("_closing", "_head", "_terms", "asks", "bids")
 
     def __init__(self, terms: BookTerms) -> None:
         self.terms = terms
         self.bids = SideFragments()
         self.asks = SideFragments()
 
+    @property
+    def terms(self) -> BookTerms:
+        """What the hash covers besides the levels."""
+        return self._terms
+
+    @terms.setter
+    def terms(self, terms: BookTerms) -> None:
+        self._terms = terms
+        self._head, self._closing = _head(terms), _closing(terms)
+
     def matching_trade_price(self, sent_hash: str, timestamp: str, candidates: Iterable[str]) -> str | None:
         """Return the first of ``candidates`` with which the book hashes to ``sent_hash``, None when none does."""
-        opening = _opening(self.terms, timestamp, self.bids.fragments, self.asks.fragments)
-        opened = sha1(opening, usedforsecurity=False)
+        bids, asks = ",".join(self.bids.fragments), ",".join(self.asks.fragments)
+        opening = f'{self._head}{timestamp}","hash":"","bids":[{bids}],"asks":[{asks}]{self._closing}'
+        opened = sha1(opening.encode(), usedforsecurity=False)
         for last_trade_price in candidates:
             closed = opened.copy()
             closed.update(b'%b"}' % last_trade_price.encode())
@@ -125,13 +136,19 @@ class HashedBook:
 
 
 def _opening(terms: BookTerms, timestamp: str, bids: Iterable[str], asks: Iterable[str]) -> bytes:
-    text = (
-        f'{{"market":{_quoted(terms.market)},"asset_id":{_quoted(terms.asset_id)},"timestamp":"{timestamp}",'
-        f'"hash":"","bids":[{",".join(bids)}],"asks":[{",".join(asks)}],'
-        f'"min_order_size":"{terms.min_order_size}","tick_size":"{terms.tick_size}",'
-        f'"neg_risk":{"true" if terms.neg_risk else "false"},"last_trade_price":"'
+    sides = f'"hash":"","bids":[{",".join(bids)}],"asks":[{",".join(asks)}]'
+    return f'{_head(terms)}{timestamp}",{sides}{_closing(terms)}'.encode()
+
+
+def _head(terms: BookTerms) -> str:
+    return f'{{"market":{_quoted(terms.market)},"asset_id":{_quoted(terms.asset_id)},"timestamp":"'
+
+
+def _closing(terms: BookTerms) -> str:
+    return (
+        f',"min_order_size":"{terms.min_order_size}","tick_size":"{terms.tick_size}"'
+        f',"neg_risk":{"true" if terms.neg_risk else "false"},"last_trade_price":"'
     )
-    return text.encode()
 
 
 def _quoted(text: str) -> str:

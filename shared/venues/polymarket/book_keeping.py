@@ -4,6 +4,9 @@ The keeper is told what the venue said, message by message, and tells what follo
 know frames or subscriptions. The rules, from the venue's recorded messages (May to September 2026):
 
 - a change is applied at once; the book is quoted when its own top equals the told one and it is not crossed;
+- a book whose hashes matched so far is held back when one does not: a burst can have the right top early, and below
+  the top a message may be missing. That ends when a hash matches, when REST answers, or after a second;
+- the first book of a connection that does not have its hash is held back in the same way;
 - a burst that has not ended after 250 ms, or when the next operation begins, lost a message;
 - what is older than what was applied is dropped; equal timestamps are usual;
 - a number that the gate refuses leaves the book unknown, so it is lost.
@@ -30,13 +33,15 @@ from shared.venues.polymarket.schema import (
 
 HOLD_S = 0.25
 """A burst that has not ended after this long lost a message."""
+DOUBT_S = 1.0
+"""A book whose hash stopped matching is quoted by its top again when REST has not said more after this long."""
 SNAPSHOT_S = 10.0
 """A subscribed token without a book after this long is asked for again."""
 
 _TIMESTAMP_DIGITS = 16
 
 # Members of an Enum cost a slow look-up each time in Python 3.11; the hot loop compares with these.
-_AWAITING, _LIVE, _LOST, _ENDED = Phase.AWAITING, Phase.LIVE, Phase.LOST, Phase.ENDED
+_AWAITING, _LIVE, _HELD, _LOST, _ENDED = Phase.AWAITING, Phase.LIVE, Phase.HELD, Phase.LOST, Phase.ENDED
 
 
 class BookKeeper:
@@ -56,6 +61,7 @@ class BookKeeper:
         self._by_condition: dict[str, AssetBook] = {}
         self._to_prove: list[AssetBook] = []
         self._undecided: dict[AssetBook, float | None] = {}
+        self._doubted: dict[AssetBook, float | None] = {}
         self._held: dict[AssetBook, float | None] = {}
         self._awaited: dict[AssetBook, float | None] = {}
 
@@ -130,6 +136,12 @@ class BookKeeper:
         if ts_ms < asset.ts_ms:
             self.refused[Refusal.OLDER] += 1
             return
+        if asset.phase is _LIVE and asset.is_proved_by(message.hash, ts_ms):
+            self.hash_matches += 1
+            asset.updates += 1
+            asset.received_ts_ns = received_ts_ns
+            self.events.append(asset.changed)
+            return
         tick_size = message.tick_size or asset.terms.tick_size
         terms = msgspec.structs.replace(asset.terms, tick_size=tick_size)
         asset.learn(terms, last_trade_price=message.last_trade_price)
@@ -138,8 +150,9 @@ class BookKeeper:
         except NumberRefused:
             self._refuse_change(asset, Refusal.BAD_NUMBER)
             return
+        is_first = asset.phase is _AWAITING
         asset.is_streamed = True
-        self.take_whole(asset, received_ts_ns, "top")
+        self.take_whole(asset, received_ts_ns, "top", is_believed=not is_first or self._has_its_hash(asset))
         self._queue_proof(asset)
 
     def on_trade(self, message: LastTrade) -> None:
@@ -162,7 +175,7 @@ class BookKeeper:
             return
         asset.learn_tick_size(message.new_tick_size)
         self.events.append(TickSizeChanged(asset.terms.market_id, message.new_tick_size))
-        self.want_resync([asset], "tick size changed")
+        self.ask_rest([asset], "tick size changed")
 
     def on_resolved(self, message: MarketResolved) -> None:
         """The market is over; its book is gone for good."""
@@ -197,6 +210,8 @@ class BookKeeper:
             self.lose(asset, "burst did not end")
         for asset in _overdue(self._undecided, now_s, HOLD_S):
             self._count_miss(asset)
+        for asset in _overdue(self._doubted, now_s, DOUBT_S):
+            self.end_doubt(asset)
         missing = _overdue(self._awaited, now_s, SNAPSHOT_S)
         if missing:
             self._say_missing([asset for asset in missing if not asset.is_said_missing])
@@ -220,19 +235,33 @@ class BookKeeper:
         self.lose(asset, Refusal.WRONG_MARKET.value)
         return True
 
-    def take_whole(self, asset: AssetBook, received_ts_ns: int, verified: Verified) -> None:
-        """A complete book was put in place: quote it, unless it is itself crossed."""
+    def take_whole(
+        self, asset: AssetBook, received_ts_ns: int, verified: Verified, *, is_believed: bool = True
+    ) -> None:
+        """A complete book was put in place: quote it, unless it is itself crossed or ``is_believed`` is false."""
         asset.updates += 1
         asset.received_ts_ns = received_ts_ns
         asset.verified = verified
+        asset.is_doubted = False
+        self._doubted.pop(asset, None)
         self._awaited.pop(asset, None)
         self._held.pop(asset, None)
         if asset.is_crossed_or_locked:
             asset.phase = Phase.HELD
             self._held[asset] = None
-        else:
+        elif is_believed:
             asset.phase = Phase.LIVE
             self.events.append(asset.changed)
+        else:
+            asset.phase = Phase.LIVE
+            asset.is_doubted = True
+            self._doubted[asset] = None
+            self.ask_rest([asset], "the first book does not have its hash")
+
+    @staticmethod
+    def _has_its_hash(asset: AssetBook) -> bool:
+        """Whether the hash says so, or cannot be checked: it also covers which of the two tokens this is."""
+        return not asset.is_checkable or asset.prove() is Proof.MATCHED
 
     def lose(self, asset: AssetBook, reason: str) -> None:
         """The book may not be used until it is whole again; say so once."""
@@ -245,10 +274,14 @@ class BookKeeper:
         self.want_resync([asset], reason)
 
     def want_resync(self, assets: list[AssetBook], reason: str) -> None:
-        """Ask for these books from REST."""
+        """A message about these books must have been lost: count that, and ask REST for them."""
         if assets:
             self.resyncs += len(assets)
-            self.events.append(ResyncWanted(_market_ids(assets), reason))
+            self.ask_rest(assets, reason)
+
+    def ask_rest(self, assets: list[AssetBook], reason: str) -> None:
+        """Let REST say whether these books are right."""
+        self.events.append(ResyncWanted(_market_ids(assets), reason))
 
     def _judge(self, asset: AssetBook, change: Change | None, timestamp: str, ts_ms: int) -> None:
         """After an operation's change, or one of a burst's: may the book be quoted?"""
@@ -303,6 +336,7 @@ class BookKeeper:
             is_early = False
         if asset.prove() is Proof.UNDECIDED:
             asset.undecided_ts_ms = asset.ts_ms
+            asset.is_doubted = asset.is_doubted or asset.is_proving
             self._undecided.setdefault(asset, None)
             return
         self._undecided.pop(asset, None)
@@ -310,7 +344,10 @@ class BookKeeper:
         self.hash_early += is_early
         asset.misses = 0
         asset.verified = "hash"
-        if asset.phase in (Phase.HELD, Phase.LOST) and not asset.is_crossed_or_locked:
+        asset.is_proving = True
+        if asset.is_doubted:
+            self.end_doubt(asset)
+        if asset.phase in (_HELD, _LOST) and not asset.is_crossed_or_locked:
             self._release(asset)
             self.events.append(asset.changed)
 
@@ -318,8 +355,19 @@ class BookKeeper:
         self._undecided.pop(asset, None)
         self.hash_mismatches += 1
         asset.misses += 1
-        if asset.misses % asset.misses_allowed == 0:
-            self.want_resync([asset], f"{asset.misses} hashes in a row did not match")
+        if asset.is_proving:
+            asset.is_proving = False
+            self._doubted[asset] = None
+            self.ask_rest([asset], "a hash did not match")
+        elif asset.misses % asset.misses_allowed == 0:
+            self.ask_rest([asset], f"{asset.misses} hashes in a row did not match")
+
+    def end_doubt(self, asset: AssetBook) -> None:
+        """What can be said about the book has been said: it may be quoted again."""
+        asset.is_doubted = False
+        self._doubted.pop(asset, None)
+        if asset.phase is _LIVE:
+            self.events.append(asset.changed)
 
     def _release(self, asset: AssetBook) -> None:
         asset.phase = Phase.LIVE
@@ -338,7 +386,7 @@ class BookKeeper:
         self.lose(asset, refusal.value)
 
     def _forget_timers(self, asset: AssetBook) -> None:
-        for waiting in (self._undecided, self._held, self._awaited):
+        for waiting in (self._undecided, self._doubted, self._held, self._awaited):
             waiting.pop(asset, None)
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 import msgspec
 
 from shared.domain.numbers import LEVEL_PRICE_E4, SIZE_E6, NumberRefused
-from shared.venues.polymarket.asset_book import AssetBook, Phase
+from shared.venues.polymarket.asset_book import AssetBook, Phase, Proof
 from shared.venues.polymarket.book_keeping import BookKeeper, timestamp_ms
 from shared.venues.polymarket.rest import RestBook
 from shared.venues.polymarket.schema import Level, Refusal
@@ -46,10 +46,13 @@ def apply_rest_book(keeper: BookKeeper, rest: RestBook, received_ts_ns: int) -> 
         if asset.phase is Phase.LIVE and agrees:
             asset.forgive_misses()
             _learn(asset, rest)
+            if asset.is_doubted:
+                keeper.end_doubt(asset)
         elif is_proved_newest or ts_ms < asset.ts_ms:
             keeper.refused[Refusal.OLDER] += 1
             return RestVerdict.OLDER
         else:
+            keeper.resyncs += asset.phase is Phase.LIVE and asset.misses > 0
             _replace(keeper, asset, rest, ts_ms, received_ts_ns)
     except NumberRefused:
         keeper.refused[Refusal.BAD_NUMBER] += 1
@@ -82,6 +85,7 @@ def _replace(keeper: BookKeeper, asset: AssetBook, rest: RestBook, ts_ms: int, r
     asset.replace(rest.bids, rest.asks, timestamp=rest.timestamp, ts_ms=ts_ms, sent_hash=rest.hash)
     keeper.take_whole(asset, received_ts_ns, "rest")
     asset.misses = 0
+    asset.is_proving = asset.is_checkable and asset.prove() is Proof.MATCHED
 
 
 def _learn(asset: AssetBook, rest: RestBook) -> None:

@@ -174,7 +174,7 @@ class PolymarketSession:
     def book_state(self, market_id: MarketId) -> BookState | None:
         """Return the book to quote, None while it may not be: no book yet, inside a burst, lost or ended."""
         asset = self._keeper.by_market.get(market_id)
-        if asset is None or asset.phase is not Phase.LIVE:
+        if asset is None or asset.phase is not Phase.LIVE or asset.is_doubted:
             return None
         return BookState(asset.book, asset.ts_ms, asset.received_ts_ns, asset.verified, asset.updates)
 
@@ -196,6 +196,11 @@ class PolymarketSession:
         """Return the tokens whose live books this connection keeps."""
         assets = self._keeper.assets.values()
         return [asset.token_id for asset in assets if asset.phase is Phase.LIVE and asset.is_streamed]
+
+    def unsure_ids(self) -> list[MarketId]:
+        """Return the markets whose books are lost or in doubt: REST may know better."""
+        assets = self._keeper.assets.values()
+        return [asset.terms.market_id for asset in assets if asset.phase is Phase.LOST or asset.is_doubted]
 
     def rest_only_tokens(self) -> list[str]:
         """Return the tokens whose books live on REST alone, because this connection brought nothing for them."""
@@ -230,7 +235,7 @@ class PolymarketSession:
 
     @property
     def resyncs(self) -> int:
-        """How many books were asked for again."""
+        """How many books were put right by REST, or lost, because a message about them did not come."""
         return self._keeper.resyncs
 
     def _new_events(self) -> list[SessionEvent]:

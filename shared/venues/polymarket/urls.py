@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 GAMMA_URL = "https://gamma-api.polymarket.com"
 CLOB_URL = "https://clob.polymarket.com"
 MARKET_WS_URL = "wss://ws-subscriptions-clob.polymarket.com/ws/market"
+GEOBLOCK_URL = "https://polymarket.com/api/geoblock"
+"""Says whether orders are refused from where the caller is."""
 
 PAGE_LIMIT = 100
 """Gamma serves at most this many objects per page and cuts a larger wish silently (changelog, September 2026)."""

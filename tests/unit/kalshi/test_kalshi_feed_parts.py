@@ -21,20 +21,25 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from services.kalshi_feed.beat import beat
 from services.kalshi_feed.core import catalog_changes
 from services.kalshi_feed.discovery import Discovery, ListingFailed
-from services.kalshi_feed.live_books import LagGauge, LiveBooks
+from services.kalshi_feed.lag import LagGauge
+from services.kalshi_feed.live_books import LiveBooks
 from services.kalshi_feed.main import main
+from services.kalshi_feed.rest_client import RestClient
 from services.kalshi_feed.settings import Settings
+from services.kalshi_feed.skew import ClockSkew
 from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
 from shared.domain.fees import KalshiFees
 from shared.domain.market import Market, MarketId, MarketStatus, PriceStep, Venue
 from shared.io.bus import Identity, Outbox
 from shared.io.http import HttpClient
 from shared.io.websocket import Unauthorised
+from shared.runtime.clock import SystemClock
 from shared.runtime.errors import SettingsRefused
 from shared.runtime.feed import QuoteSource
 from shared.runtime.run import run
 from shared.runtime.settings import read_settings
 from shared.testing.clock import FakeClock
+from shared.venues.kalshi.limits import AccountLimits, BucketLimit, EndpointCosts, RateLimits
 from shared.venues.kalshi.session import KalshiSession
 from tests.unit.kalshi.frames import A, B, delta, error, snapshot, subscribed
 
@@ -67,14 +72,18 @@ def test_settings_that_must_not_run_are_refused_by_name(variables: Mapping[str, 
         settings(**variables)
 
 
-def test_without_a_key_the_feed_says_which_variables_to_set(
+def test_half_a_key_is_refused_with_both_variables(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging.root, "handlers", [])  # a service takes over the process's log
-    assert run("kalshi_feed", Settings, main, environ=NO_REDIS) == 2
+    assert run("kalshi_feed", Settings, main, environ=NO_REDIS | {"KALSHI_DEMO_KEY_ID": "id"}) == 2
     [line] = [line for line in capfd.readouterr().err.splitlines() if line.startswith("kalshi_feed:")]
     assert "KALSHI_DEMO_KEY_ID" in line
     assert "KALSHI_DEMO_KEY_FILE" in line
+
+
+def test_without_a_key_there_is_none() -> None:
+    assert settings().key() is None
 
 
 def write_key(path: Path, *, mode: int = 0o600) -> Path:
@@ -86,7 +95,7 @@ def write_key(path: Path, *, mode: int = 0o600) -> Path:
 
 def test_a_key_is_read_from_a_private_file(tmp_path: Path) -> None:
     path = write_key(tmp_path / "key.pem")
-    assert settings(KALSHI_DEMO_KEY_ID="id", KALSHI_DEMO_KEY_FILE=str(path)).key().key_id == "id"
+    assert settings(KALSHI_DEMO_KEY_ID="id", KALSHI_DEMO_KEY_FILE=str(path)).key() is not None
 
 
 def damage_mode(path: Path) -> Path:
@@ -209,16 +218,22 @@ class Listing:
         return web.json_response({"series": SERIES})
 
 
+def rest_client(http: HttpClient) -> RestClient:
+    """A client without pauses."""
+    plenty = BucketLimit(1_000_000, 1_000_000)
+    allowed = RateLimits(AccountLimits(read=plenty, write=plenty), EndpointCosts(), now_ns=0)
+    return RestClient(http, SystemClock(), allowed=allowed, jitter=_NoJitter(), skew=ClockSkew(lambda _off_ms: None))
+
+
 async def refreshed(listing: Listing, *, rounds: int = 1) -> Discovery:
     outbox = Outbox("unix:///nowhere", Identity("kalshi_feed", "e"))
     async with listing.server, HttpClient(str(listing.server.make_url("/trade-api/v2"))) as client:
         discovery = Discovery(
-            client,
+            rest_client(client),
             outbox,
             FakeClock(),
             page_pause_s=0,
             fee_precision_dollars=Decimal("0.0001"),
-            jitter=_NoJitter(),
         )
         try:
             for _ in range(rounds):
@@ -390,3 +405,23 @@ def test_lag_is_what_exceeds_the_least_delay_seen() -> None:
     for delay_ms, lag_ms in [(-60_000, 0), (-59_000, 1_000), (-60_500, 0), (-60_400, 100)]:
         gauge.saw(delay_ms)
         assert gauge.lag_ms == lag_ms
+
+
+async def test_a_link_on_which_frames_come_late_for_two_seconds_is_given_up() -> None:
+    clock = FakeClock()
+    books = live_books(Noted(), [], clock=clock)
+    first_ms = clock.now_ms()
+    link = Script([subscribed(), snapshot(1, A), delta(2, A, ts="1", ts_ms=first_ms)])
+    talk = asyncio.create_task(books.talk(link))  # type: ignore[arg-type]
+    await link.read.wait()
+    await until(lambda: books.data_s is not None)
+    for number in range(1, 10):
+        clock.advance(ms=700)
+        books.frames += 1
+        books.session.receive(delta(2 + number, A, ts=str(number), ts_ms=first_ms - 2_000), clock.now_ns())
+        books.session.settle()
+        await asyncio.sleep(0.15)  # the attendant looks ten times a second
+        if talk.done():
+            break
+    with pytest.raises(ConnectionError, match="ms late"):
+        await talk

@@ -254,3 +254,17 @@ def test_an_acknowledgement_that_comes_twice_changes_nothing() -> None:
     feed(session, snapshot(1), subscribed())
     assert session.live_markets == 1
     assert session.counts.refused == {"unasked subscription": 1}
+
+
+def test_what_was_refused_with_a_bad_ticker_is_asked_for_again_without_it() -> None:
+    session = KalshiSession((A, B))
+    session.connected(0)
+    session.data_to_send()
+    feed(session, error(11, command=1, tickers=[B]))
+    session.tick(SECOND_NS // 2)
+    assert actions(session) == []
+    session.tick(SECOND_NS)
+    assert actions(session) == [("subscribe", [A])]
+    feed(session, subscribed(command=2), snapshot(1, A))
+    session.tick(20 * SECOND_NS)
+    assert session.live_markets == 1

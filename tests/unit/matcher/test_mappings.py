@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from services.matcher.mapping_files import MappingsRefused, lint, load
 from services.matcher.mapping_rows import CuratedRow, PairsFile
 from services.matcher.mapping_text import curated_row, curated_yaml
-from services.matcher.yaml_strict import convert, parse
 from shared.domain.pair import Orientation, PairId
+from shared.io.yaml_strict import convert, parse
 from tests.unit.matcher.listings import CONDITION, OTHER_CONDITION, TOKENS
 
 SHIPPED = Path(__file__).resolve().parents[3] / "mappings"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matcher.yaml_strict import LARGEST_BYTES, YamlRefused, convert, parse
+from shared.io.yaml_strict import LARGEST_BYTES, YamlRefused, convert, parse
 
 
 class Side(msgspec.Struct, forbid_unknown_fields=True):

@@ -14,6 +14,8 @@ from tests.unit.polymarket.wire import (
     KNOWN,
     MARKET,
     NO,
+    S0_ASKS,
+    S0_BIDS,
     T0,
     UNKNOWN,
     YES,
@@ -265,14 +267,20 @@ def wrong_hash(number: int) -> bytes:
     return frame(change(e, ts=T0 + number))
 
 
-def test_three_hashes_in_a_row_that_never_match_ask_for_the_rest_book_and_keep_quoting() -> None:
+def test_hashes_that_stop_matching_ask_for_the_rest_book_and_hold_the_quote_back_for_a_second() -> None:
     session = started(KNOWN)
     seen = []
     for number in range(1, 5):
         session.receive(wrong_hash(number), 2)
         seen += session.settle()
-    assert seen == [ResyncWanted((MARKET,), "3 hashes in a row did not match")]
+    assert seen == [
+        ResyncWanted((MARKET,), "a hash did not match"),
+        ResyncWanted((MARKET,), "3 hashes in a row did not match"),
+    ]
     assert session.hash_mismatches == 3  # the fourth may still turn out to be early
+    assert session.book_state(MARKET) is None
+    assert session.due(10.0) == []
+    assert session.due(11.0)[0] == CHANGED
     assert verified(session) == "top"
 
 
@@ -305,11 +313,32 @@ def test_the_price_of_a_later_trade_explains_a_hash_that_did_not_match_yet() -> 
     )
     session.receive(frame(change(entry("BUY", "0.42", "9", bid="0.42", ask="0.44", sent_hash=sent), ts=T0 + 1)), 2)
     session.settle()
-    assert verified(session) == "top"
+    assert session.book_state(MARKET) is None
     trade = {"event_type": "last_trade_price", "asset_id": NO, "market": CONDITION, "price": "0.609", "size": "1"}
     session.receive(frame(trade), 3)
-    session.settle()
+    assert session.settle() == [CHANGED]
     assert verified(session) == "hash"
+
+
+def test_an_interim_book_with_the_right_top_is_not_quoted() -> None:
+    session = started(KNOWN)
+    sent = s_hash(levels("0.4 50, 0.41 100, 0.42 5"), S0_ASKS, ts=T0 + 1)
+    first = entry("BUY", "0.42", "5", bid="0.42", ask="0.44", sent_hash=sent)
+    session.receive(frame(change(first, ts=T0 + 1)), 2)
+    session.settle()
+    assert session.book_state(MARKET) is None
+    second = entry("BUY", "0.41", "100", bid="0.42", ask="0.44", sent_hash=sent)
+    session.receive(frame(change(second, ts=T0 + 1)), 2)
+    assert CHANGED in session.settle()
+    assert verified(session) == "hash"
+
+
+def test_the_first_book_of_a_connection_without_its_hash_is_not_quoted_before_rest_is_asked() -> None:
+    session = connected(KNOWN)
+    swapped = book_event(hash=s_hash(S0_ASKS, S0_BIDS, ts=T0), tick_size="0.01", last_trade_price="0.430")
+    asked = ResyncWanted((MARKET,), "the first book does not have its hash")
+    assert session.receive(frame([swapped]), 1) == [asked]
+    assert session.book_state(MARKET) is None
 
 
 # Losing and ending

@@ -1,0 +1,109 @@
+"""Looking twice: streamed books against fresh snapshots, a silent stream against REST, and whether anything trades."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from services.kalshi_feed.live_books import LiveBooks
+from services.kalshi_feed.rest_client import RestClient, RestFailed
+from shared.domain.book import Book
+from shared.domain.market import MarketId
+from shared.venues.kalshi import catalog, market_data, rest
+from shared.venues.kalshi.market_data import ExchangeStatus
+
+_AUDITED_AT_ONCE = 3
+_SETTLED_AFTER_S = 1.0
+_PROBE_STEP_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+async def audit_books(books: LiveBooks, *, every_s: float) -> None:
+    """Compare a few books of the stream with snapshots that have their place in the sequence, for ever, in turn."""
+    while True:
+        await asyncio.sleep(every_s)
+        books.audit(_AUDITED_AT_ONCE)
+
+
+class SilenceProbe:
+    """Asks REST for the books when the stream has not moved for a while: pings prove nothing about data.
+
+    A REST book has no sequence, so only books that did not move between the question and a second after the answer
+    are compared.
+    """
+
+    def __init__(self, books: LiveBooks, client: RestClient, *, after_s: float) -> None:
+        self._books = books
+        self._client = client
+        self._after_s = after_s
+        self.probes = 0
+        self.differed = 0
+
+    async def run(self) -> None:
+        """Probe whenever nothing has moved for ``after_s``, for ever."""
+        quiet_s, frames = 0.0, self._books.frames
+        while True:
+            await asyncio.sleep(_PROBE_STEP_S)
+            if self._books.frames != frames or not self._books.is_connected:
+                quiet_s, frames = 0.0, self._books.frames
+                continue
+            quiet_s += _PROBE_STEP_S
+            if quiet_s >= self._after_s:
+                quiet_s = 0.0
+                try:
+                    await self.probe()
+                except (RestFailed, catalog.BodyRefused) as error:
+                    log.warning("probe.failed", extra={"error": str(error)})
+
+    async def probe(self) -> int:
+        """Compare up to 100 silent books with REST, lose those that differ, and return how many that were.
+
+        Raises RestFailed or BodyRefused.
+        """
+        before = self._states()
+        if not before:
+            return 0
+        asked = list(before)[: rest.ORDERBOOKS_PAGE]
+        found = catalog.read_orderbooks(await self._client.get(rest.orderbooks_request(asked)))
+        await asyncio.sleep(_SETTLED_AFTER_S)
+        now = self._states()
+        still = [market_id for market_id in asked if now.get(market_id) == before[market_id]]
+        wrong = [market_id for market_id in still if market_id in found and self._differs(market_id, found[market_id])]
+        self.probes += 1
+        self.differed += len(wrong)
+        if wrong:
+            log.error("probe.differed", extra={"markets": len(wrong)})
+            self._books.lose(wrong, "the exchange's REST book is another one while the stream is silent")
+        return len(wrong)
+
+    def _states(self) -> Mapping[MarketId, tuple[str, int]]:
+        states = ((market_id, self._books.quote_state(market_id)) for market_id in self._books.session.market_ids())
+        return {market_id: (state.connection, state.sequence) for market_id, state in states if state is not None}
+
+    def _differs(self, market_id: MarketId, theirs: Book) -> bool:
+        state = self._books.quote_state(market_id)
+        return state is not None and levels(state.book) != levels(theirs)
+
+
+def levels(book: Book) -> tuple[dict[int, int], dict[int, int]]:
+    """Return both sides of a book, to be compared."""
+    return book.yes_bids.sizes_e6, book.no_bids.sizes_e6
+
+
+class ExchangeWatch:
+    """Asks whether the exchange trades; while it does not, no quote may stand."""
+
+    def __init__(self, client: RestClient, on_status: Callable[[ExchangeStatus], None], *, every_s: float) -> None:
+        self._client = client
+        self._on_status = on_status
+        self._every_s = every_s
+
+    async def run(self) -> None:
+        """Ask again and again; an answer that does not come changes nothing."""
+        while True:
+            try:
+                body = await self._client.get(rest.exchange_status_request(), attempts=2)
+                self._on_status(market_data.read_exchange_status(body))
+            except (RestFailed, catalog.BodyRefused) as error:
+                log.warning("exchange.status_missing", extra={"error": str(error)})
+            await asyncio.sleep(self._every_s)

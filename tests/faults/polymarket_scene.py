@@ -1,0 +1,198 @@
+"""The Polymarket feed and the simulated venue as processes on a Redis, with every market in a live pair."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from services.venue_sim.markets import TRADABLE
+from shared.contracts.catalog import CatalogMessage
+from shared.contracts.health import FeedBeat
+from shared.contracts.pairs import PairActivated
+from shared.contracts.quotes import Quote, QuotesStale
+from shared.contracts.streams import CATALOG, FEED_HEALTH, FIELD, PAIRS, QUOTES
+from shared.domain.market import Market, MarketId, Venue
+from shared.domain.pair import Orientation, Pair, PairId
+from shared.io.bus import Identity, Outbox
+from tests.e2e.pipeline import Pipeline, pipeline
+from tests.e2e.processes import eventually
+
+DEPTH = 10
+Levels = tuple[tuple[Decimal, Decimal], ...]
+_CATALOG = CATALOG[Venue.POLYMARKET]
+
+
+class Scene:
+    """What the venue is asked to do wrong, and what the feed wrote."""
+
+    def __init__(self, pipe: Pipeline) -> None:
+        self.pipe = pipe
+        self._seen: dict[tuple[str, int], tuple[Levels, Levels]] = {}
+
+    def until(self, holds: Callable[[], object], *, within_s: float = 30.0) -> None:
+        """Wait for something, looking at the venue's books meanwhile."""
+
+        def look() -> object:
+            self.venue_books()
+            return holds()
+
+        eventually(look, within_s=within_s, what=lambda: self.pipe.runs["polymarket_feed"].stderr)
+
+    @property
+    def markets(self) -> dict[str, Market]:
+        """The catalog's open markets."""
+        return self.pipe.catalog(Venue.POLYMARKET)
+
+    def fault(self, name: str, times: int = 1) -> None:
+        """Arm a fault of the simulated Polymarket; 0 switches it off."""
+        self.pipe.control("/_fault", {"venue": "polymarket", "name": name, "times": times})
+
+    def event(self, event: str, market_id: str, value: str) -> None:
+        """Make something happen on the simulated Polymarket."""
+        self.pipe.control("/_event", {"venue": "polymarket", "event": event, "market": market_id, "value": value})
+
+    def venue_books(self) -> dict[str, Any]:
+        """Return the simulator's own books, by market."""
+        found: dict[str, Any] = self.pipe.control("/books")["polymarket"]
+        for market_id, book in found.items():
+            if book["status"] == TRADABLE:
+                self._seen[market_id, book["ts_ms"]] = (_levels(book["bids"]), _levels(book["asks"]))
+        return found
+
+    def untrue(self) -> list[Quote]:
+        """Return the quotes that were another book than the venue's of the time they name, as far as it was seen."""
+        known = [quote for quote in self.quotes() if (quote.market_id, quote.venue_ts_ms) in self._seen]
+        assert known, "no quote of a book that was seen"
+        return [q for q in known if self._seen[q.market_id, q.venue_ts_ms] != (q.yes_bids, q.yes_asks)]
+
+    def messages(self, since_ns: int = 0) -> list[Quote | QuotesStale]:
+        """Return what was written on the quote streams after ``since_ns``, in order."""
+        found: list[Quote | QuotesStale] = []
+        since_ms = since_ns // 1_000_000
+        for stream in QUOTES[Venue.POLYMARKET]:
+            for _, fields in self.pipe.redis.xrange(stream.name, min=str(since_ms)):
+                found.append(stream.decoder.decode(fields[FIELD]))
+        found = [message for message in found if message.published_ts_ns > since_ns]
+        return sorted(found, key=lambda message: message.published_ts_ns)
+
+    def quotes(self, since_ns: int = 0) -> list[Quote]:
+        return [message for message in self.messages(since_ns) if isinstance(message, Quote)]
+
+    def withdrawn(self, since_ns: int = 0) -> set[str]:
+        """Return the markets whose quotes were withdrawn."""
+        stale = [message for message in self.messages(since_ns) if isinstance(message, QuotesStale)]
+        return {market_id for message in stale for market_id in message.market_ids}
+
+    def beats(self) -> dict[str, FeedBeat]:
+        """Return the newest beat of each connection."""
+        entries = self.pipe.redis.xrange(FEED_HEALTH.name)
+        beats = [FEED_HEALTH.decoder.decode(fields[FIELD]) for _, fields in entries]
+        return {beat.connection.rpartition("-")[0]: beat for beat in beats}
+
+    def catalog_messages(self) -> list[CatalogMessage]:
+        """Return the catalog's messages, oldest first."""
+        return [_CATALOG.decoder.decode(fields[FIELD]) for _, fields in self.pipe.redis.xrange(_CATALOG.name)]
+
+    def refused(self) -> int:
+        """Return how many messages the feed did not use."""
+        return sum(beat.refused for beat in self.beats().values())
+
+    def gaps(self) -> int:
+        """Return how many books the feed says it lost a message of."""
+        return sum(beat.gaps for beat in self.beats().values())
+
+    def asked_books(self) -> int:
+        """Return how often the venue was asked for books over REST."""
+        return self.pipe.control("/stats")["polymarket"]["requests"].get("POST /books", 0)
+
+    def ends_with_the_venues_books(
+        self, *, without: frozenset[str] = frozenset(), within_s: float = 40.0, tops_only: bool = False
+    ) -> None:
+        """Require that each market's newest quote is, from now on, once the simulator's book of the same moment.
+
+        And that no quote of the whole test was crossed, or another book than the venue's.
+        With ``tops_only`` their tops alone are compared, as nothing more is promised while hashes are amiss.
+        """
+        since_ns = time.time_ns()
+        waiting = set(self.venue_books()) - without
+
+        def is_settled() -> bool:
+            books = self.venue_books()
+            for quote in reversed(self.quotes(since_ns - 2_000_000_000)):
+                if quote.market_id in waiting and _is_the_book(quote, books[quote.market_id]):
+                    waiting.discard(quote.market_id)
+            return not waiting
+
+        self.until(is_settled, within_s=within_s)
+        crossed = [q for q in self.quotes() if q.yes_bids and q.yes_asks and q.yes_bids[0][0] >= q.yes_asks[0][0]]
+        assert crossed == []
+        untrue = [(quote, self._seen[quote.market_id, quote.venue_ts_ms]) for quote in self.untrue()]
+        if tops_only:
+            untrue = [
+                (quote, sides) for quote, sides in untrue if _tops((quote.yes_bids, quote.yes_asks)) != _tops(sides)
+            ]
+        assert untrue == [], untrue[0]
+
+
+@contextmanager
+def scene(folder: Path, redis_url: str, *, questions: int = 8, rate: int = 150, **feed: str) -> Iterator[Scene]:
+    """Yield a scene in which every market is quoted; at its end every process must end well."""
+    with pipeline(folder, redis_url) as pipe:
+        pipe.start_simulator(
+            VENUE_SIM_QUESTIONS=str(questions), VENUE_SIM_RATE=str(rate), VENUE_SIM_PLANT_INTERVAL_MS="0"
+        )
+        feed = {"POLYMARKET_FEED_REFRESH_S": "2", "POLYMARKET_FEED_PAGE_PAUSE_MS": "0", **feed}
+        pipe.start("polymarket_feed", **feed)
+        it = Scene(pipe)
+        expected = len(it.venue_books())
+        eventually(lambda: len(it.markets) == expected, what=lambda: pipe.runs["polymarket_feed"].stderr)
+        asyncio.run(_activate(redis_url, it.markets))
+        eventually(
+            lambda: {quote.market_id for quote in it.quotes()} == set(it.markets),
+            what=lambda: pipe.runs["polymarket_feed"].stderr,
+        )
+        yield it
+        pipe.stop_all()
+
+
+async def _activate(redis_url: str, markets: Mapping[str, Market]) -> None:
+    outbox = Outbox(redis_url, Identity("test", "1"))
+    writing = asyncio.create_task(outbox.run())
+    for market in markets.values():
+        pair = pair_of(market)
+        outbox.put(PAIRS, PairActivated(pair=pair), key=pair.pair_id)
+    await outbox.flushed()
+    writing.cancel()
+
+
+def pair_of(market: Market) -> Pair:
+    """Return a live pair of a market with some Kalshi market."""
+    return Pair(
+        pair_id=PairId(f"pair-{market.market_id[-8:]}"),
+        kalshi_ticker=MarketId(f"K-{market.market_id[-8:]}"),
+        polymarket_id=MarketId(market.market_id),
+        polymarket_token_ids=(market.token_ids[0], market.token_ids[1]),
+        orientation=Orientation.SAME,
+        origin="curated",
+        source="a test",
+        kalshi_rules_hash="",
+        polymarket_rules_hash="",
+    )
+
+
+def _is_the_book(quote: Quote, book: Mapping[str, Any]) -> bool:
+    return quote.venue_ts_ms == book["ts_ms"] and (quote.yes_bids, quote.yes_asks) == (
+        _levels(book["bids"]),
+        _levels(book["asks"]),
+    )
+
+
+def _tops(sides: tuple[Levels, Levels]) -> list[Decimal | None]:
+    return [side[0][0] if side else None for side in sides]
+
+
+def _levels(texts: list[list[str]]) -> Levels:
+    return tuple((Decimal(price), Decimal(size)) for price, size in texts[:DEPTH])
