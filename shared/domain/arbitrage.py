@@ -141,12 +141,14 @@ class PairPricing:
 
     def first_contract_e18(self, direction: Direction, kalshi: Ladders, polymarket: Ladders) -> int | None:
         """Return what the first contract would earn by unrounded fees, whatever its size; None without an offer."""
-        kalshi_side, polymarket_side = sides(direction, self.orientation)
-        if not buying(kalshi, kalshi_side) or not buying(polymarket, polymarket_side):
-            return None
-        kalshi_e4 = kalshi.yes_e4 if kalshi_side == "yes" else kalshi.no_e4
-        polymarket_e4 = polymarket.yes_e4 if polymarket_side == "yes" else polymarket.no_e4
-        return ONE_DOLLAR_E18 - self._kalshi_costs[kalshi_e4] - self._polymarket_costs[polymarket_e4]
+        of_kalshi, of_polymarket = self._yes_no if direction is Direction.YES_KALSHI_NO_POLYMARKET else self._no_yes
+        earns_e18 = self._walk.terms.worth_e18
+        offers = (kalshi.offer(of_kalshi), polymarket.offer(of_polymarket))
+        for leg, (levels, paid_e4) in zip(self._walk.terms.legs, offers, strict=True):
+            if not levels:
+                return None
+            earns_e18 -= leg.fees.all_in_e18[paid_e4[levels[0][0]]]
+        return earns_e18
 
     def walk(self, direction: Direction, kalshi: Ladders, polymarket: Ladders) -> Walk | None:
         """Return the best size of one direction in integers (Kalshi's leg first), or None.
@@ -155,6 +157,11 @@ class PairPricing:
         """
         of_kalshi, of_polymarket = self._yes_no if direction is Direction.YES_KALSHI_NO_POLYMARKET else self._no_yes
         return self._walk.best(kalshi.offer(of_kalshi), polymarket.offer(of_polymarket))
+
+
+def may_earn_e10(walk: Walk) -> int:
+    """Return the most that the very best size can earn, given the quick walk's edge."""
+    return walk.edge_e10 + sum(leg.fees.rounding_e10 for leg in walk.terms.legs)
 
 
 def evaluate_direction(

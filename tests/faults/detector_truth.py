@@ -11,8 +11,8 @@ import msgspec
 
 from shared.domain.market import Venue
 from shared.domain.pair import Direction, Orientation
-from tests.property import pair_reference as reference
-from tests.property.pair_reference import ReferenceLeg
+from tests.faults import pair_reference as reference
+from tests.faults.pair_reference import ReferenceLeg
 
 K, P = Venue.KALSHI, Venue.POLYMARKET
 
