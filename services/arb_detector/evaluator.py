@@ -4,6 +4,7 @@ Every evaluation ends in exactly one counted outcome. What is to be said is gath
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from services.arb_detector import ids, messages
 from services.arb_detector.config import DetectorConfig
@@ -133,9 +134,10 @@ class Evaluator:
         if step is Step.CLOSED:
             self._close(state, direction, "edge is gone")
         elif step is Step.UPDATED and walk is not None:
-            result = result_of(walk, direction, state.pair.orientation)
+            days = state.days_to_payout(self._clock.now_ns())
+            result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
             episode.note_told(messages.e10(result.edge_dollars), messages.e6(result.contracts))
-            facts = self._facts(state, result, episode, wire_ts_ns, is_open=True)
+            facts = self._facts(state, result, days, episode, wire_ts_ns)
             self.out.append(messages.updated(facts))
         return step
 
@@ -171,7 +173,8 @@ class Evaluator:
     def _open(self, state: PairState, direction: Direction, walk: Walk, wire_ts_ns: int | None) -> None:
         now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
         watch = state.watches[direction]
-        result = result_of(walk, direction, state.pair.orientation)
+        days = state.days_to_payout(now_ns)
+        result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
         episode = Episode(
             ids.new_id(self._clock.now_ms(), self._random_bits),
             opened_ts_ns=now_ns,
@@ -180,8 +183,8 @@ class Evaluator:
             size_e6=messages.e6(result.contracts),
             now_s=now_s,
         )
+        facts = self._facts(state, result, days, episode, wire_ts_ns)
         watch.begin(episode)
-        facts = self._facts(state, result, episode, wire_ts_ns, is_open=False)
         self.out.append(facts)
         if not facts.alert_only:
             config = self._config
@@ -191,14 +194,16 @@ class Evaluator:
         self,
         state: PairState,
         result: DirectionResult,
+        days_to_payout: Decimal | None,
         episode: Episode,
         wire_ts_ns: int | None,
-        *,
-        is_open: bool,
     ) -> OpportunityOpened:
         if wire_ts_ns is None:
             quotes = (state.kalshi.quote, state.polymarket.quote)
             wire_ts_ns = max(quote.received_ts_ns for quote in quotes if quote is not None)
+        is_open = state.watches[result.direction].episode is not None
+        pricing = state.staying if is_open else state.opening
+        assert pricing is not None
         return messages.opened(
             state,
             result,
@@ -206,7 +211,8 @@ class Evaluator:
             wire_ts_ns=wire_ts_ns,
             detected_ts_ns=self._clock.now_ns(),
             alert_only=self._why_alert_only(state, result),
-            least_dollars_per_contract=self._config.edges.least_dollars_per_contract(is_open=is_open),
+            days_to_payout=days_to_payout,
+            limits=pricing.limits,
         )
 
     def _why_alert_only(self, state: PairState, result: DirectionResult) -> str:
@@ -217,6 +223,9 @@ class Evaluator:
         most_dollars = self._config.suspicious_edge_dollars_per_contract
         if result.edge_dollars > most_dollars * result.contracts:
             return f"more than {most_dollars} per contract is more likely a wrong pair than money"
+        hurdle, earns = self._config.edges.hurdle_rate, result.annualised_return
+        if hurdle and earns is not None and earns < hurdle:
+            return f"earns {earns} a year on its capital, less than {hurdle}"
         return ""
 
     def _give_up(self, state: PairState, reason: Unusable | Distrust) -> str:

@@ -14,7 +14,7 @@ from shared.contracts.opportunities import (
     OpportunityOpened,
     OpportunityUpdated,
 )
-from shared.domain.arbitrage import DirectionResult, LegResult
+from shared.domain.arbitrage import DirectionResult, LegResult, Limits
 from shared.domain.fee_tables import taker_fees
 from shared.domain.market import Venue
 from shared.domain.numbers import money_dollars, size_contracts
@@ -32,9 +32,10 @@ def opened(
     wire_ts_ns: int,
     detected_ts_ns: int,
     alert_only: str,
-    least_dollars_per_contract: Decimal,
+    days_to_payout: Decimal | None,
+    limits: Limits,
 ) -> OpportunityOpened:
-    """Describe what a pair's present legs offer; ``least_dollars_per_contract`` is what it was priced against."""
+    """Describe what a pair's present legs offer; ``limits`` are what it was priced against."""
     pair = state.pair
     return OpportunityOpened(
         opportunity_id=episode.opportunity_id,
@@ -48,7 +49,12 @@ def opened(
         fee_dollars=result.kalshi.fee_dollars + result.polymarket.fee_dollars,
         payout_dollars=result.payout_dollars,
         edge_dollars=result.edge_dollars,
-        min_edge_dollars_per_contract=least_dollars_per_contract,
+        haircut_dollars=result.haircut_dollars,
+        capital_dollars=result.capital_dollars,
+        days_to_payout=days_to_payout,
+        annualised_return=result.annualised_return,
+        void_haircut_dollars_per_contract=limits.void_haircut_dollars_per_contract,
+        min_edge_dollars_per_contract=limits.min_edge_dollars_per_contract,
         legs=(
             _evidence(state, state.kalshi, result.kalshi),
             _evidence(state, state.polymarket, result.polymarket),
