@@ -18,7 +18,7 @@ from shared.domain.depth_walk import DepthWalk, dearest_e4
 from shared.domain.legs import Ladders, LegResult, MarketTerms, Side, leg_of, leg_result, scaled, size_e6
 from shared.domain.numbers import money_dollars, size_contracts
 from shared.domain.pair import Direction, Orientation
-from shared.domain.returns import annualised
+from shared.domain.returns import annualised, clears_hurdle
 
 __all__ = [
     "DirectionResult",
@@ -83,9 +83,7 @@ class DirectionResult(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def clears_hurdle(self) -> bool:
         """Whether the capital earns at least the hurdle rate; true when either side of the question is unknown."""
-        if self.hurdle_rate is None or self.annualised_return is None:
-            return True
-        return self.annualised_return >= self.hurdle_rate
+        return clears_hurdle(self.annualised_return, self.hurdle_rate)
 
 
 def sides(direction: Direction, orientation: Orientation) -> tuple[Side, Side]:

@@ -1,6 +1,7 @@
 """What buying up to any size on one leg takes from its account."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 
 from shared.domain.depth_legs import E24_PER_E10, Leg, Offer
@@ -24,17 +25,13 @@ class Purse:
         return self._ends_e6[-1]
 
     @property
-    def level_count(self) -> int:
-        """How many levels there are."""
-        return len(self._levels)
+    def ends_e6(self) -> Sequence[int]:
+        """Where levels begin and end: 0, and what each level and those before it hold."""
+        return self._ends_e6
 
-    def end_e6(self, at: int) -> int:
-        """Return how much the levels up to and including number ``at`` hold."""
-        return self._ends_e6[at + 1]
-
-    def all_in_e18(self, at: int) -> int:
-        """Return what a contract from level ``at`` costs with its unrounded fee."""
-        return self._fees.all_in_e18[self._price_e4(at)]
+    def all_in_e18(self, size_e6: int) -> int:
+        """Return what the next contract after ``size_e6`` costs with its unrounded fee."""
+        return self._fees.all_in_e18[self._price_e4(bisect_right(self._ends_e6, size_e6) - 1)]
 
     def outlay_e10(self, size_e6: int) -> int:
         """Return cost and fees of the cheapest ``size_e6``; the depth must be there."""
@@ -49,7 +46,7 @@ class Purse:
         The level that follows the first ``full_e6`` counts with the least that rounding can make of its fee.
         """
         full = bisect_right(self._ends_e6, full_e6) - 1
-        level_e24 = self.all_in_e18(full) * (size_e6 - self._ends_e6[full])
+        level_e24 = self._fees.all_in_e18[self._price_e4(full)] * (size_e6 - self._ends_e6[full])
         return (self._full_outlay_e10(full) - self._fees.discount_e10) * E24_PER_E10 + level_e24
 
     def least_e6(self, step_e6: int) -> int:

@@ -2,12 +2,13 @@
 
 Without rounding the edge is concave in the size: it grows while a contract costs less than it is worth and falls
 afterwards. Venues round each level's fee, so the true edge strays from that by less than a rounding unit per leg inside
-a stretch on which no leg changes its level. Every stretch is priced at its better end; then sizes are tried from there
-as long as a bound says that rounding could make one of them the best.
+a stretch on which no leg changes its level. From the top outwards every stretch is priced at its better end, and sizes
+are tried from there as long as a bound says that rounding could make one of them the best; a stretch from which the
+unrounded edge has fallen by more than all rounding together ends the search.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from shared.domain.depth_legs import E24_PER_E10, Offer, Terms, Walk
@@ -15,14 +16,6 @@ from shared.domain.depth_purse import Purse
 
 _TRIES = 4_096
 """Sizes tried for rounding's sake before the answer is good enough: it is then within one rounding unit per leg."""
-
-
-class _Stretch(NamedTuple):
-    """Sizes over which every leg stays on one level: where they end and what each contract earns, fees unrounded."""
-
-    start_e6: int
-    end_e6: int
-    earns_e18: int
 
 
 def search(terms: Terms, offers: tuple[Offer, ...]) -> Walk | None:
@@ -33,19 +26,23 @@ def search(terms: Terms, offers: tuple[Offer, ...]) -> Walk | None:
     contract, with fees as the venues round. Among equal edges the smallest size found wins.
     """
     purses = tuple(Purse(leg, offer) for leg, offer in zip(terms.legs, offers, strict=True))
-    depth_e6 = min(purse.depth_e6 for purse in purses)
     least_e6 = max(purse.least_e6(terms.step_e6) for purse in purses)
-    if least_e6 > depth_e6:
+    landscape = _Landscape(terms, purses)
+    earning = landscape.earning(terms.worth_e18 - terms.budget_e18)
+    if not earning or least_e6 > landscape.depth_e6:
         return None
-    stretches = _stretches(terms, purses, least_e6)
-    least_edge_e18 = terms.worth_e18 - terms.budget_e18
-    if stretches[0].earns_e18 < least_edge_e18:
-        return None
-    most_e6 = _affordable_e6(terms, purses, stretches[-1].end_e6)
-    if terms.min_edge_e18:
-        most_e6 = min(most_e6, max(least_e6, _earning_e6(stretches, least_edge_e18, terms.step_e6)))
     quest = _Quest(terms, purses)
-    quest.run(_pieces(stretches, range(least_e6, most_e6 + 1, terms.step_e6)))
+    if terms.min_edge_e18:
+        most_e6 = max(least_e6, landscape.earning_size_e6(earning))
+        above: list[_Stretch] = []
+        last = landscape.holding(most_e6)
+    else:
+        above = landscape.falling(earning, least_e6)
+        most_e6 = above[-1].end_e6 if above else landscape.stretch(earning - 1).end_e6
+        last = earning - 1
+    sizes = range(least_e6, _affordable_e6(terms, purses, most_e6) + 1, terms.step_e6)
+    quest.run_down((landscape.stretch(at) for at in range(last, -1, -1)), sizes, landscape.rounding_e24)
+    quest.run_up(above, sizes)
     size_e6 = quest.size_e6
     if not size_e6:
         return None
@@ -53,42 +50,66 @@ def search(terms: Terms, offers: tuple[Offer, ...]) -> Walk | None:
     return Walk(size_e6, tuple(purse.outlay_e10(size_e6) for purse in purses), worth_e10, terms, offers)
 
 
-def _stretches(terms: Terms, purses: Sequence[Purse], least_e6: int) -> list[_Stretch]:
-    """Return the stretches as far as a size in them can be the best one.
+class _Stretch(NamedTuple):
+    """Sizes over which every leg stays on one level: where they end and what each contract earns, fees unrounded."""
 
-    That is past the minimum, and until the unrounded edge has fallen by more than all rounding together.
-    """
-    rounding_e24 = sum(purse.leg.fees.rounding_e10 * purse.level_count for purse in purses) * E24_PER_E10
-    places = [0] * len(purses)
-    depth_e6 = min(purse.depth_e6 for purse in purses)
-    stretches: list[_Stretch] = []
-    start_e6 = fallen_e24 = 0
-    enough_e6 = least_e6
-    while start_e6 < depth_e6 and (start_e6 < enough_e6 or fallen_e24 <= rounding_e24):
-        end_e6 = min(purse.end_e6(at) for at, purse in zip(places, purses, strict=True))
-        earns_e18 = terms.worth_e18 - sum(purse.all_in_e18(at) for at, purse in zip(places, purses, strict=True))
-        stretches.append(_Stretch(start_e6, end_e6, earns_e18))
-        if earns_e18 > 0:
-            enough_e6 = max(enough_e6, end_e6 + terms.step_e6)
-        elif end_e6 > enough_e6:
-            fallen_e24 -= earns_e18 * (end_e6 - max(start_e6, enough_e6))
-        places = [at + (purse.end_e6(at) == end_e6) for at, purse in zip(places, purses, strict=True)]
-        start_e6 = end_e6
-    return stretches
+    start_e6: int
+    end_e6: int
+    earns_e18: int
 
 
-def _earning_e6(stretches: Sequence[_Stretch], least_edge_e18: int, step_e6: int) -> int:
-    """Return the size at which the next step of the grid would earn too little; a step may straddle levels."""
-    end_e6 = max(stretch.end_e6 for stretch in stretches if stretch.earns_e18 >= least_edge_e18)
-    size_e6 = end_e6 - end_e6 % step_e6
-    next_e6 = size_e6 + step_e6
-    if size_e6 == end_e6 or next_e6 > stretches[-1].end_e6:
-        return size_e6
-    step_earns_e24 = sum(
-        stretch.earns_e18 * max(0, min(stretch.end_e6, next_e6) - max(stretch.start_e6, size_e6))
-        for stretch in stretches
-    )
-    return next_e6 if step_earns_e24 >= least_edge_e18 * step_e6 else size_e6
+class _Landscape:
+    """The stretches of a set of offers, each looked at when it is asked for. What they earn never rises."""
+
+    def __init__(self, terms: Terms, purses: Sequence[Purse]) -> None:
+        self._terms = terms
+        self._purses = purses
+        self.depth_e6 = min(purse.depth_e6 for purse in purses)
+        ends_e6 = {end_e6 for purse in purses for end_e6 in purse.ends_e6 if end_e6 <= self.depth_e6}
+        self._cuts_e6 = sorted(ends_e6)
+        self.rounding_e24 = sum(p.leg.fees.rounding_e10 * len(p.ends_e6) for p in purses) * E24_PER_E10
+        """More than all rounding of all levels together."""
+
+    def stretch(self, at: int) -> _Stretch:
+        """Return stretch number ``at``."""
+        start_e6, end_e6 = self._cuts_e6[at : at + 2]
+        costs_e18 = (purse.all_in_e18(start_e6) for purse in self._purses)
+        return _Stretch(start_e6, end_e6, self._terms.worth_e18 - sum(costs_e18))
+
+    def earning(self, least_edge_e18: int) -> int:
+        """Return how many stretches earn at least that much on every contract."""
+        stretches = range(len(self._cuts_e6) - 1)
+        return bisect_left(stretches, True, key=lambda at: self.stretch(at).earns_e18 < least_edge_e18)
+
+    def earning_size_e6(self, earning: int) -> int:
+        """Return the size whose next step would earn less than the minimum edge; a step may straddle stretches."""
+        terms, end_e6 = self._terms, self._cuts_e6[earning]
+        size_e6 = end_e6 - end_e6 % terms.step_e6
+        next_e6 = size_e6 + terms.step_e6
+        if size_e6 == end_e6 or next_e6 > self.depth_e6:
+            return size_e6
+        step_earns_e24 = 0
+        for at in range(self.holding(size_e6 + 1), self.holding(next_e6) + 1):
+            start_e6, stop_e6, earns_e18 = self.stretch(at)
+            step_earns_e24 += earns_e18 * (min(stop_e6, next_e6) - max(start_e6, size_e6))
+        return next_e6 if step_earns_e24 >= terms.min_edge_e18 * terms.step_e6 else size_e6
+
+    def falling(self, earning: int, least_e6: int) -> list[_Stretch]:
+        """Return the stretches that earn nothing, as far as a size in them can be the best one."""
+        found: list[_Stretch] = []
+        fallen_e24 = 0
+        enough_e6 = max(least_e6, self._cuts_e6[earning] + self._terms.step_e6)
+        for at in range(earning, len(self._cuts_e6) - 1):
+            stretch = self.stretch(at)
+            if stretch.start_e6 >= enough_e6 and fallen_e24 > self.rounding_e24:
+                break
+            found.append(stretch)
+            fallen_e24 -= stretch.earns_e18 * max(0, stretch.end_e6 - max(stretch.start_e6, enough_e6))
+        return found
+
+    def holding(self, size_e6: int) -> int:
+        """Return the number of the stretch that ``size_e6`` lies in."""
+        return bisect_left(self._cuts_e6, size_e6) - 1
 
 
 def _affordable_e6(terms: Terms, purses: Sequence[Purse], most_e6: int) -> int:
@@ -103,16 +124,12 @@ def _affordable_e6(terms: Terms, purses: Sequence[Purse], most_e6: int) -> int:
     return sizes[bisect_left(sizes, True, key=is_too_much) - 1]
 
 
-def _pieces(stretches: Sequence[_Stretch], sizes: range) -> list[tuple[_Stretch, range]]:
-    """Cut the allowed sizes at the ends of the stretches, each piece with its better end first."""
-    pieces = []
-    for stretch in stretches:
-        first = max(0, (stretch.start_e6 - sizes.start) // sizes.step + 1)
-        last = (stretch.end_e6 - sizes.start) // sizes.step
-        piece = sizes[first : max(first, last + 1)]
-        if piece:
-            pieces.append((stretch, piece[::-1] if stretch.earns_e18 >= 0 else piece))
-    return pieces
+def _piece(stretch: _Stretch, sizes: range) -> range:
+    """Return the allowed sizes inside a stretch, its better end first."""
+    first = max(0, (stretch.start_e6 - sizes.start) // sizes.step + 1)
+    last = (stretch.end_e6 - sizes.start) // sizes.step
+    piece = sizes[first : max(first, last + 1)]
+    return piece[::-1] if stretch.earns_e18 >= 0 else piece
 
 
 class _Quest:
@@ -124,21 +141,41 @@ class _Quest:
         self._terms = terms
         self._worth_e18 = terms.worth_e18
         self._purses = purses
+        self._tries = _TRIES
 
-    def run(self, pieces: Sequence[tuple[_Stretch, range]]) -> None:
-        """Try every piece's better end, then what a bound says may still be better."""
-        for _, sizes in pieces:
-            self._try(sizes[0])
-        tries = _TRIES
-        for stretch, sizes in pieces:
-            bound_e24 = self._bound_e24(sizes[0], stretch.start_e6)
-            fall_e24 = abs(stretch.earns_e18 * sizes.step)
-            for size_e6 in sizes[1:]:
-                bound_e24 -= fall_e24
-                if bound_e24 <= self._edge_e10 * E24_PER_E10 or not tries:
-                    break
-                tries -= 1
-                self._try(size_e6)
+    def run_down(self, stretches: Iterable[_Stretch], sizes: range, rounding_e24: int) -> None:
+        """Try the sizes of stretches that follow one another down from the top."""
+        fallen_e24 = 0
+        for stretch in stretches:
+            piece = _piece(stretch, sizes)
+            if piece and self._has_size_after(stretch, piece):
+                fallen_e24 += stretch.earns_e18 * (max(piece[0], piece[-1]) - stretch.start_e6)
+                if fallen_e24 > rounding_e24:
+                    return
+
+    def run_up(self, stretches: Iterable[_Stretch], sizes: range) -> None:
+        """Try the sizes of stretches above the top."""
+        for stretch in stretches:
+            piece = _piece(stretch, sizes)
+            if piece:
+                self._has_size_after(stretch, piece)
+
+    def _has_size_after(self, stretch: _Stretch, piece: range) -> bool:
+        """Try a stretch; return whether its better end, or a size before, is a size to fall from."""
+        self._try(piece[0])
+        is_found = bool(self.size_e6)
+        self._try_on(stretch, piece)
+        return is_found
+
+    def _try_on(self, stretch: _Stretch, piece: range) -> None:
+        bound_e24 = self._bound_e24(piece[0], stretch.start_e6)
+        fall_e24 = abs(stretch.earns_e18 * piece.step)
+        for size_e6 in piece[1:]:
+            bound_e24 -= fall_e24
+            if bound_e24 <= self._edge_e10 * E24_PER_E10 or not self._tries:
+                return
+            self._tries -= 1
+            self._try(size_e6)
 
     def _try(self, size_e6: int) -> None:
         outlay_e10 = sum(purse.outlay_e10(size_e6) for purse in self._purses)

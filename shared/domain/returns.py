@@ -1,7 +1,7 @@
 """What tied-up capital earns in a year, and when a pair's dollar is paid out."""
 
 from datetime import datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from shared.domain.market import Market, Venue
 
@@ -38,7 +38,7 @@ def settles_at(market: Market) -> datetime | None:
 
 
 def days_to_payout(kalshi: Market, polymarket: Market, now: datetime) -> Decimal | None:
-    """Return the days until both venues have paid, at least a hundredth; None when neither says when.
+    """Return the days until both venues have paid, up to hundredths and at least one; None when neither says when.
 
     The later one decides: whichever leg wins, the capital of the other venue is only free again when it has settled.
     """
@@ -46,7 +46,7 @@ def days_to_payout(kalshi: Market, polymarket: Market, now: datetime) -> Decimal
     if not moments:
         return None
     seconds = Decimal((max(moments) - now) // timedelta(seconds=1))
-    return max(_DAY_STEP, (seconds / _SECONDS_PER_DAY).quantize(_DAY_STEP))
+    return max(_DAY_STEP, (seconds / _SECONDS_PER_DAY).quantize(_DAY_STEP, rounding=ROUND_CEILING))
 
 
 def annualised(edge_dollars: Decimal, capital_dollars: Decimal, days: Decimal | None) -> Decimal | None:
@@ -55,3 +55,8 @@ def annualised(edge_dollars: Decimal, capital_dollars: Decimal, days: Decimal | 
         return None
     per_year = edge_dollars / capital_dollars * _DAYS_PER_YEAR / days
     return per_year.quantize(_RETURN_STEP, rounding=ROUND_FLOOR)
+
+
+def clears_hurdle(annualised_return: Decimal | None, hurdle_rate: Decimal | None) -> bool:
+    """Return whether capital earns at least the hurdle rate; true when either is unknown."""
+    return annualised_return is None or hurdle_rate is None or annualised_return >= hurdle_rate

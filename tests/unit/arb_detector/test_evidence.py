@@ -85,6 +85,7 @@ sizes = st.lists(st.integers(1, 20_000), min_size=4, max_size=4)
     capital=st.sampled_from(["0", "17.31", "250"]),
     asked=st.sampled_from(["0", "0.001", "0.0125"]),
     days=st.sampled_from([0, 1, 37]),
+    haircut=st.sampled_from(["0", "0.0042"]),
 )
 def test_every_opportunity_is_worth_the_same_when_it_is_priced_again(
     *,
@@ -100,9 +101,11 @@ def test_every_opportunity_is_worth_the_same_when_it_is_priced_again(
     capital: str,
     asked: str,
     days: int,
+    haircut: str,
 ) -> None:
     scene = Scene(
-        the_pair=pair(orientation=orientation),
+        the_pair=pair(orientation=orientation, void_risk="ties differ"),
+        void_haircut_dollars_per_contract=Decimal(haircut),
         debounce_ms=0,
         update_after_ms=0,
         material_percent=0,
