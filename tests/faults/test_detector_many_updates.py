@@ -716,7 +716,7 @@ def test_what_is_said_is_what_is_true_in_many_updates_with_every_fault(
     sim.tell_pairs()
     sim.run(UPDATES)
     for name in ("updates", "said", "reasons", "faults"):
-        record_property(name, getattr(sim, name))
+        record_property(name, str(getattr(sim, name)))
     assert {fault[:3] for fault in sim.faults} >= {f"D{number:02}" for number in range(1, 10)}
     assert sim.said["OpportunityOpened"] > UPDATES // 250
     assert sim.said["HedgedIntent"] < sim.said["OpportunityOpened"]
