@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from services.matcher.atomic_files import write_atomically
 from services.matcher.main import main
 from services.matcher.mapping_files import load
 from services.matcher.mapping_text import curated_yaml
@@ -99,7 +100,7 @@ def mappings(tmp_path: Path) -> Path:
 
 
 def write_rows(folder: Path, *rows: Any) -> None:
-    (folder / "pairs" / "economics.yaml").write_text(curated_yaml(rows))
+    write_atomically(folder / "pairs" / "economics.yaml", curated_yaml(rows))
 
 
 @asynccontextmanager
