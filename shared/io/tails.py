@@ -5,7 +5,7 @@ Blocking reads are never cancelled, because a cancelled read can lose the reply 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -62,6 +62,15 @@ class Tail:
         self._count = count
         self.recreated = 0
 
+    def follow(self, cursors: Mapping[str, str]) -> None:
+        """Read these streams too, from the next read on; the present one lasts for a second at most."""
+        self._cursors.update(cursors)
+
+    def unfollow(self, stream_names: Iterable[str]) -> None:
+        """Leave these streams alone; what the present read brings of them is dropped."""
+        for name in stream_names:
+            self._cursors.pop(name, None)
+
     async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[Entry]]:
         """Yield entries as they come, and an empty list after every second without any, until ``stopping`` is set."""
         attempts = waits_s()
@@ -85,20 +94,24 @@ class Tail:
             self._link.close()
 
     async def _read(self) -> list[Entry]:
-        read = pack(
-            "XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS", *self._cursors, *self._cursors.values()
-        )
+        asked = dict(self._cursors)
+        read = pack("XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS", *asked, *asked.values())
         [found] = await self._ask(read)
         entries: list[Entry] = []
         for name, items in found or ():
             stream_name = name.decode()
+            if self._cursors.get(stream_name) != asked[stream_name]:
+                continue
             entries.extend((stream_name, entry_id, payload_of(fields)) for entry_id, fields in items)
             self._cursors[stream_name] = items[-1][0].decode()
         return entries
 
     async def _rewind_recreated(self) -> None:
-        newest = await self._ask(*(pack("XREVRANGE", name, "+", "-", "COUNT", 1) for name in self._cursors))
-        for (name, cursor), items in zip(tuple(self._cursors.items()), newest, strict=True):
+        cursors = tuple(self._cursors.items())
+        newest = await self._ask(*(pack("XREVRANGE", name, "+", "-", "COUNT", 1) for name, _ in cursors))
+        for (name, cursor), items in zip(cursors, newest, strict=True):
+            if self._cursors.get(name) != cursor:
+                continue
             newest_id = items[0][0].decode() if items else "0-0"
             if id_order(newest_id) < id_order(cursor):
                 self.recreated += 1

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.bench import kalshi, matcher, pipeline, polymarket
+from services.cli.bench import detector, kalshi, matcher, pipeline, polymarket
 from services.cli.output import errors, write_json
 from services.cli.simulated import SHIPPED_MAPPINGS
 from services.matcher.mapping_files import load
@@ -60,6 +60,21 @@ def polymarket_command(
         write_json(report)
     else:
         polymarket.print_report(report)
+
+
+@app.command("detector")
+def detector_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    pairs: Annotated[int, typer.Option(min=20, help="Pairs of books in one repetition.")] = 400,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of each contestant, interleaved.")] = 15,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Pairs priced per second, best prices alone and twenty levels deep, beside naive code, uselayer and oracle3."""
+    report = detector.measure(pairs=pairs, repetitions=repetitions, seed=seed)
+    if as_json:
+        write_json(report)
+    else:
+        detector.print_report(report)
 
 
 @app.command("matcher")
