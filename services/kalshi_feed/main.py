@@ -121,6 +121,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             ]
             beats = _beats(stream.state_changed, lambda: beat(stream, clock, quotes=publisher.quotes), outbox)
         work = [
+            pairs.run(stopping),
             discovery.run(settings.redis_url, refresh_s=settings.refresh_s),
             repair_catalog(settings.redis_url, CATALOG[Venue.KALSHI], outbox, lambda: discovery.known),
             ExchangeWatch(client, books.exchange, every_s=settings.status_s).run(),
@@ -128,7 +129,6 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             *reading,
         ]
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pairs.run(stopping))  # ends by itself: a blocking read is never cancelled
             writing = [tasks.create_task(outbox.run()), tasks.create_task(publisher.run())]
             working = [tasks.create_task(one) for one in work]
             await stopping.wait()
