@@ -210,7 +210,8 @@ def _published_ns(message: Quote | QuotesStale) -> int:
 def _is_the_book(quote: Quote | QuotesStale, book: Mapping[str, Any]) -> bool:
     if isinstance(quote, QuotesStale):
         return False
-    return quote.venue_ts_ms == book["ts_ms"] and (quote.yes_bids, quote.yes_asks) == (
+    never_touched = 0
+    return book["ts_ms"] in (quote.venue_ts_ms, never_touched) and (quote.yes_bids, quote.yes_asks) == (
         _levels(book["bids"]),
         _levels(book["asks"]),
     )
