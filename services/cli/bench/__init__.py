@@ -63,7 +63,7 @@ def polymarket_command(
 @app.command("detector")
 def detector_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    pairs: Annotated[int, typer.Option(min=20, help="Pairs of books in one repetition.")] = 400,
+    pairs: Annotated[int, typer.Option(min=20, help="Pairs of books in one repetition.")] = 200,
     repetitions: Annotated[int, typer.Option(min=1, help="Of each contestant, interleaved.")] = 25,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
