@@ -169,6 +169,8 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
         yield "stage"
     if kalshi.teams and polymarket.teams and not kalshi.teams & polymarket.teams:
         yield "entity"
+    if kalshi.leagues and polymarket.leagues and not kalshi.leagues & polymarket.leagues:
+        yield "entity"
     if kalshi.parties and polymarket.parties and kalshi.parties != polymarket.parties:
         yield "entity"
     if kalshi.offices & polymarket.offices & _STATE_OFFICES and (
