@@ -11,8 +11,6 @@ from random import SystemRandom
 from typing import Any, Literal
 from uuid import uuid4
 
-from websockets.asyncio.client import ClientConnection
-
 from services.kalshi_feed.beat import beat
 from services.kalshi_feed.checks import ExchangeWatch, SilenceProbe, audit_books
 from services.kalshi_feed.discovery import Discovery
@@ -26,6 +24,7 @@ from shared.contracts.health import FeedBeat
 from shared.contracts.streams import ALERTS, CATALOG, FEED_HEALTH
 from shared.domain.market import Market, Venue
 from shared.io.bus import Identity, Outbox
+from shared.io.frame_link import FrameLink
 from shared.io.http import HttpClient
 from shared.io.websocket import dial, keep_connected
 from shared.runtime.catalog_repair import repair_catalog
@@ -209,7 +208,7 @@ async def _keep_books(settings: Settings, key: KalshiKey, books: LiveBooks, pair
     await pairs.loaded.wait()
     url = settings.websocket
 
-    async def open_link() -> ClientConnection:
+    async def open_link() -> FrameLink:
         return await dial(url, key.headers(timestamp_ms=clock.now_ms(), method="GET", path=signed_path(url)))
 
     await keep_connected(

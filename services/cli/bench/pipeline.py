@@ -127,7 +127,7 @@ async def _probe(player: dict[str, Any], reads: Reads, rate: int, seconds: float
         await reads(),
         rate=rate,
         messages=played["messages"],
-        seconds=seconds,
+        seconds=played["seconds"],
         player_late_ms=played["player_late_ms"],
     )
     errors.print(f"{rate}/s: {'held' if probe.held else 'not held'} {msgspec.json.encode(probe).decode()}")

@@ -9,7 +9,6 @@ address plays one tape and answers when it has been played.
 
 import asyncio
 import gc
-import struct
 import sys
 import time
 from pathlib import Path
@@ -20,7 +19,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from websockets.asyncio.server import ServerConnection, serve
 
-from services.cli.bench.tape import Cue, PlayedWorld, Renderer, mirrors_of
+from services.cli.bench.played import PlayedWorld
+from services.cli.bench.reel import KalshiClient, Slice, cut, framed
+from services.cli.bench.tape import Cue, Renderer, mirrors_of
 from services.venue_sim import polymarket_frames, polymarket_live
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_catalog import WorldCatalog
@@ -29,6 +30,7 @@ from services.venue_sim.kalshi_rest import KalshiRest
 from services.venue_sim.ready import ThrowAwayKey, key_path
 from services.venue_sim.truth import dollars_text, mapping_facts
 from services.venue_sim.world import World
+from shared.venues.kalshi.schema import BOOK_CHANNEL
 
 Json = dict[str, Any]
 
@@ -37,21 +39,8 @@ PLANT_INTERVAL_MS = 120
 _SETTLE_MS = 300
 _MESSAGES_PER_OPERATION = 1.15
 _FIRST_RENDER_US = 150.0
-_LEAST_RENDER_US = 40.0
+_LEAST_RENDER_US = 30.0
 _ATTEMPTS = 4
-
-
-class KalshiClient:
-    """One subscriber of the order-book channel: sid 1 and its numbers."""
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self.connection = connection
-        self.tickers: set[str] = set()
-        self.seq = 0
-
-    def next_seq(self) -> int:
-        self.seq += 1
-        return self.seq
 
 
 class Player:
@@ -69,7 +58,7 @@ class Player:
 
     async def talk_kalshi(self, connection: ServerConnection) -> None:
         """Serve one Kalshi client until it leaves."""
-        client = KalshiClient(connection)
+        client = KalshiClient(connection.transport)
         self.kalshi.add(client)
         try:
             async for text in connection:
@@ -98,7 +87,7 @@ class Player:
             del self.polymarket[connection]
 
     async def play(self, rate: int, seconds: float) -> Json:
-        """Play one tape and say what was sent and when each edge opened.
+        """Play one tape and say what was sent, how long that took and when each edge opened.
 
         The frames carry the moments at which they will be sent, so the start is fixed before they are rendered; when
         rendering takes longer than was guessed, the tape is thrown away and the next guess is more generous.
@@ -110,64 +99,52 @@ class Player:
             start_ms = max(start_ms, self._rendered_to_ms)
             self._rendered_to_ms = start_ms + int(seconds * 1_000)
             self.world.step(start_ms)  # what fell due while nothing was played belongs to the tape's beginning
-            cues = self.renderer.take()
+            slices: list[Slice] = [self._cut(self.renderer.take())]
+            gc.disable()  # a tape is a million objects, and none of them is in a cycle
             for rendered in self.renderer.render(start_ms, self._rendered_to_ms):
-                cues += rendered
+                slices += [self._cut(cues) for cues in _by_millisecond(rendered)]
                 await asyncio.sleep(0)
             took_us = (_now_ms() - begun_ms) * 1_000 / (rate * seconds)
             self._render_us = max(_LEAST_RENDER_US, took_us * 1.5)
             if _now_ms() <= start_ms:
-                return await self._play(cues)
-            self._write(cues)  # late, but every book must stay what its frames say
+                return await self._play(slices)
+            for piece in slices:  # late, but every book must stay what its frames say
+                self._write(piece)
         return {"error": f"rendering a tape of {rate} messages/s took longer than expected {_ATTEMPTS} times"}
 
-    async def _play(self, cues: list[Cue]) -> Json:
-        gc.freeze()  # a tape is a million objects: one collection would make the player late
+    async def _play(self, slices: list[Slice]) -> Json:
+        gc.freeze()
         openings: list[Json] = []
-        sent = latest_us = at = 0
-        while at < len(cues):
-            now_us = time.time_ns() // 1_000
-            first = at
-            while at < len(cues) and cues[at].due_us <= now_us:
-                at += 1
-            if at == first:
-                await asyncio.sleep(min(0.001, (cues[at].due_us - now_us) / 1_000_000))
-                continue
-            latest_us = max(latest_us, now_us - cues[first].due_us)
-            due = cues[first:at]
+        sent = latest_us = 0
+        began_ns = 0
+        for piece in slices:
+            early_us = piece.due_us - time.time_ns() // 1_000
+            if early_us > 0:
+                await asyncio.sleep(early_us / 1_000_000)
+                early_us = piece.due_us - time.time_ns() // 1_000
+            latest_us = max(latest_us, -early_us)
             sent_ns = time.time_ns()
-            sent += self._write(due)
-            openings += [{**msgspec.to_builtins(opening), "sent_ns": sent_ns} for cue in due for opening in cue.opens]
-            await asyncio.sleep(0)
-        return {"messages": sent, "openings": openings, "player_late_ms": latest_us // 1_000}
+            began_ns = began_ns or sent_ns
+            sent += self._write(piece)
+            openings += [{**msgspec.to_builtins(opening), "sent_ns": sent_ns} for opening in piece.opens]
+            if early_us < -1_000:
+                await asyncio.sleep(0)
+        seconds = (time.time_ns() - began_ns) / 1_000_000_000
+        return {"messages": sent, "seconds": seconds, "openings": openings, "player_late_ms": latest_us // 1_000}
 
-    def _write(self, cues: list[Cue]) -> int:
-        self.played.note(cues)
-        sent = 0
-        kalshi = [cue for cue in cues if cue.is_kalshi]
-        others = [cue for cue in cues if not cue.is_kalshi]
-        for client in self.kalshi:
-            out = [
-                framed(sequenced("orderbook_delta", 1, client.next_seq(), body))
-                for cue in kalshi
-                if cue.market_id in client.tickers
-                for body in cue.frames
-            ]
-            sent += len(out)
-            client.connection.transport.write(b"".join(out))
-        for connection, tokens in self.polymarket.items():
-            out = [
-                framed(frame)
-                for cue in others
-                if not tokens.isdisjoint(self.world.polymarket_markets[cue.market_id].token_ids)
-                for frame in cue.frames
-            ]
-            sent += len(out)
-            connection.transport.write(b"".join(out))
-        return sent
+    def _cut(self, cues: list[Cue]) -> Slice:
+        return cut(cues, self.kalshi, {connection.transport: tokens for connection, tokens in self.polymarket.items()})
+
+    def _write(self, piece: Slice) -> int:
+        self.played.note(piece.operations)
+        return piece.write()
 
     def _obey(self, client: KalshiClient, command: Json) -> None:
         params = command.get("params", {})
+        if BOOK_CHANNEL not in params.get("channels", [BOOK_CHANNEL]):
+            other = {"channel": params["channels"][0], "sid": 2}
+            client.transport.write(framed(control({"id": command["id"], "type": "subscribed", "msg": other})))
+            return
         tickers = params.get("market_tickers") or [params["market_ticker"]]
         known = [ticker for ticker in tickers if ticker in self.world.kalshi_markets]
         first = not client.tickers
@@ -177,7 +154,7 @@ class Player:
             client.tickers.update(known)
         out = []
         if command["cmd"] == "subscribe" and first:
-            answer = {"id": command["id"], "type": "subscribed", "msg": {"channel": "orderbook_delta", "sid": 1}}
+            answer = {"id": command["id"], "type": "subscribed", "msg": {"channel": BOOK_CHANNEL, "sid": 1}}
             out.append(control(answer))
         elif params.get("action") != "get_snapshot":
             listing = {"market_tickers": sorted(client.tickers)}
@@ -185,9 +162,9 @@ class Player:
             out.append(control(answer))
         if params.get("action") != "delete_markets":
             for ticker in known:
-                body = snapshot_body(self.world.kalshi_markets[ticker], yes_scale=False)
+                body = snapshot_body(self.played.kalshi_market(ticker), yes_scale=False)
                 out.append(sequenced("orderbook_snapshot", 1, client.next_seq(), body))
-        client.connection.transport.write(b"".join(map(framed, out)))
+        client.transport.write(b"".join(map(framed, out)))
 
     def _snapshots(self, tokens: set[str]) -> list[bytes]:
         return [
@@ -198,14 +175,11 @@ class Player:
         ]
 
 
-def framed(payload: bytes) -> bytes:
-    """Return one unmasked, final text frame (RFC 6455, section 5.2)."""
-    size = len(payload)
-    if size < 126:
-        return b"\x81" + bytes((size,)) + payload
-    if size < 65_536:
-        return b"\x81\x7e" + struct.pack("!H", size) + payload
-    return b"\x81\x7f" + struct.pack("!Q", size) + payload
+def _by_millisecond(cues: list[Cue]) -> list[list[Cue]]:
+    groups: dict[int, list[Cue]] = {}
+    for cue in cues:
+        groups.setdefault(cue.due_us // 1_000, []).append(cue)
+    return [groups[due_ms] for due_ms in sorted(groups)]
 
 
 def _now_ms() -> int:
@@ -219,6 +193,7 @@ async def _serve(ready_file: Path, questions: int, seed: int) -> None:
         question_count=questions,
         operations_per_s=100,
         plant_interval_ms=PLANT_INTERVAL_MS,
+        crowded=True,
     )
     player = Player(world)
     key = ThrowAwayKey.make()
