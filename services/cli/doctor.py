@@ -94,10 +94,11 @@ async def _redis(environ: Mapping[str, str]) -> Finding:
 async def _kalshi_key(environ: Mapping[str, str]) -> Finding:
     settings = _kalshi_settings(environ)
     if settings.key() is None:
+        prefix = f"KALSHI_{settings.env.upper()}"
         return Finding(
             check="kalshi key",
             state="warn",
-            text=f"no key for KALSHI_ENV={settings.env}: books are polled, not streamed; a read key is enough",
+            text=f"books are polled, not streamed: set {prefix}_KEY_ID and {prefix}_KEY_FILE; a read key is enough",
         )
     return Finding(check="kalshi key", state="ok", text=f"readable by its owner alone and usable ({settings.env})")
 

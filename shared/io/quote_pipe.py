@@ -40,8 +40,8 @@ class QuotePipe:
 
     @property
     def is_ready(self) -> bool:
-        """Whether commands can be written now."""
-        return self._transport is not None
+        """Whether commands can be written now: between the end of a connection and ``run`` noticing it, they cannot."""
+        return self._transport is not None and self._transport.is_open
 
     def write(self, packed: bytes, commands: int) -> None:
         """Send packed commands; call only when ready."""

@@ -74,8 +74,13 @@ class RespTransport(asyncio.Protocol):
             raise RedisConnectionError(str(error)) from None
         self._transport = transport
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection was greeted and has not ended since."""
+        return self._transport is not None
+
     def write(self, packed: bytes) -> None:
-        """Send packed commands."""
+        """Send packed commands. Raises redis-py's ConnectionError when the connection is not open."""
         if self._transport is None:
             raise RedisConnectionError("the link is closed")
         self._transport.write(packed)

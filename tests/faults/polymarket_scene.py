@@ -101,8 +101,12 @@ class Scene:
         return sum(beat.refused for beat in self.beats().values())
 
     def gaps(self) -> int:
-        """Return how many books the feed asked for again."""
+        """Return how many books the feed says it lost a message of."""
         return sum(beat.gaps for beat in self.beats().values())
+
+    def asked_books(self) -> int:
+        """Return how often the venue was asked for books over REST."""
+        return self.pipe.control("/stats")["polymarket"]["requests"].get("POST /books", 0)
 
     def ends_with_the_venues_books(
         self, *, without: frozenset[str] = frozenset(), within_s: float = 40.0, tops_only: bool = False

@@ -163,6 +163,26 @@ async def test_after_a_lost_link_everything_is_said_again(redis: Client, redis_u
     assert isinstance(quote, Quote)
 
 
+async def test_marking_in_every_turn_while_the_link_ends_raises_nothing(
+    redis: Client, redis_url: str, tmp_path: Path
+) -> None:
+    loop, source, raised = asyncio.get_running_loop(), Source(), list[dict[str, object]]()
+    loop.set_exception_handler(lambda _, context: raised.append(context))
+    async with RedisProxy(redis_url, tmp_path).up() as proxy, publishing(proxy.url) as publisher:
+        connections = proxy.connections
+        proxy.cut()
+        async with asyncio.timeout(20):
+            while proxy.connections == connections:
+                source.set_ask(A, 1_000_000 + source.sequence)
+                publisher.mark(source, A)
+                await asyncio.sleep(0)
+        await settled(publisher)
+    assert raised == []
+    last = (await written(redis))[-1]
+    assert isinstance(last, Quote)
+    assert last.sequence == source.sequence
+
+
 async def test_a_link_that_dies_without_a_word_is_replaced(redis: Client, redis_url: str, tmp_path: Path) -> None:
     source = Source()
     source.set_ask(A, 1_000_000)

@@ -175,7 +175,7 @@ class BookKeeper:
             return
         asset.learn_tick_size(message.new_tick_size)
         self.events.append(TickSizeChanged(asset.terms.market_id, message.new_tick_size))
-        self.want_resync([asset], "tick size changed")
+        self.ask_rest([asset], "tick size changed")
 
     def on_resolved(self, message: MarketResolved) -> None:
         """The market is over; its book is gone for good."""
@@ -256,7 +256,7 @@ class BookKeeper:
             asset.phase = Phase.LIVE
             asset.is_doubted = True
             self._doubted[asset] = None
-            self.want_resync([asset], "the first book does not have its hash")
+            self.ask_rest([asset], "the first book does not have its hash")
 
     @staticmethod
     def _has_its_hash(asset: AssetBook) -> bool:
@@ -274,10 +274,14 @@ class BookKeeper:
         self.want_resync([asset], reason)
 
     def want_resync(self, assets: list[AssetBook], reason: str) -> None:
-        """Ask for these books from REST."""
+        """A message about these books must have been lost: count that, and ask REST for them."""
         if assets:
             self.resyncs += len(assets)
-            self.events.append(ResyncWanted(_market_ids(assets), reason))
+            self.ask_rest(assets, reason)
+
+    def ask_rest(self, assets: list[AssetBook], reason: str) -> None:
+        """Let REST say whether these books are right."""
+        self.events.append(ResyncWanted(_market_ids(assets), reason))
 
     def _judge(self, asset: AssetBook, change: Change | None, timestamp: str, ts_ms: int) -> None:
         """After an operation's change, or one of a burst's: may the book be quoted?"""
@@ -354,9 +358,9 @@ class BookKeeper:
         if asset.is_proving:
             asset.is_proving = False
             self._doubted[asset] = None
-            self.want_resync([asset], "a hash did not match")
+            self.ask_rest([asset], "a hash did not match")
         elif asset.misses % asset.misses_allowed == 0:
-            self.want_resync([asset], f"{asset.misses} hashes in a row did not match")
+            self.ask_rest([asset], f"{asset.misses} hashes in a row did not match")
 
     def end_doubt(self, asset: AssetBook) -> None:
         """What can be said about the book has been said: it may be quoted again."""

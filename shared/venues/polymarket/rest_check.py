@@ -52,6 +52,7 @@ def apply_rest_book(keeper: BookKeeper, rest: RestBook, received_ts_ns: int) -> 
             keeper.refused[Refusal.OLDER] += 1
             return RestVerdict.OLDER
         else:
+            keeper.resyncs += asset.phase is Phase.LIVE and asset.misses > 0
             _replace(keeper, asset, rest, ts_ms, received_ts_ns)
     except NumberRefused:
         keeper.refused[Refusal.BAD_NUMBER] += 1

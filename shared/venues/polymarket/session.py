@@ -235,7 +235,7 @@ class PolymarketSession:
 
     @property
     def resyncs(self) -> int:
-        """How many books were asked for again."""
+        """How many books were put right by REST, or lost, because a message about them did not come."""
         return self._keeper.resyncs
 
     def _new_events(self) -> list[SessionEvent]:

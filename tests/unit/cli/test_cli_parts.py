@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import io
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -195,3 +197,13 @@ async def test_the_sink_answers_as_slack_does_and_counts() -> None:
     assert refused.status == 404
     assert sink.messages == 2
     assert base.startswith("http://127.0.0.1:")
+
+
+def test_an_interrupt_while_the_program_still_loads_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    root = Path(__file__).parents[3]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(root)))}
+    command = [sys.executable, "-m", "services.cli", "version"]
+    ended = subprocess.run(command, env=environ, cwd=root, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == "dutchbook: stopped before it had started\n"
