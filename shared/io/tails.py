@@ -60,6 +60,8 @@ class Tail:
         self._link = RespLink(url, timeout_s=Profile.READER.value)
         self._cursors: dict[str, str] = dict(cursors)
         self._count = count
+        self._names = tuple(self._cursors)
+        self._by_name = {name.encode(): name for name in self._cursors}
         self.recreated = 0
 
     async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[Entry]]:
@@ -85,14 +87,12 @@ class Tail:
             self._link.close()
 
     async def _read(self) -> list[Entry]:
-        read = pack(
-            "XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS", *self._cursors, *self._cursors.values()
-        )
-        [found] = await self._ask(read)
+        words = ("XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS")
+        [found] = await self._ask(pack(*words, *self._names, *self._cursors.values()))
         entries: list[Entry] = []
         for name, items in found or ():
-            stream_name = name.decode()
-            entries.extend((stream_name, entry_id, payload_of(fields)) for entry_id, fields in items)
+            stream_name = self._by_name[name]
+            entries += [(stream_name, entry_id, payload_of(fields)) for entry_id, fields in items]
             self._cursors[stream_name] = items[-1][0].decode()
         return entries
 

@@ -3,14 +3,15 @@
 REST comes from the simulator's own applications; the two WebSockets here speak just enough of each venue's protocol to
 be subscribed to, and write pre-rendered frames past the library straight to the transport.
 
-``python -m services.cli.bench.player READY_FILE QUESTIONS SEED``; ``POST /play {"rate", "seconds"}`` on the control
-address plays one tape and answers when it has been played.
+``python -m services.cli.bench.player READY_FILE QUESTIONS SEED``; on the control address ``POST /tape {"parts": [[rate,
+seconds], ...]}`` answers with the moment at which playing begins and ``GET /tape`` with what was played.
 """
 
 import asyncio
 import gc
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from services.cli.bench.played import PlayedWorld
 from services.cli.bench.reel import KalshiClient, Slice, cut, framed
@@ -40,6 +42,7 @@ _SETTLE_MS = 300
 _MESSAGES_PER_OPERATION = 1.15
 _FIRST_RENDER_US = 150.0
 _LEAST_RENDER_US = 30.0
+_LATE_US = 1_000
 _ATTEMPTS = 4
 
 
@@ -52,6 +55,7 @@ class Player:
         self.renderer = Renderer(world, mirrors_of(world.polymarket_markets))
         self.kalshi: set[KalshiClient] = set()
         self.polymarket: dict[ServerConnection, set[str]] = {}
+        self._playing: asyncio.Task[Json] | None = None
         self._rendered_to_ms = 0
         self._render_us = _FIRST_RENDER_US
         """Time that one message's rendering is guessed to take."""
@@ -61,8 +65,9 @@ class Player:
         client = KalshiClient(connection.transport)
         self.kalshi.add(client)
         try:
-            async for text in connection:
-                self._obey(client, msgspec.json.decode(text))
+            with suppress(ConnectionClosed):
+                async for text in connection:
+                    self._obey(client, msgspec.json.decode(text))
         finally:
             self.kalshi.discard(client)
 
@@ -71,52 +76,56 @@ class Player:
         tokens: set[str] = set()
         self.polymarket[connection] = tokens
         try:
-            async for text in connection:
-                if text == "PING":
-                    connection.transport.write(framed(b"PONG"))
-                    continue
-                command = msgspec.json.decode(text)
-                wanted = set(command.get("assets_ids", ()))
-                if command.get("operation") == "unsubscribe":
-                    tokens -= wanted
-                    continue
-                tokens |= wanted
-                dump = b",".join(self._snapshots(wanted))
-                connection.transport.write(framed(b"[" + dump + b"]"))
+            with suppress(ConnectionClosed):
+                async for text in connection:
+                    connection.transport.write(self._answer(tokens, text))
         finally:
             del self.polymarket[connection]
 
-    async def play(self, rate: int, seconds: float) -> Json:
-        """Play one tape and say what was sent, how long that took and when each edge opened.
+    async def prepare(self, parts: list[tuple[int, float]]) -> Json:
+        """Render one tape, of so many messages per second for so many seconds each, and begin to play it when due.
 
         The frames carry the moments at which they will be sent, so the start is fixed before they are rendered; when
         rendering takes longer than was guessed, the tape is thrown away and the next guess is more generous.
         """
-        self.world.set_rate(round(rate / _MESSAGES_PER_OPERATION))
+        count = sum(rate * seconds for rate, seconds in parts)
         for _ in range(_ATTEMPTS):
             begun_ms = _now_ms()
-            start_ms = begun_ms + _SETTLE_MS + int(rate * seconds * self._render_us / 1_000)
-            start_ms = max(start_ms, self._rendered_to_ms)
-            self._rendered_to_ms = start_ms + int(seconds * 1_000)
-            self.world.step(start_ms)  # what fell due while nothing was played belongs to the tape's beginning
-            slices: list[Slice] = [self._cut(self.renderer.take())]
-            gc.disable()  # a tape is a million objects, and none of them is in a cycle
-            for rendered in self.renderer.render(start_ms, self._rendered_to_ms):
-                slices += [self._cut(cues) for cues in _by_millisecond(rendered)]
-                await asyncio.sleep(0)
-            took_us = (_now_ms() - begun_ms) * 1_000 / (rate * seconds)
+            start_ms = max(begun_ms + _SETTLE_MS + int(count * self._render_us / 1_000), self._rendered_to_ms)
+            slices = await self._render(start_ms, parts)
+            took_us = (_now_ms() - begun_ms) * 1_000 / count
             self._render_us = max(_LEAST_RENDER_US, took_us * 1.5)
             if _now_ms() <= start_ms:
-                return await self._play(slices)
+                self._playing = asyncio.create_task(self._play(slices))
+                return {"start_ms": start_ms}
             for piece in slices:  # late, but every book must stay what its frames say
                 self._write(piece)
-        return {"error": f"rendering a tape of {rate} messages/s took longer than expected {_ATTEMPTS} times"}
+        return {"error": f"rendering {count:.0f} messages took longer than expected {_ATTEMPTS} times"}
+
+    async def played_tape(self) -> Json:
+        """Say what was sent, how long that took and when each edge opened, once the tape is over."""
+        if self._playing is None:
+            return {"error": "no tape was prepared"}
+        return await self._playing
+
+    async def _render(self, start_ms: int, parts: list[tuple[int, float]]) -> list[Slice]:
+        gc.disable()  # a tape is a million objects, and none of them is in a cycle
+        self.world.set_rate(_operations(parts[0][0]))
+        self.world.step(start_ms)  # what fell due while nothing was played belongs to the tape's beginning
+        slices = [self._cut(self.renderer.take())]
+        self._rendered_to_ms = start_ms
+        for rate, seconds in parts:
+            self.world.set_rate(_operations(rate))
+            from_ms, self._rendered_to_ms = self._rendered_to_ms, self._rendered_to_ms + int(seconds * 1_000)
+            for rendered in self.renderer.render(from_ms, self._rendered_to_ms):
+                slices += [self._cut(cues) for cues in _by_millisecond(rendered)]
+                await asyncio.sleep(0)
+        return slices
 
     async def _play(self, slices: list[Slice]) -> Json:
         gc.freeze()
         openings: list[Json] = []
-        sent = latest_us = 0
-        began_ns = 0
+        sent = latest_us = began_ns = 0
         for piece in slices:
             early_us = piece.due_us - time.time_ns() // 1_000
             if early_us > 0:
@@ -127,7 +136,7 @@ class Player:
             began_ns = began_ns or sent_ns
             sent += self._write(piece)
             openings += [{**msgspec.to_builtins(opening), "sent_ns": sent_ns} for opening in piece.opens]
-            if early_us < -1_000:
+            if early_us < -_LATE_US:
                 await asyncio.sleep(0)
         seconds = (time.time_ns() - began_ns) / 1_000_000_000
         return {"messages": sent, "seconds": seconds, "openings": openings, "player_late_ms": latest_us // 1_000}
@@ -166,6 +175,18 @@ class Player:
                 out.append(sequenced("orderbook_snapshot", 1, client.next_seq(), body))
         client.transport.write(b"".join(map(framed, out)))
 
+    def _answer(self, tokens: set[str], text: str | bytes) -> bytes:
+        """Take one text of a Polymarket client and return what it is answered."""
+        if text == "PING":
+            return framed(b"PONG")
+        command = msgspec.json.decode(text)
+        wanted = set(command.get("assets_ids", ()))
+        if command.get("operation") == "unsubscribe":
+            tokens -= wanted
+            return b""
+        tokens |= wanted
+        return framed(b"[" + b",".join(self._snapshots(wanted)) + b"]")
+
     def _snapshots(self, tokens: set[str]) -> list[bytes]:
         return [
             polymarket_frames.snapshot(self.renderer.mirrors[market.market_id], index, market.last_at_us // 1_000)
@@ -180,6 +201,10 @@ def _by_millisecond(cues: list[Cue]) -> list[list[Cue]]:
     for cue in cues:
         groups.setdefault(cue.due_us // 1_000, []).append(cue)
     return [groups[due_ms] for due_ms in sorted(groups)]
+
+
+def _operations(rate: int) -> int:
+    return max(1, round(rate / _MESSAGES_PER_OPERATION))
 
 
 def _now_ms() -> int:
@@ -240,9 +265,12 @@ def _catching_up(played: PlayedWorld) -> Middleware:
 
 
 def _control_app(player: Player) -> web.Application:
-    async def play(request: web.Request) -> web.Response:
+    async def prepare(request: web.Request) -> web.Response:
         order = await request.json()
-        return web.json_response(await player.play(order["rate"], order["seconds"]))
+        return web.json_response(await player.prepare([(rate, seconds) for rate, seconds in order["parts"]]))
+
+    async def played(_request: web.Request) -> web.Response:
+        return web.json_response(await player.played_tape())
 
     async def mappings(_request: web.Request) -> web.Response:
         pairs = [
@@ -258,7 +286,8 @@ def _control_app(player: Player) -> web.Application:
         return web.json_response({"pairs": pairs})
 
     app = web.Application()
-    app.router.add_post("/play", play)
+    app.router.add_post("/tape", prepare)
+    app.router.add_get("/tape", played)
     app.router.add_get("/mappings", mappings)
     return app
 
