@@ -121,7 +121,6 @@ def _evidence(state: PairState, leg: LegState, result: LegResult) -> LegEvidence
         yes_asks=_decimals(quote.yes_asks),
         venue_ts_ms=quote.venue_ts_ms,
         received_ts_ns=quote.received_ts_ns,
-        published_ts_ns=quote.published_ts_ns,
         verified=quote.verified,
         connection=quote.connection,
         epoch=quote.epoch,

@@ -29,8 +29,6 @@ class LegEvidence(msgspec.Struct, frozen=True, kw_only=True):
     yes_asks: tuple[tuple[Decimal, Decimal], ...]
     venue_ts_ms: int
     received_ts_ns: int
-    published_ts_ns: int = 0
-    """When its feed wrote the quote; 0 in evidence written before this field was."""
     verified: str
     connection: str
     epoch: str

@@ -14,7 +14,7 @@ from shared.contracts.envelope import Message, SequenceWatch
 from shared.contracts.streams import Stream
 from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, waits_s
 from shared.io.entries import id_order, payload_of
-from shared.io.resp import RespLink, pack, raise_refusal
+from shared.io.resp import EMPTY_WORD, RespLink, pack, raise_refusal, word
 
 M = TypeVar("M", bound=Message)
 
@@ -59,9 +59,11 @@ class Tail:
     def __init__(self, url: str, cursors: Mapping[str, str], *, count: int = 1_000) -> None:
         self._link = RespLink(url, timeout_s=Profile.READER.value)
         self._cursors: dict[str, str] = dict(cursors)
-        self._count = count
-        self._names = tuple(self._cursors)
         self._by_name = {name.encode(): name for name in self._cursors}
+        places = (EMPTY_WORD,) * len(self._cursors)
+        whole = pack("XREAD", "COUNT", count, "BLOCK", BLOCK_MS, "STREAMS", *self._cursors, *(b"" for _ in places))
+        self._command = whole[: len(whole) - len(b"".join(places))]
+        """The read up to the ids from which to read, which alone differ from one to the next."""
         self.recreated = 0
 
     async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[Entry]]:
@@ -87,8 +89,8 @@ class Tail:
             self._link.close()
 
     async def _read(self) -> list[Entry]:
-        words = ("XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS")
-        [found] = await self._ask(pack(*words, *self._names, *self._cursors.values()))
+        ids = [word(cursor.encode()) for cursor in self._cursors.values()]
+        [found] = await self._ask(self._command + b"".join(ids))
         entries: list[Entry] = []
         for name, items in found or ():
             stream_name = self._by_name[name]

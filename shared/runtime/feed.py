@@ -18,13 +18,12 @@ from shared.domain.book import Book
 from shared.domain.market import MarketId, Venue
 from shared.io.bus import TRANSIENT, Identity, waits_s
 from shared.io.quote_pipe import QuotePipe, newest_ids_ms
-from shared.io.resp import pack
+from shared.io.resp import EMPTY_WORD, pack, word
 from shared.runtime.clock import Clock
 
 _WINDOW_COMMANDS = 512
 _BOOK_KEYS_LIMIT = 65_536
-_EMPTY_WORD = b"$0\r\n\r\n"
-_FIELD_WORD = b"$%d\r\n%b\r\n" % (len(FIELD), FIELD)
+_FIELD_WORD = word(FIELD)
 
 
 class QuoteState(NamedTuple):
@@ -206,14 +205,14 @@ class QuotePublisher:
         self, writer: "_PartitionWriter", entry_id: bytes, payload: bytes, market_id: MarketId, part: int
     ) -> tuple[bytes, bytes]:
         """Return the commands that append a message and keep it as the market's latest."""
-        words = b"$%d\r\n%b\r\n" % (len(payload), payload)
+        said = word(payload)
         key = self._book_keys.get((market_id, part))
         if key is None:
             if len(self._book_keys) >= _BOOK_KEYS_LIMIT:
                 self._book_keys.clear()
-            key = pack("SET", book_key(self._venue.value, market_id, part), b"")[: -len(_EMPTY_WORD)]
+            key = pack("SET", book_key(self._venue.value, market_id, part), b"")[: -len(EMPTY_WORD)]
             self._book_keys[market_id, part] = key
-        return b"%b$%d\r\n%b\r\n%b%b" % (writer.append, len(entry_id), entry_id, _FIELD_WORD, words), key + words
+        return b"".join((writer.append, word(entry_id), _FIELD_WORD, said)), key + said
 
 
 class _PartitionWriter:
@@ -224,7 +223,7 @@ class _PartitionWriter:
         self.id_ms = 0
         self.pseq = 0
         whole = pack("XADD", stream_name, "MAXLEN", "~", keep, b"", FIELD, b"")
-        self.append = whole[: -len(_EMPTY_WORD + _FIELD_WORD + _EMPTY_WORD)]
+        self.append = whole[: -len(EMPTY_WORD + _FIELD_WORD + EMPTY_WORD)]
         """An XADD up to its entry id."""
 
     def next_id(self, now_ms: int) -> bytes:

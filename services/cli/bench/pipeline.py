@@ -23,7 +23,7 @@ from aiohttp import ClientSession, ClientTimeout
 from services.cli.bench.contestants import LEVELS, Contestant, Json, Running, naive, ours
 from services.cli.bench.figures import Moment, Probe, probe_of
 from services.cli.bench.processes import processor_s, redis_processor_s
-from services.cli.output import errors
+from services.cli.output import errors, write_line
 from services.cli.waiting import wait_until
 from shared.io.bus import Client, Profile, connect
 from shared.runtime.errors import StartRefused
@@ -75,6 +75,24 @@ async def measure(*, pairs: int, seed: int) -> Report:
         ratios=_ratios(mine, top),
         ratios_same_depth=_ratios(mine, deep),
     )
+
+
+def print_report(report: Report) -> None:
+    """Write the figures for people to stdout."""
+    for name, measured in (
+        ("ours", report.ours),
+        ("naive", report.naive),
+        (f"naive, {report.levels} levels", report.naive_same_depth),
+    ):
+        latency = measured.latency_ms
+        write_line(
+            f"{name:<17} received to intent read at {LIGHT_RATE}/s: p50 {latency['p50']} ms, p99 {latency['p99']} ms; "
+            f"from the wire {latency['wire_p50']} and {latency['wire_p99']} ms; "
+            f"sustained {measured.sustained_messages_per_s:,} messages/s"
+        )
+    write_line("ours over naive: " + ", ".join(f"{name} {value}" for name, value in report.ratios.items()))
+    same = ", ".join(f"{name} {value}" for name, value in report.ratios_same_depth.items())
+    write_line(f"ours over naive with {report.levels} levels: {same}")
 
 
 class Bench:
