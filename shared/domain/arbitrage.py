@@ -180,6 +180,15 @@ class PairPricing:
             return _YES_NO
         return _NO_YES if kalshi_costs[kalshi.no_e4] + polymarket_costs[along_e4] <= budget_e18 else ()
 
+    def first_contract_e18(self, direction: Direction, kalshi: Ladders, polymarket: Ladders) -> int | None:
+        """Return what the first contract would earn by unrounded fees, whatever its size; None without an offer."""
+        kalshi_side, polymarket_side = sides(direction, self.orientation)
+        if not buying(kalshi, kalshi_side) or not buying(polymarket, polymarket_side):
+            return None
+        kalshi_e4 = kalshi.yes_e4 if kalshi_side == "yes" else kalshi.no_e4
+        polymarket_e4 = polymarket.yes_e4 if polymarket_side == "yes" else polymarket.no_e4
+        return ONE_DOLLAR_E18 - self._kalshi_costs[kalshi_e4] - self._polymarket_costs[polymarket_e4]
+
     def walk(self, direction: Direction, kalshi: Ladders, polymarket: Ladders) -> Walk | None:
         """Return the best size of one direction in integers (Kalshi's leg first), or None."""
         kalshi_side, polymarket_side = sides(direction, self.orientation)

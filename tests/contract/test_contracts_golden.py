@@ -57,10 +57,20 @@ def test_every_example_belongs_to_a_stream_and_is_named_for_its_type() -> None:
         assert path.name.startswith(f"{kind.__struct_config__.tag}.v")
 
 
+def older(value: Any, model: Any) -> Any:
+    """Return ``value`` without the fields that ``model`` does not have."""
+    if isinstance(value, dict) and isinstance(model, dict):
+        return {name: older(one, model[name]) for name, one in value.items() if name in model}
+    if isinstance(value, list) and isinstance(model, list):
+        return [older(one, like) for one, like in zip(value, model, strict=True)]
+    return value
+
+
 @each_example
 def test_an_example_encodes_to_what_it_was_read_from(path: Path) -> None:
-    written = msgspec.json.decode(msgspec.json.encode(decoded(path)))
-    assert written == msgspec.json.decode(path.read_bytes())
+    """One that is named ``….v1.first.json`` is from before later fields: they are added, and nothing else changes."""
+    written, read = msgspec.json.decode(msgspec.json.encode(decoded(path))), msgspec.json.decode(path.read_bytes())
+    assert (older(written, read) if path.name.endswith(".first.json") else written) == read
 
 
 @each_example
