@@ -27,4 +27,5 @@ def processor_s(pids: Mapping[str, int]) -> dict[str, float]:
 async def redis_processor_s(redis: Client) -> float:
     """Return the seconds that the Redis server has used."""
     info = await redis.info("cpu")
-    return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
+    used_s: float = info["used_cpu_user"] + info["used_cpu_sys"]
+    return used_s
