@@ -25,7 +25,11 @@ from services.cli.bench.figures import Moment, Probe, probe_of
 from services.cli.bench.processes import processor_s, redis_processor_s
 from services.cli.output import errors, write_line
 from services.cli.waiting import wait_until
-from shared.io.bus import Client, Profile, connect
+from shared.contracts.pairs import PairActivated
+from shared.contracts.quotes import Quote
+from shared.contracts.streams import FEED_HEALTH, FIELD, PAIRS, QUOTES, book_key
+from shared.domain.market import Venue
+from shared.io.bus import Client, Profile, connect, load_latest
 from shared.runtime.errors import StartRefused
 from shared.runtime.redis_server import start_private_redis
 
@@ -35,6 +39,10 @@ PROBE_SECONDS = 5.0
 NAIVE_RATES = (2_000, 4_000, 6_000, 8_000, 10_000, 12_000, 14_000, 17_000, 20_000)
 OUR_RATES = (20_000, 40_000, 60_000, 80_000, 100_000, 120_000, 150_000, 180_000, 220_000)
 _READY_TIMEOUT_S = 180.0
+_CRITERION = (
+    "a rate is held when 95% of the edges were answered within a second, the last third of them within 50 ms from the "
+    "wire (p95), and the player was never more than 50 ms late; the same for every pipeline"
+)
 
 
 class Measured(msgspec.Struct, kw_only=True):
@@ -53,6 +61,7 @@ class Report(msgspec.Struct, kw_only=True):
     pairs: int
     levels: int
     """A side, published by our feeds and by the second naive pipeline."""
+    criterion: str
     ours: Measured
     naive: Measured
     """Publishes and prices the top of the book only."""
@@ -69,6 +78,7 @@ async def measure(*, pairs: int, seed: int) -> Report:
     return Report(
         pairs=pairs,
         levels=LEVELS,
+        criterion=_CRITERION,
         ours=mine,
         naive=top,
         naive_same_depth=deep,
@@ -134,6 +144,29 @@ class Bench:
     async def reads(self) -> list[Moment]:
         """Return what the executor has read so far."""
         return await self._running.reads()
+
+    async def quotes(self) -> int:
+        """Return how many quotes our feeds have written."""
+        newest: dict[tuple[str, str], int] = {}
+        for _, fields in await self._redis.xrange(FEED_HEALTH.name):
+            beat = FEED_HEALTH.decoder.decode(fields[FIELD])
+            newest[beat.venue, beat.epoch] = beat.quotes
+        return sum(newest.values())
+
+    async def outdated(self) -> list[str]:
+        """Return the markets whose latest quote has other best prices than the venue."""
+        tops = await ask(self._player, "GET", "/tops", None)
+        held = await load_latest(self._redis, PAIRS)
+        differing: list[str] = []
+        for message in held[0].values():
+            if not isinstance(message, PairActivated):
+                continue
+            for venue in Venue:
+                market_id = message.pair.market_id(venue)
+                payload = await self._redis.get(book_key(venue.value, market_id, message.pair.partition))
+                if payload is None or _top(payload) != tops[market_id]:
+                    differing.append(market_id)
+        return differing
 
     async def _used_s(self) -> dict[str, float]:
         return processor_s(self._running.pids) | {
@@ -218,6 +251,15 @@ async def _player(folder: Path, *, pairs: int, seed: int) -> AsyncIterator[Json]
     finally:
         process.terminate()
         await process.wait()
+
+
+def _top(payload: bytes) -> list[int] | None:
+    quote = QUOTES[Venue.KALSHI][0].decoder.decode(payload)
+    if not isinstance(quote, Quote):
+        return None
+    bid = quote.yes_bids[0][0] if quote.yes_bids else 0
+    ask_price = quote.yes_asks[0][0] if quote.yes_asks else 1
+    return [int(bid * 10_000), int(ask_price * 10_000)]
 
 
 def _ratios(mine: Measured, other: Measured) -> dict[str, float | None]:

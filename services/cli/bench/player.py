@@ -12,6 +12,7 @@ import gc
 import sys
 import time
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +93,13 @@ class Player:
         for _ in range(_ATTEMPTS):
             begun_ms = _now_ms()
             start_ms = max(begun_ms + _SETTLE_MS + int(count * self._render_us / 1_000), self._rendered_to_ms)
-            slices = await self._render(start_ms, parts)
+            rendered = await self._render(start_ms, parts)
             took_us = (_now_ms() - begun_ms) * 1_000 / count
             self._render_us = max(_LEAST_RENDER_US, took_us * 1.5)
             if _now_ms() <= start_ms:
-                self._playing = asyncio.create_task(self._play(slices))
+                self._playing = asyncio.create_task(self._play(rendered))
                 return {"start_ms": start_ms}
-            for piece in slices:  # late, but every book must stay what its frames say
+            for piece in chain.from_iterable(rendered):  # late, but every book must stay what its frames say
                 self._write(piece)
         return {"error": f"rendering {count:.0f} messages took longer than expected {_ATTEMPTS} times"}
 
@@ -108,38 +109,56 @@ class Player:
             return {"error": "no tape was prepared"}
         return await self._playing
 
-    async def _render(self, start_ms: int, parts: list[tuple[int, float]]) -> list[Slice]:
+    def tops(self) -> dict[str, list[int]]:
+        """Return every market's best YES bid and ask in ten-thousandths, 0 and 10000 where there is none."""
+        markets = {**self.world.kalshi_markets, **self.world.polymarket_markets}
+        return {
+            market_id: [market.book.best_bid_e4() or 0, market.book.best_ask_e4() or 10_000]
+            for market_id, market in markets.items()
+        }
+
+    async def _render(self, start_ms: int, parts: list[tuple[int, float]]) -> list[list[Slice]]:
         gc.disable()  # a tape is a million objects, and none of them is in a cycle
         self.world.set_rate(_operations(parts[0][0]))
         self.world.step(start_ms)  # what fell due while nothing was played belongs to the tape's beginning
-        slices = [self._cut(self.renderer.take())]
+        rendered = [[self._cut(self.renderer.take())]]
         self._rendered_to_ms = start_ms
         for rate, seconds in parts:
             self.world.set_rate(_operations(rate))
             from_ms, self._rendered_to_ms = self._rendered_to_ms, self._rendered_to_ms + int(seconds * 1_000)
-            for rendered in self.renderer.render(from_ms, self._rendered_to_ms):
-                slices += [self._cut(cues) for cues in _by_millisecond(rendered)]
+            slices: list[Slice] = []
+            for cues in self.renderer.render(from_ms, self._rendered_to_ms):
+                slices += [self._cut(some) for some in _by_millisecond(cues)]
                 await asyncio.sleep(0)
-        return slices
+            rendered.append(slices)
+        return rendered
 
-    async def _play(self, slices: list[Slice]) -> Json:
+    async def _play(self, rendered: list[list[Slice]]) -> Json:
+        """Play what was rendered: first what fell due before, then part by part."""
         gc.freeze()
         openings: list[Json] = []
-        sent = latest_us = began_ns = 0
-        for piece in slices:
-            early_us = piece.due_us - time.time_ns() // 1_000
-            if early_us > 0:
-                await asyncio.sleep(early_us / 1_000_000)
+        ends_ns: list[int] = []
+        sent = latest_us = 0
+        for slices in rendered:
+            for piece in slices:
                 early_us = piece.due_us - time.time_ns() // 1_000
-            latest_us = max(latest_us, -early_us)
-            sent_ns = time.time_ns()
-            began_ns = began_ns or sent_ns
-            sent += self._write(piece)
-            openings += [{**msgspec.to_builtins(opening), "sent_ns": sent_ns} for opening in piece.opens]
-            if early_us < -_LATE_US:
-                await asyncio.sleep(0)
-        seconds = (time.time_ns() - began_ns) / 1_000_000_000
-        return {"messages": sent, "seconds": seconds, "openings": openings, "player_late_ms": latest_us // 1_000}
+                if early_us > 0:
+                    await asyncio.sleep(early_us / 1_000_000)
+                    early_us = piece.due_us - time.time_ns() // 1_000
+                latest_us = max(latest_us, -early_us)
+                sent_ns = time.time_ns()
+                sent += self._write(piece)
+                openings += [{**msgspec.to_builtins(opening), "sent_ns": sent_ns} for opening in piece.opens]
+                if early_us < -_LATE_US:
+                    await asyncio.sleep(0)
+            ends_ns.append(time.time_ns())
+        return {
+            "messages": sent,
+            "seconds": (ends_ns[-1] - ends_ns[0]) / 1_000_000_000,
+            "part_ends_ns": ends_ns[1:],
+            "openings": openings,
+            "player_late_ms": latest_us // 1_000,
+        }
 
     def _cut(self, cues: list[Cue]) -> Slice:
         return cut(cues, self.kalshi, {connection.transport: tokens for connection, tokens in self.polymarket.items()})
@@ -285,7 +304,11 @@ def _control_app(player: Player) -> web.Application:
         ]
         return web.json_response({"pairs": pairs})
 
+    async def tops(_request: web.Request) -> web.Response:
+        return web.json_response(player.tops())
+
     app = web.Application()
+    app.router.add_get("/tops", tops)
     app.router.add_post("/tape", prepare)
     app.router.add_get("/tape", played)
     app.router.add_get("/mappings", mappings)

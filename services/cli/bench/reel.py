@@ -17,6 +17,10 @@ class Writable(Protocol):
         """Send, sooner or later."""
         ...
 
+    def is_closing(self) -> bool:
+        """Return whether nothing more can be sent."""
+        ...
+
 
 class KalshiClient:
     """One subscriber of the order-book channel: sid 1 and its numbers."""
@@ -45,8 +49,10 @@ class KalshiPart:
         client.cut_to_seq = self._after_seq + len(bodies)
 
     def write(self) -> int:
-        """Send it, numbered anew when an answer to the client took a number since."""
+        """Send it, numbered anew when an answer to the client took a number since; nothing to one that has left."""
         client = self._client
+        if client.transport.is_closing():
+            return 0
         client.transport.write(self._blob if client.seq == self._after_seq else self._framed(client.seq))
         client.seq += len(self._bodies)
         return len(self._bodies)
@@ -72,8 +78,9 @@ class Slice:
         """Send every frame and return how many they were."""
         sent = sum(part.write() for part in self.kalshi)
         for transport, blob, count in self.polymarket:
-            transport.write(blob)
-            sent += count
+            if not transport.is_closing():
+                transport.write(blob)
+                sent += count
         return sent
 
 
