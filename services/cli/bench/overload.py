@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from services.cli.bench.figures import HELD_LATENCY_NS, Moment, answers, percentile_ms
+from services.cli.bench.figures import HELD_LATENCY_NS, HELD_SHARE, Moment, answers, percentile_ms
 from services.cli.bench.pipeline import LIGHT_RATE, Bench, openings_of
 from services.cli.output import write_line
 
@@ -27,14 +27,14 @@ class Overload(msgspec.Struct, kw_only=True):
     after_p95_ms: float | None
     """From one second after it on."""
     back_after_s: float | None
-    """When the last edge opened whose answer took more than fifty milliseconds; None when the end was no better."""
+    """After which time nearly every edge was answered within fifty milliseconds; None when that never came."""
     player_late_ms: int
     newest_state_delivered: bool
     """Whether, at the end, every market's latest quote has the best prices that the venue has."""
 
     @property
     def is_answered(self) -> bool:
-        """Whether the way was back under fifty milliseconds one second after the overload."""
+        """Whether the way was back under fifty milliseconds within a second, and nothing stayed old."""
         return self.back_after_s is not None and self.back_after_s <= 1.0 and self.newest_state_delivered
 
 
@@ -71,16 +71,20 @@ def print_overload(found: Overload) -> None:
 
 
 def back_after_s(openings: Sequence[Moment], reads: Sequence[Moment], over_ns: int) -> float | None:
-    """Return how long after ``over_ns`` the last late or unanswered edge opened; None when none was in time later."""
+    """Return how long after ``over_ns`` the edge opened from which on nearly all were answered in time, None for none.
+
+    An edge without an answer counts as late.
+    """
     judged = [
         (opening.at_ns, answer is not None and answer.at_ns - opening.at_ns <= HELD_LATENCY_NS)
         for opening, answer in zip(openings, answers(openings, reads), strict=True)
         if opening.at_ns >= over_ns
     ]
-    if not judged or not judged[-1][1]:
-        return None
-    late_ns = [at_ns for at_ns, in_time in judged if not in_time]
-    return round((max(late_ns) - over_ns) / 1_000_000_000, 3) if late_ns else 0.0
+    for first, (at_ns, is_in_time) in enumerate(judged):
+        rest = judged[first:]
+        if is_in_time and sum(in_time for _, in_time in rest) >= HELD_SHARE * len(rest):
+            return 0.0 if first == 0 else round((at_ns - over_ns) / 1_000_000_000, 3)
+    return None
 
 
 def _worst_ms(openings: Sequence[Moment], reads: Sequence[Moment]) -> float | None:
