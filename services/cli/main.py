@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import bench, demo, doctor, offline, pairs
+from services.cli import bench, demo, doctor, offline, pairs, record
 from services.cli.output import write_json, write_line
 from services.cli.stack import SERVICES
 from services.cli.why import why_command
@@ -31,6 +31,7 @@ app.add_typer(pairs.app, name="pairs")
 app.add_typer(bench.app, name="bench")
 offline.add_to(app)
 app.command("why")(why_command)
+record.add_to(app)
 
 RUNNABLE = (*SERVICES, "venue_sim")
 

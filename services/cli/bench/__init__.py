@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from services.cli.bench import chart, contestants, kalshi, overload, pipeline, polymarket, scale
-from services.cli.output import write_json, write_line
+from services.cli.bench import chart, contestants, kalshi, matcher, overload, pipeline, polymarket, scale
+from services.cli.output import errors, write_json, write_line
+from services.cli.simulated import SHIPPED_MAPPINGS
+from services.matcher.mapping_files import load
 
 app = typer.Typer(help="Figures beside a naive baseline, measured in the same run.", no_args_is_help=True)
 
@@ -118,3 +120,31 @@ def polymarket_command(
         write_json(report)
     else:
         polymarket.print_report(report)
+
+
+@app.command("matcher")
+def matcher_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    kalshi_listings: Annotated[int, typer.Option("--kalshi", min=100, help="Listings of Kalshi.")] = 100_000,
+    polymarket_listings: Annotated[
+        int, typer.Option("--polymarket", min=100, help="Listings of Polymarket.")
+    ] = 200_000,
+    candidates: Annotated[
+        int, typer.Option(min=100, help="Listings of Polymarket among which candidates alone are looked for.")
+    ] = 50_000,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 2,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Both whole venues matched, candidates alone, one new listing; beside rapidfuzz and arb-tool where installed."""
+    sizes = matcher.Sizes(
+        kalshi=kalshi_listings,
+        polymarket=polymarket_listings,
+        candidates_polymarket=min(candidates, polymarket_listings),
+    )
+    report = matcher.measure(load(SHIPPED_MAPPINGS), sizes, processes=processes, seed=seed)
+    if report["ratios"]["times_arb_tool"] is None:
+        errors.print(f"arb-tool: {report['arb_tool']['status']}")
+    if as_json:
+        write_json(report)
+    else:
+        matcher.print_report(report)

@@ -169,30 +169,39 @@ class Player:
 
     def _obey(self, client: KalshiClient, command: Json) -> None:
         params = command.get("params", {})
-        if BOOK_CHANNEL not in params.get("channels", [BOOK_CHANNEL]):
-            other = {"channel": params["channels"][0], "sid": 2}
-            client.transport.write(framed(control({"id": command["id"], "type": "subscribed", "msg": other})))
-            return
+        channel = params.get("channels", [BOOK_CHANNEL])[0]
+        if command["cmd"] == "list_subscriptions":
+            listed = [{"channel": BOOK_CHANNEL, "sid": 1}] if client.tickers else []
+            out = [control({"id": command["id"], "type": "ok", "msg": listed})]
+        elif channel != BOOK_CHANNEL:
+            out = [control({"id": command["id"], "type": "subscribed", "msg": {"channel": channel, "sid": 2}})]
+        else:
+            out = self._books(client, command["cmd"], command["id"], params)
+        client.transport.write(b"".join(map(framed, out)))
+
+    def _books(self, client: KalshiClient, name: str, command_id: int, params: Json) -> list[bytes]:
+        """Change what a client gets and return its answer, with the books it asked for."""
         tickers = params.get("market_tickers") or [params["market_ticker"]]
         known = [ticker for ticker in tickers if ticker in self.world.kalshi_markets]
+        action = params.get("action")
         first = not client.tickers
-        if params.get("action") == "delete_markets":
+        if action == "delete_markets":
             client.tickers.difference_update(known)
-        elif params.get("action") != "get_snapshot":
+        elif action != "get_snapshot":
             client.tickers.update(known)
         out = []
-        if command["cmd"] == "subscribe" and first:
-            answer = {"id": command["id"], "type": "subscribed", "msg": {"channel": BOOK_CHANNEL, "sid": 1}}
-            out.append(control(answer))
-        elif params.get("action") != "get_snapshot":
+        if name == "subscribe" and first:
+            about = {"channel": BOOK_CHANNEL, "sid": 1}
+            out.append(control({"id": command_id, "type": "subscribed", "msg": about}))
+        elif action != "get_snapshot":
             listing = {"market_tickers": sorted(client.tickers)}
-            answer = {"id": command["id"], "sid": 1, "seq": client.next_seq(), "type": "ok", "msg": listing}
-            out.append(control(answer))
-        if params.get("action") != "delete_markets":
+            out.append(control({"id": command_id, "sid": 1, "seq": client.next_seq(), "type": "ok", "msg": listing}))
+        if action != "delete_markets":
+            asked_by = command_id if action == "get_snapshot" else None
             for ticker in known:
                 body = snapshot_body(self.played.kalshi_market(ticker), yes_scale=False)
-                out.append(sequenced("orderbook_snapshot", 1, client.next_seq(), body))
-        client.transport.write(b"".join(map(framed, out)))
+                out.append(sequenced("orderbook_snapshot", 1, client.next_seq(), body, command_id=asked_by))
+        return out
 
     def _answer(self, tokens: set[str], text: str | bytes) -> bytes:
         """Take one text of a Polymarket client and return what it is answered."""
