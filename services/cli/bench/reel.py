@@ -51,9 +51,8 @@ class KalshiPart:
     def write(self) -> int:
         """Send it, numbered anew when an answer to the client took a number since; nothing to one that has left."""
         client = self._client
-        if client.transport.is_closing():
+        if not _sent(client.transport, self._blob if client.seq == self._after_seq else self._framed(client.seq)):
             return 0
-        client.transport.write(self._blob if client.seq == self._after_seq else self._framed(client.seq))
         client.seq += len(self._bodies)
         return len(self._bodies)
 
@@ -78,9 +77,7 @@ class Slice:
         """Send every frame and return how many they were."""
         sent = sum(part.write() for part in self.kalshi)
         for transport, blob, count in self.polymarket:
-            if not transport.is_closing():
-                transport.write(blob)
-                sent += count
+            sent += count if _sent(transport, blob) else 0
         return sent
 
 
@@ -101,6 +98,17 @@ def cut(cues: list[Cue], kalshi: Iterable[KalshiClient], polymarket: Mapping[Wri
             if (frames := _frames_of(cues, tokens))
         ),
     )
+
+
+def _sent(transport: Writable, blob: bytes) -> bool:
+    """Send, unless the client has left or is about to."""
+    if transport.is_closing():
+        return False
+    try:
+        transport.write(blob)
+    except RuntimeError:  # the end of what we say was said, and the transport does not yet call that closing
+        return False
+    return True
 
 
 def _frames_of(cues: list[Cue], tokens: set[str]) -> list[bytes]:

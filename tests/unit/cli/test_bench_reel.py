@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from services.cli.bench.played import PlayedWorld
 from services.cli.bench.player import Player
@@ -20,8 +21,11 @@ class Wire:
     def __init__(self) -> None:
         self.written = b""
         self.is_gone = False
+        self.has_said_all = False
 
     def write(self, data: bytes) -> None:
+        if self.has_said_all:
+            raise RuntimeError("Cannot call write() after write_eof()")
         self.written += data
 
     def is_closing(self) -> bool:
@@ -77,10 +81,11 @@ def test_an_answer_in_between_moves_the_numbers_of_what_was_cut_before() -> None
     assert numbers == [number for number in range(1, len(numbers) + 2) if number != answered]
 
 
-def test_who_has_left_gets_nothing() -> None:
+@pytest.mark.parametrize("how", ["is_gone", "has_said_all"])
+def test_who_has_left_gets_nothing(how: str) -> None:
     world, _, cues = busy_world()
     wire, client = kalshi_client(world)
-    wire.is_gone = True
+    setattr(wire, how, True)
     assert cut(cues, [client], {wire: {"1"}}).write() == 0
     assert wire.written == b""
 
