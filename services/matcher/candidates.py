@@ -32,8 +32,8 @@ _LEAST_LIKENESS = 0.6
 """Of the likest listing's: one that shares less than that is not compared."""
 _LEAST_COVER = 0.25
 """Of the weight of a listing's terms: one that shares less than that is not compared."""
-_MOST_SLOTS = 60_000
-"""Parsed listings kept at hand per venue, about 3 kB each."""
+MOST_SLOTS = 60_000
+"""Parsed listings kept at hand per venue, about 6 kB each."""
 
 _OTHER = {Venue.KALSHI: Venue.POLYMARKET, Venue.POLYMARKET: Venue.KALSHI}
 
@@ -41,8 +41,9 @@ _OTHER = {Venue.KALSHI: Venue.POLYMARKET, Venue.POLYMARKET: Venue.KALSHI}
 class CandidateIndex:
     """The listings of both venues, found by their terms. Taking in, forgetting and asking cost about a millisecond."""
 
-    def __init__(self, mappings: Mappings) -> None:
+    def __init__(self, mappings: Mappings, *, most_slots: int = MOST_SLOTS) -> None:
         self._mappings = mappings
+        self._most_slots = most_slots
         self._reader = TermReader(mappings)
         self._markets: dict[Venue, dict[MarketId, Market]] = {venue: {} for venue in Venue}
         self._postings = {venue: Postings() for venue in Venue}
@@ -160,7 +161,7 @@ class CandidateIndex:
         kept = self._slots[market.venue]
         slots = kept.get(market.market_id)
         if slots is None:
-            if len(kept) >= _MOST_SLOTS:
+            if len(kept) >= self._most_slots:
                 del kept[next(iter(kept))]
             slots = kept[market.market_id] = parse_slots(_capped(market), self._mappings)
         return slots

@@ -64,6 +64,10 @@ class TermReader:
         self._forms = _Forms()
         self._leagues = sorted((league.code for league in mappings.leagues.values()), key=len, reverse=True)
         self._names = _names(mappings)
+        lengths: defaultdict[str, set[int]] = defaultdict(set)
+        for name in self._names:
+            lengths[name[0]].add(len(name))
+        self._lengths = dict(lengths)
 
     def terms(self, market: Market) -> frozenset[str]:
         """Return the terms of a listing; of very long texts only the beginning counts."""
@@ -80,7 +84,7 @@ class TermReader:
         words = _WORD.findall(text)[:MOST_WORDS]
         found = set(map(self._forms.__getitem__, words))
         self._add_days(market, words, found)
-        if not self._names.keys().isdisjoint(words):
+        if not self._lengths.keys().isdisjoint(words):
             self._add_names(words, self._league(market), found)
         found.discard("")
         if len(found) > MOST_TERMS:
@@ -114,9 +118,14 @@ class TermReader:
         """Add what phrases stand for: a city stands for its teams, of the league when that is known."""
         ours = f"{league}:"
         for start, word in enumerate(words):
-            for name, terms in self._names.get(word, ()):
-                if tuple(words[start : start + len(name)]) == name:
-                    found.update(term for term in terms if not league or term.startswith(ours) or ":" not in term)
+            for length in self._lengths.get(word, ()):
+                terms = self._names.get(tuple(words[start : start + length]))
+                if terms is None:
+                    continue
+                if league:
+                    found.update(term for term in terms if term.startswith(ours) or ":" not in term)
+                else:
+                    found |= terms
 
 
 class _Forms(dict[str, str]):
@@ -160,8 +169,8 @@ def _stem(word: str) -> str:
     return word
 
 
-def _names(mappings: Mappings) -> dict[str, list[tuple[tuple[str, ...], frozenset[str]]]]:
-    """Return, by first word, phrases with what they stand for, and the leagues' names with the teams they may mean."""
+def _names(mappings: Mappings) -> dict[tuple[str, ...], frozenset[str]]:
+    """Return phrases with what they stand for, and the leagues' names with the teams they may mean."""
     terms: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     for phrase, term in _PHRASES.items():
         terms[tuple(phrase.split())].add(term)
@@ -169,8 +178,4 @@ def _names(mappings: Mappings) -> dict[str, list[tuple[tuple[str, ...], frozense
         for team in league.teams:
             for label in team.labels:
                 terms[tuple(_WORD.findall(label.lower()))].add(f"{league.code}:{team.team}")
-    by_first: defaultdict[str, list[tuple[tuple[str, ...], frozenset[str]]]] = defaultdict(list)
-    for words, found in terms.items():
-        if words:
-            by_first[words[0]].append((words, frozenset(found)))
-    return dict(by_first)
+    return {words: frozenset(found) for words, found in terms.items() if words}
