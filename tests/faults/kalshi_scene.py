@@ -64,8 +64,8 @@ class Bench:
             KALSHI_FEED_STATUS_S="1",
             KALSHI_FEED_AUDIT_S="2",
             KALSHI_FEED_PROBE_S="1",
-            KALSHI_FEED_SILENT_S="3",
-            KALSHI_FEED_ACK_S="2",
+            KALSHI_FEED_SILENT_S="5",
+            KALSHI_FEED_ACK_S="4",
             KALSHI_FEED_PROVEN_S=str(PROVEN_S),
             **environ,
         )

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from shared.domain.market import Venue
 from tests.e2e.processes import eventually
-from tests.faults.kalshi_proxy import Connection, Frame, unspoiled
+from tests.faults.kalshi_proxy import Connection, Frame
 from tests.faults.kalshi_scene import FULL, PAIRED, Bench, p95_ms, reset_mid_frame
 
 pytestmark = [pytest.mark.xdist_group("kalshi_link_faults"), pytest.mark.timeout(900 if FULL else 120)]
@@ -101,14 +101,18 @@ def test_k14_a_handshake_that_is_told_to_come_later_comes_later(fresh: Bench, st
 
 
 def test_k17_an_acknowledgement_that_never_comes_ends_the_link(fresh: Bench) -> None:
-    def deaf(_connection: Connection, frame: Frame) -> list[Frame]:
-        return [] if frame["type"] == "subscribed" else [frame]
+    held = len(fresh.proxy.connections)
+
+    def deaf(connection: Connection, frame: Frame) -> list[Frame]:
+        return (
+            [] if frame["type"] == "subscribed" and connection in fresh.proxy.connections[held : held + 1] else [frame]
+        )
 
     fresh.proxy.rule = deaf
     fresh.proxy.do(reset_mid_frame)
     since_ns, dials = fresh.proxy.struck_ns[-1], len(fresh.proxy.dials_s)
     eventually(lambda: len(fresh.proxy.dials_s) >= dials + 2, within_s=30, what=lambda: fresh.feed_log)
-    fresh.proxy.rule = unspoiled
+    assert "no answer to subscribe" in fresh.feed_log
     fresh.wait_equal(since_ns=since_ns)
 
 

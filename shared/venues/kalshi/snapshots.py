@@ -64,10 +64,10 @@ class Snapshots:
 
     def scale_compared(self, as_asked: int, on_the_other: int) -> None:
         """Take how many NO prices REST has too, as they were read and on the other scale."""
-        if on_the_other > as_asked:
+        was_proven = self.scale.is_proven
+        if self.scale.compared(as_asked, on_the_other):
             self._contradicted()
-        elif as_asked and not self.scale.is_proven:
-            self.scale.is_proven = True
+        elif self.scale.is_proven and not was_proven:
             self._release()
 
     def _refuse(self, sub: Subscription, book: LiveBook, kind: str, reason: str) -> None:
