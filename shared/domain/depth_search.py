@@ -21,9 +21,9 @@ _TRIES = 4_096
 def search(terms: Terms, offers: tuple[Offer, ...]) -> Walk | None:
     """Return the size with the greatest net edge, or None when no allowed size earns what it must.
 
-    The size stops where the next step of the grid would cost more than the budget by unrounded fees, except that it is
-    raised to the venues' minima; as a whole it must earn more than nothing, and at least the minimum edge on every
-    contract, with fees as the venues round. Among equal edges the smallest size found wins.
+    Where a minimum edge is asked for, every contract must earn it by unrounded fees, and the whole must earn it per
+    contract with fees as the venues round. Without one, contracts that lose a little are bought when the venues' minima
+    or the grid make the whole earn more with them. Among equal edges the smallest size found wins.
     """
     purses = tuple(Purse(leg, offer) for leg, offer in zip(terms.legs, offers, strict=True))
     least_e6 = max(purse.least_e6(terms.step_e6) for purse in purses)
@@ -31,17 +31,12 @@ def search(terms: Terms, offers: tuple[Offer, ...]) -> Walk | None:
     earning = landscape.earning(terms.worth_e18 - terms.budget_e18)
     if not earning or least_e6 > landscape.depth_e6:
         return None
+    top = landscape.stretch(earning - 1)
+    above = [] if terms.min_edge_e18 else landscape.falling(earning, least_e6)
+    most_e6 = _affordable_e6(terms, purses, above[-1].end_e6 if above else top.end_e6)
+    sizes = range(least_e6, most_e6 + 1, terms.step_e6)
     quest = _Quest(terms, purses)
-    if terms.min_edge_e18:
-        most_e6 = max(least_e6, landscape.earning_size_e6(earning))
-        above: list[_Stretch] = []
-        last = landscape.holding(most_e6)
-    else:
-        above = landscape.falling(earning, least_e6)
-        most_e6 = above[-1].end_e6 if above else landscape.stretch(earning - 1).end_e6
-        last = earning - 1
-    sizes = range(least_e6, _affordable_e6(terms, purses, most_e6) + 1, terms.step_e6)
-    quest.run_down((landscape.stretch(at) for at in range(last, -1, -1)), sizes, landscape.rounding_e24)
+    quest.run_down((landscape.stretch(at) for at in range(earning - 1, -1, -1)), sizes, landscape.rounding_e24)
     quest.run_up(above, sizes)
     size_e6 = quest.size_e6
     if not size_e6:
@@ -81,19 +76,6 @@ class _Landscape:
         stretches = range(len(self._cuts_e6) - 1)
         return bisect_left(stretches, True, key=lambda at: self.stretch(at).earns_e18 < least_edge_e18)
 
-    def earning_size_e6(self, earning: int) -> int:
-        """Return the size whose next step would earn less than the minimum edge; a step may straddle stretches."""
-        terms, end_e6 = self._terms, self._cuts_e6[earning]
-        size_e6 = end_e6 - end_e6 % terms.step_e6
-        next_e6 = size_e6 + terms.step_e6
-        if size_e6 == end_e6 or next_e6 > self.depth_e6:
-            return size_e6
-        step_earns_e24 = 0
-        for at in range(self.holding(size_e6 + 1), self.holding(next_e6) + 1):
-            start_e6, stop_e6, earns_e18 = self.stretch(at)
-            step_earns_e24 += earns_e18 * (min(stop_e6, next_e6) - max(start_e6, size_e6))
-        return next_e6 if step_earns_e24 >= terms.min_edge_e18 * terms.step_e6 else size_e6
-
     def falling(self, earning: int, least_e6: int) -> list[_Stretch]:
         """Return the stretches that earn nothing, as far as a size in them can be the best one."""
         found: list[_Stretch] = []
@@ -106,10 +88,6 @@ class _Landscape:
             found.append(stretch)
             fallen_e24 -= stretch.earns_e18 * max(0, stretch.end_e6 - max(stretch.start_e6, enough_e6))
         return found
-
-    def holding(self, size_e6: int) -> int:
-        """Return the number of the stretch that ``size_e6`` lies in."""
-        return bisect_left(self._cuts_e6, size_e6) - 1
 
 
 def _affordable_e6(terms: Terms, purses: Sequence[Purse], most_e6: int) -> int:

@@ -19,29 +19,6 @@ _NOTHING_E4 = ONE_DOLLAR_E4 + 1
 """Dearer than anything: the price of a level that is not there."""
 
 
-class _Unsettled(Exception):
-    """The quick way does not tell the best size."""
-
-
-class DepthWalk:
-    """One set of legs with its terms, ready for any number of offers."""
-
-    __slots__ = ("_pair", "terms")
-
-    def __init__(self, terms: Terms) -> None:
-        self.terms = terms
-        self._pair = _PairWalk(terms) if len(terms.legs) == 2 else None
-
-    def best(self, *offers: Offer) -> Walk | None:
-        """Return the best size but for one rounding unit per leg, or None when none earns what it must."""
-        if self._pair is not None:
-            try:
-                return self._pair.best(*offers)
-            except _Unsettled:
-                pass
-        return search(self.terms, offers)
-
-
 @lru_cache(maxsize=128)
 def dearest_e4(first: TakerFees, second: TakerFees, budget_e18: int) -> list[int]:
     """Return, by the price of one leg, the highest price of the other at which a contract is within the budget.
@@ -56,14 +33,16 @@ def dearest_e4(first: TakerFees, second: TakerFees, budget_e18: int) -> list[int
     return table
 
 
-class _PairWalk:
-    """The quick way for two legs; ``other`` names what belongs to the second."""
+class DepthWalk:
+    """Kalshi's leg, whose account rounds every balance, then Polymarket's, whose does not: ``other`` below."""
 
-    __slots__ = ("_dearest_e4", "_fees", "_limits", "_tables", "_terms")
+    __slots__ = ("_dearest_e4", "_fees", "_limits", "_tables", "terms")
 
     def __init__(self, terms: Terms) -> None:
         first, second = terms.legs
-        self._terms = terms
+        assert first.fees.precision_e10, "the first leg is Kalshi's"
+        assert not second.fees.precision_e10, "the second leg is Polymarket's"
+        self.terms = terms
         self._fees = (first.fees, second.fees)
         self._tables = (_table(first.fees), _table(second.fees))
         self._dearest_e4 = dearest_e4(first.fees, second.fees, terms.budget_e18)
@@ -78,17 +57,14 @@ class _PairWalk:
         )
 
     def best(self, first: Offer, second: Offer) -> Walk | None:
-        """Walk both ladders; the outlay of each level is that of ``TakerFees``, written out for speed.
+        """Return the best size but for one rounding unit per leg, or None when none earns what it must.
 
-        Raises _Unsettled.
+        The outlay of each level is that of ``TakerFees``, written out for speed.
         """
         (levels, paid_e4), (other_levels, other_paid_e4) = first, second
         if not levels or not other_levels:
             return None
-        (
-            (numerators, divisor, quantum, precision),
-            (other_numerators, other_divisor, other_quantum, other_precision),
-        ) = self._tables
+        (numerators, divisor, quantum, precision), (other_numerators, other_divisor, other_quantum, _) = self._tables
         dearest_e4 = self._dearest_e4
         least, step, min_cost, other_min_cost, worth_e18, min_edge_e18, is_capped = self._limits
         other_price, other_held = other_levels[0]
@@ -96,7 +72,7 @@ class _PairWalk:
         other_depth = len(other_levels)
         other_at = 1
         cheapest, other_cheapest = paid_e4[levels[0][0]], other_price
-        size = outlay = other_outlay = left = price = held = 0
+        size = outlay = other_outlay = other_quanta = left = price = held = 0
         for book_price, held in levels:
             price, left = paid_e4[book_price], held
             highest = dearest_e4[price]
@@ -106,11 +82,8 @@ class _PairWalk:
                     left = 0
                     break
                 left -= other_left
-                paid = (
-                    other_price * other_held
-                    + other_numerators[other_price] * other_held // other_divisor * other_quantum
-                )
-                other_outlay += paid + -paid % other_precision if other_precision else paid
+                other_outlay += other_price * other_held
+                other_quanta += other_numerators[other_price] * other_held // other_divisor
                 if other_at == other_depth:
                     other_price, other_left = _NOTHING_E4, other_held
                     break
@@ -122,11 +95,12 @@ class _PairWalk:
             if left:
                 break
             paid = price * held + numerators[price] * held // divisor * quantum
-            outlay += paid + -paid % precision if precision else paid
+            outlay += paid + -paid % precision
             size += held
         if left and left < held:
             size += held - left
             outlay += self._fees[0].outlay_e10(price, held - left)
+        other_outlay += other_quanta * other_quantum
         if other_left < other_held:
             other_outlay += self._fees[1].outlay_e10(other_price, other_held - other_left)
         if not size:
@@ -141,10 +115,10 @@ class _PairWalk:
             or other_cheapest * size < other_min_cost
             or edge_e24 <= 0
             or edge_e24 < min_edge_e18 * size
-            or (is_capped and not self._terms.allows(size, outlays))
+            or (is_capped and not self.terms.allows(size, outlays))
         ):
-            raise _Unsettled
-        return Walk(size, outlays, worth_e10, self._terms, (first, second))
+            return search(self.terms, (first, second))
+        return Walk(size, outlays, worth_e10, self.terms, (first, second))
 
 
 def _table(fees: TakerFees) -> tuple[list[int], int, int, int]:

@@ -94,15 +94,15 @@ def units(text: str, digits: int) -> int:
 def best(file: Json, direction: str) -> Best:
     """Try every size on the common grid.
 
-    With a minimum edge, a size counts when its last step of the grid earns that much per contract by unrounded fees, or
-    when it is the smallest one that the venues take; and the whole must earn it per contract after rounding.
+    With a minimum edge, a size counts when its dearest contract earns that much by unrounded fees, and the whole must
+    earn it per contract after rounding.
     """
     legs = directions(file)[direction]
     step = lcm(units(file["kalshi"]["size_step"], 6), units(file["polymarket"]["size_step"], 6))
     min_edge = Fraction(file["limits"]["min_edge_dollars_per_contract"])
     greatest, reached, tried = 0, set(), 0
     for size in feasible(legs, step):
-        if min_edge and tried and step_earns(legs, size, step) < min_edge * step:
+        if min_edge and last_earns(legs, size) < min_edge:
             break
         tried += 1
         edge = size * 10**4 - sum(outlay(leg, size) for leg in legs)
@@ -142,11 +142,6 @@ def outlay(leg: Side, size: int) -> int:
     return sum(price * part + leg.fee(price, part) for price, part in taken(leg, size))
 
 
-def step_earns(legs: tuple[Side, Side], size: int, step: int) -> Fraction:
-    """Return what the last step up to ``size`` earns by unrounded fees, in 1e-6 dollars."""
-    costs = (
-        sum((leg.unrounded(price) * part for price, part in taken(leg, to)), Fraction(0)) * sign
-        for leg in legs
-        for to, sign in ((size, 1), (size - step, -1))
-    )
-    return step - sum(costs, Fraction(0))
+def last_earns(legs: tuple[Side, Side], size: int) -> Fraction:
+    """Return what the last bit of ``size`` earns by unrounded fees, in dollars per contract."""
+    return 1 - sum((leg.unrounded([*taken(leg, size)][-1][0]) for leg in legs), Fraction(0))

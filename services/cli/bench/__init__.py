@@ -65,8 +65,8 @@ def polymarket_command(
 @app.command("detector")
 def detector_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    pairs: Annotated[int, typer.Option(min=20, help="Pairs of books in one repetition.")] = 400,
-    repetitions: Annotated[int, typer.Option(min=1, help="Of each contestant, interleaved.")] = 15,
+    pairs: Annotated[int, typer.Option(min=20, help="Pairs of books in one repetition.")] = 200,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of each contestant, interleaved.")] = 25,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Pairs priced per second, best prices alone and twenty levels deep, beside naive code, uselayer and oracle3."""

@@ -321,3 +321,14 @@ def test_a_rate_at_which_a_dearer_contract_costs_less_is_refused() -> None:
             ),
             limits=Limits(),
         )
+
+
+def test_with_a_minimum_edge_no_contract_earns_less_whatever_the_venues_minimum_or_grid() -> None:
+    """Three contracts earn 0.0306 each, the next lose: five together would earn 0.0147 each, but not every one."""
+    book = Ladders(yes_bids=levels(("0.47", "3"), ("0.43", "10")))
+    assert evaluate_direction(pricing(), YES_NO, KALSHI, book).contracts == 5
+    assert evaluate_direction(pricing(min_edge="0.01"), YES_NO, KALSHI, book).contracts == 0
+    assert evaluate_direction(pricing(min_edge="0.01", min_contracts="2"), YES_NO, KALSHI, book).contracts == 3
+    assert (
+        evaluate_direction(pricing(min_edge="0.01", min_contracts="2", step="2"), YES_NO, KALSHI, book).contracts == 2
+    )
