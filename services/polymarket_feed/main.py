@@ -11,8 +11,6 @@ from pathlib import Path
 from random import SystemRandom
 from uuid import uuid4
 
-from websockets.asyncio.client import ClientConnection
-
 from services.polymarket_feed.audit import GRACE_S, Auditor
 from services.polymarket_feed.beat import beat
 from services.polymarket_feed.core import agreeing
@@ -25,6 +23,7 @@ from shared.domain.market import Venue
 from shared.domain.pair import Pair
 from shared.io.bus import Identity, Outbox
 from shared.io.fees_file import FeeRate, read_fees
+from shared.io.frame_link import FrameLink
 from shared.io.http import HttpClient, HttpUnavailable
 from shared.io.websocket import dial
 from shared.io.yaml_strict import YamlRefused
@@ -76,7 +75,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             announce=news.set,
         )
 
-    async def open_link() -> ClientConnection:
+    async def open_link() -> FrameLink:
         return await dial(settings.ws_url)
 
     pairs = LivePairs(settings.redis_url, on_change=pairs_changed)

@@ -3,15 +3,16 @@
 REST comes from the simulator's own applications; the two WebSockets here speak just enough of each venue's protocol to
 be subscribed to, and write pre-rendered frames past the library straight to the transport.
 
-``python -m services.cli.bench.player READY_FILE QUESTIONS SEED``; ``POST /play {"rate", "seconds"}`` on the control
-address plays one tape and answers when it has been played.
+``python -m services.cli.bench.player READY_FILE QUESTIONS SEED``; on the control address ``POST /tape {"parts": [[rate,
+seconds], ...]}`` answers with the moment at which playing begins and ``GET /tape`` with what was played.
 """
 
 import asyncio
 import gc
-import struct
 import sys
 import time
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
-from services.cli.bench.tape import Cue, PlayedWorld, Renderer, mirrors_of
+from services.cli.bench.played import PlayedWorld
+from services.cli.bench.reel import KalshiClient, Slice, cut, framed
+from services.cli.bench.tape import Cue, Renderer, mirrors_of
 from services.venue_sim import polymarket_frames, polymarket_live
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_catalog import WorldCatalog
@@ -29,6 +33,7 @@ from services.venue_sim.kalshi_rest import KalshiRest
 from services.venue_sim.ready import ThrowAwayKey, key_path
 from services.venue_sim.truth import dollars_text, mapping_facts
 from services.venue_sim.world import World
+from shared.venues.kalshi.schema import BOOK_CHANNEL
 
 Json = dict[str, Any]
 
@@ -37,21 +42,9 @@ PLANT_INTERVAL_MS = 120
 _SETTLE_MS = 300
 _MESSAGES_PER_OPERATION = 1.15
 _FIRST_RENDER_US = 150.0
-_LEAST_RENDER_US = 40.0
+_LEAST_RENDER_US = 30.0
+_LATE_US = 1_000
 _ATTEMPTS = 4
-
-
-class KalshiClient:
-    """One subscriber of the order-book channel: sid 1 and its numbers."""
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self.connection = connection
-        self.tickers: set[str] = set()
-        self.seq = 0
-
-    def next_seq(self) -> int:
-        self.seq += 1
-        return self.seq
 
 
 class Player:
@@ -63,17 +56,19 @@ class Player:
         self.renderer = Renderer(world, mirrors_of(world.polymarket_markets))
         self.kalshi: set[KalshiClient] = set()
         self.polymarket: dict[ServerConnection, set[str]] = {}
+        self._playing: asyncio.Task[Json] | None = None
         self._rendered_to_ms = 0
         self._render_us = _FIRST_RENDER_US
         """Time that one message's rendering is guessed to take."""
 
     async def talk_kalshi(self, connection: ServerConnection) -> None:
         """Serve one Kalshi client until it leaves."""
-        client = KalshiClient(connection)
+        client = KalshiClient(connection.transport)
         self.kalshi.add(client)
         try:
-            async for text in connection:
-                self._obey(client, msgspec.json.decode(text))
+            with suppress(ConnectionClosed):
+                async for text in connection:
+                    self._obey(client, msgspec.json.decode(text))
         finally:
             self.kalshi.discard(client)
 
@@ -82,112 +77,143 @@ class Player:
         tokens: set[str] = set()
         self.polymarket[connection] = tokens
         try:
-            async for text in connection:
-                if text == "PING":
-                    connection.transport.write(framed(b"PONG"))
-                    continue
-                command = msgspec.json.decode(text)
-                wanted = set(command.get("assets_ids", ()))
-                if command.get("operation") == "unsubscribe":
-                    tokens -= wanted
-                    continue
-                tokens |= wanted
-                dump = b",".join(self._snapshots(wanted))
-                connection.transport.write(framed(b"[" + dump + b"]"))
+            with suppress(ConnectionClosed):
+                async for text in connection:
+                    connection.transport.write(self._answer(tokens, text))
         finally:
             del self.polymarket[connection]
 
-    async def play(self, rate: int, seconds: float) -> Json:
-        """Play one tape and say what was sent and when each edge opened.
+    async def prepare(self, parts: list[tuple[int, float]]) -> Json:
+        """Render one tape, of so many messages per second for so many seconds each, and begin to play it when due.
 
         The frames carry the moments at which they will be sent, so the start is fixed before they are rendered; when
         rendering takes longer than was guessed, the tape is thrown away and the next guess is more generous.
         """
-        self.world.set_rate(round(rate / _MESSAGES_PER_OPERATION))
+        count = sum(rate * seconds for rate, seconds in parts)
         for _ in range(_ATTEMPTS):
             begun_ms = _now_ms()
-            start_ms = begun_ms + _SETTLE_MS + int(rate * seconds * self._render_us / 1_000)
-            start_ms = max(start_ms, self._rendered_to_ms)
-            self._rendered_to_ms = start_ms + int(seconds * 1_000)
-            self.world.step(start_ms)  # what fell due while nothing was played belongs to the tape's beginning
-            cues = self.renderer.take()
-            for rendered in self.renderer.render(start_ms, self._rendered_to_ms):
-                cues += rendered
-                await asyncio.sleep(0)
-            took_us = (_now_ms() - begun_ms) * 1_000 / (rate * seconds)
+            start_ms = max(begun_ms + _SETTLE_MS + int(count * self._render_us / 1_000), self._rendered_to_ms)
+            rendered = await self._render(start_ms, parts)
+            took_us = (_now_ms() - begun_ms) * 1_000 / count
             self._render_us = max(_LEAST_RENDER_US, took_us * 1.5)
             if _now_ms() <= start_ms:
-                return await self._play(cues)
-            self._write(cues)  # late, but every book must stay what its frames say
-        return {"error": f"rendering a tape of {rate} messages/s took longer than expected {_ATTEMPTS} times"}
+                self._playing = asyncio.create_task(self._play(rendered))
+                return {"start_ms": start_ms}
+            for piece in chain.from_iterable(rendered):  # late, but every book must stay what its frames say
+                self._write(piece)
+        return {"error": f"rendering {count:.0f} messages took longer than expected {_ATTEMPTS} times"}
 
-    async def _play(self, cues: list[Cue]) -> Json:
-        gc.freeze()  # a tape is a million objects: one collection would make the player late
+    async def played_tape(self) -> Json:
+        """Say what was sent, how long that took and when each edge opened, once the tape is over."""
+        if self._playing is None:
+            return {"error": "no tape was prepared"}
+        return await self._playing
+
+    def tops(self) -> dict[str, list[int]]:
+        """Return every market's best YES bid and ask in ten-thousandths, 0 and 10000 where there is none."""
+        markets = {**self.world.kalshi_markets, **self.world.polymarket_markets}
+        return {
+            market_id: [market.book.best_bid_e4() or 0, market.book.best_ask_e4() or 10_000]
+            for market_id, market in markets.items()
+        }
+
+    async def _render(self, start_ms: int, parts: list[tuple[int, float]]) -> list[list[Slice]]:
+        gc.disable()  # a tape is a million objects, and none of them is in a cycle
+        self.world.set_rate(_operations(parts[0][0]))
+        self.world.step(start_ms)  # what fell due while nothing was played belongs to the tape's beginning
+        rendered = [[self._cut(self.renderer.take())]]
+        self._rendered_to_ms = start_ms
+        for rate, seconds in parts:
+            self.world.set_rate(_operations(rate))
+            from_ms, self._rendered_to_ms = self._rendered_to_ms, self._rendered_to_ms + int(seconds * 1_000)
+            slices: list[Slice] = []
+            for cues in self.renderer.render(from_ms, self._rendered_to_ms):
+                slices += [self._cut(some) for some in _by_millisecond(cues)]
+                await asyncio.sleep(0)
+            rendered.append(slices)
+        return rendered
+
+    async def _play(self, rendered: list[list[Slice]]) -> Json:
+        """Play what was rendered: first what fell due before, then part by part."""
+        gc.freeze()
         openings: list[Json] = []
-        sent = latest_us = at = 0
-        while at < len(cues):
-            now_us = time.time_ns() // 1_000
-            first = at
-            while at < len(cues) and cues[at].due_us <= now_us:
-                at += 1
-            if at == first:
-                await asyncio.sleep(min(0.001, (cues[at].due_us - now_us) / 1_000_000))
-                continue
-            latest_us = max(latest_us, now_us - cues[first].due_us)
-            due = cues[first:at]
-            sent_ns = time.time_ns()
-            sent += self._write(due)
-            openings += [{**msgspec.to_builtins(opening), "sent_ns": sent_ns} for cue in due for opening in cue.opens]
-            await asyncio.sleep(0)
-        return {"messages": sent, "openings": openings, "player_late_ms": latest_us // 1_000}
+        ends_ns: list[int] = []
+        sent = latest_us = 0
+        for slices in rendered:
+            for piece in slices:
+                early_us = piece.due_us - time.time_ns() // 1_000
+                if early_us > 0:
+                    await asyncio.sleep(early_us / 1_000_000)
+                    early_us = piece.due_us - time.time_ns() // 1_000
+                latest_us = max(latest_us, -early_us)
+                sent_ns = time.time_ns()
+                sent += self._write(piece)
+                openings += [{**msgspec.to_builtins(opening), "sent_ns": sent_ns} for opening in piece.opens]
+                if early_us < -_LATE_US:
+                    await asyncio.sleep(0)
+            ends_ns.append(time.time_ns())
+        return {
+            "messages": sent,
+            "seconds": (ends_ns[-1] - ends_ns[0]) / 1_000_000_000,
+            "part_ends_ns": ends_ns[1:],
+            "openings": openings,
+            "player_late_ms": latest_us // 1_000,
+        }
 
-    def _write(self, cues: list[Cue]) -> int:
-        self.played.note(cues)
-        sent = 0
-        kalshi = [cue for cue in cues if cue.is_kalshi]
-        others = [cue for cue in cues if not cue.is_kalshi]
-        for client in self.kalshi:
-            out = [
-                framed(sequenced("orderbook_delta", 1, client.next_seq(), body))
-                for cue in kalshi
-                if cue.market_id in client.tickers
-                for body in cue.frames
-            ]
-            sent += len(out)
-            client.connection.transport.write(b"".join(out))
-        for connection, tokens in self.polymarket.items():
-            out = [
-                framed(frame)
-                for cue in others
-                if not tokens.isdisjoint(self.world.polymarket_markets[cue.market_id].token_ids)
-                for frame in cue.frames
-            ]
-            sent += len(out)
-            connection.transport.write(b"".join(out))
-        return sent
+    def _cut(self, cues: list[Cue]) -> Slice:
+        return cut(cues, self.kalshi, {connection.transport: tokens for connection, tokens in self.polymarket.items()})
+
+    def _write(self, piece: Slice) -> int:
+        self.played.note(piece.operations)
+        return piece.write()
 
     def _obey(self, client: KalshiClient, command: Json) -> None:
         params = command.get("params", {})
+        channel = params.get("channels", [BOOK_CHANNEL])[0]
+        if command["cmd"] == "list_subscriptions":
+            listed = [{"channel": BOOK_CHANNEL, "sid": 1}] if client.tickers else []
+            out = [control({"id": command["id"], "type": "ok", "msg": listed})]
+        elif channel != BOOK_CHANNEL:
+            out = [control({"id": command["id"], "type": "subscribed", "msg": {"channel": channel, "sid": 2}})]
+        else:
+            out = self._books(client, command["cmd"], command["id"], params)
+        client.transport.write(b"".join(map(framed, out)))
+
+    def _books(self, client: KalshiClient, name: str, command_id: int, params: Json) -> list[bytes]:
+        """Change what a client gets and return its answer, with the books it asked for."""
         tickers = params.get("market_tickers") or [params["market_ticker"]]
         known = [ticker for ticker in tickers if ticker in self.world.kalshi_markets]
+        action = params.get("action")
         first = not client.tickers
-        if params.get("action") == "delete_markets":
+        if action == "delete_markets":
             client.tickers.difference_update(known)
-        elif params.get("action") != "get_snapshot":
+        elif action != "get_snapshot":
             client.tickers.update(known)
         out = []
-        if command["cmd"] == "subscribe" and first:
-            answer = {"id": command["id"], "type": "subscribed", "msg": {"channel": "orderbook_delta", "sid": 1}}
-            out.append(control(answer))
-        elif params.get("action") != "get_snapshot":
+        if name == "subscribe" and first:
+            about = {"channel": BOOK_CHANNEL, "sid": 1}
+            out.append(control({"id": command_id, "type": "subscribed", "msg": about}))
+        elif action != "get_snapshot":
             listing = {"market_tickers": sorted(client.tickers)}
-            answer = {"id": command["id"], "sid": 1, "seq": client.next_seq(), "type": "ok", "msg": listing}
-            out.append(control(answer))
-        if params.get("action") != "delete_markets":
+            out.append(control({"id": command_id, "sid": 1, "seq": client.next_seq(), "type": "ok", "msg": listing}))
+        if action != "delete_markets":
+            asked_by = command_id if action == "get_snapshot" else None
             for ticker in known:
-                body = snapshot_body(self.world.kalshi_markets[ticker], yes_scale=False)
-                out.append(sequenced("orderbook_snapshot", 1, client.next_seq(), body))
-        client.connection.transport.write(b"".join(map(framed, out)))
+                body = snapshot_body(self.played.kalshi_market(ticker), yes_scale=False)
+                out.append(sequenced("orderbook_snapshot", 1, client.next_seq(), body, command_id=asked_by))
+        return out
+
+    def _answer(self, tokens: set[str], text: str | bytes) -> bytes:
+        """Take one text of a Polymarket client and return what it is answered."""
+        if text == "PING":
+            return framed(b"PONG")
+        command = msgspec.json.decode(text)
+        wanted = set(command.get("assets_ids", ()))
+        if command.get("operation") == "unsubscribe":
+            tokens -= wanted
+            return b""
+        tokens |= wanted
+        return framed(b"[" + b",".join(self._snapshots(wanted)) + b"]")
 
     def _snapshots(self, tokens: set[str]) -> list[bytes]:
         return [
@@ -198,14 +224,15 @@ class Player:
         ]
 
 
-def framed(payload: bytes) -> bytes:
-    """Return one unmasked, final text frame (RFC 6455, section 5.2)."""
-    size = len(payload)
-    if size < 126:
-        return b"\x81" + bytes((size,)) + payload
-    if size < 65_536:
-        return b"\x81\x7e" + struct.pack("!H", size) + payload
-    return b"\x81\x7f" + struct.pack("!Q", size) + payload
+def _by_millisecond(cues: list[Cue]) -> list[list[Cue]]:
+    groups: dict[int, list[Cue]] = {}
+    for cue in cues:
+        groups.setdefault(cue.due_us // 1_000, []).append(cue)
+    return [groups[due_ms] for due_ms in sorted(groups)]
+
+
+def _operations(rate: int) -> int:
+    return max(1, round(rate / _MESSAGES_PER_OPERATION))
 
 
 def _now_ms() -> int:
@@ -219,6 +246,7 @@ async def _serve(ready_file: Path, questions: int, seed: int) -> None:
         question_count=questions,
         operations_per_s=100,
         plant_interval_ms=PLANT_INTERVAL_MS,
+        crowded=True,
     )
     player = Player(world)
     key = ThrowAwayKey.make()
@@ -265,9 +293,12 @@ def _catching_up(played: PlayedWorld) -> Middleware:
 
 
 def _control_app(player: Player) -> web.Application:
-    async def play(request: web.Request) -> web.Response:
+    async def prepare(request: web.Request) -> web.Response:
         order = await request.json()
-        return web.json_response(await player.play(order["rate"], order["seconds"]))
+        return web.json_response(await player.prepare([(rate, seconds) for rate, seconds in order["parts"]]))
+
+    async def played(_request: web.Request) -> web.Response:
+        return web.json_response(await player.played_tape())
 
     async def mappings(_request: web.Request) -> web.Response:
         pairs = [
@@ -282,8 +313,13 @@ def _control_app(player: Player) -> web.Application:
         ]
         return web.json_response({"pairs": pairs})
 
+    async def tops(_request: web.Request) -> web.Response:
+        return web.json_response(player.tops())
+
     app = web.Application()
-    app.router.add_post("/play", play)
+    app.router.add_get("/tops", tops)
+    app.router.add_post("/tape", prepare)
+    app.router.add_get("/tape", played)
     app.router.add_get("/mappings", mappings)
     return app
 
