@@ -186,6 +186,7 @@ async def _activate(redis_url: str, markets: Mapping[str, Market]) -> None:
         outbox.put(PAIRS, PairActivated(pair=pair), key=pair.pair_id)
     await outbox.flushed()
     writing.cancel()
+    await asyncio.wait([writing])
 
 
 def pair_of(market: Market) -> Pair:
