@@ -8,6 +8,7 @@ from services.matcher.places import COUNTRY_NAMES
 from services.matcher.text import stem
 
 _FILLERS = """
+et est edt pt pst utc am pm
 a an and any at be been being by can could do does did done for from get gets getting got go goes going had has have
 in into is it its of on or out than that the their them then there this those these to was were what when which who
 whom whose why how will with would before after until during over under above below between more less end start

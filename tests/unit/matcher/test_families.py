@@ -3,7 +3,6 @@
 All names of people are made up; teams and competitions are real, because whole tables know them.
 """
 
-
 import pytest
 
 from services.matcher.mapping_files import load
