@@ -276,6 +276,9 @@ def _orientation(kalshi: Slots, polymarket: Slots) -> Orientation | None:
 def _unsaid_slots(kalshi: Slots, polymarket: Slots) -> Iterator[tuple[str, int]]:
     if kalshi.parts != polymarket.parts:
         yield "a numbered part stated on one side only", NAME_WEIGHT
+    for one, other in ((kalshi, polymarket), (polymarket, kalshi)):
+        if one.after_election and not other.after_election and "after_election" not in other.context_classes:
+            yield f"only {one.market.venue.value} says after the election", NAME_WEIGHT
 
 
 def _reasons(
