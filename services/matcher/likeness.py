@@ -51,7 +51,8 @@ class Likeness:
         A first name beside a surname that both say weighs little; what each side says instead of the other weighs
         twice; a full name that only one side says tells questions apart by itself.
         """
-        ours, theirs = _left_over(self.missing_kalshi, kalshi), _left_over(self.missing_polymarket, polymarket)
+        ours = _left_over(self.missing_kalshi, kalshi, polymarket)
+        theirs = _left_over(self.missing_polymarket, polymarket, kalshi)
         alone = full_names(kalshi.runs, self.missing_kalshi) + full_names(polymarket.runs, self.missing_polymarket)
         return (
             ours + theirs + _INSTEAD * min(ours, theirs) * (min(ours, theirs) >= WORD_WEIGHT) + _FULL_NAME_ALONE * alone
@@ -108,10 +109,11 @@ def full_names(runs: tuple[tuple[str, ...], ...], missing: list[str]) -> int:
     return sum(len(run) > 1 and all(word in missing for word in run) for run in runs)
 
 
-def _left_over(missing: list[str], side: Slots) -> int:
+def _left_over(missing: list[str], side: Slots, other: Slots) -> int:
     if not missing:
         return 0
-    firsts = {word for run in side.runs if run[-1] not in missing for word in run[:-1]}
+    named = [run for run in side.runs if other.weights.get(run[-1], 0) >= NAME_WEIGHT]
+    firsts = {word for run in named for word in run[:-1]}
     return sum(GENERIC_WEIGHT * 2 if word in firsts else side.weights[word] for word in missing)
 
 

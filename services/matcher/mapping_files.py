@@ -220,7 +220,7 @@ def _templates(reader: _Reader, folder: Path, leagues: Mapping[str, League]) -> 
     for document, file in reader.all(folder, "templates", TemplatesFile):
         for index, template in enumerate(file.templates or ()):
             line = document.line(f"$.templates[{index}]")
-            if template.league not in leagues:
+            if template.league and template.league not in leagues:
                 reader.add(document.file, line, f"league {template.league} has no table, add it to aliases/")
             for name in (template.template_id, template.kalshi_series):
                 if name in seen:

@@ -62,6 +62,7 @@ _PLAIN_LABELS = frozenset({"", "yes", "no"})
 _NOTHING = Interval(Decimal(0), True, Decimal(0), True)
 """A cut or hike by 0 is no change."""
 _YES_NO = ("Yes", "No")
+_AFTER_ELECTION = "after_election"
 _LEAST_CODE = 2
 
 Day = tuple[int | None, int, int]
@@ -115,6 +116,8 @@ class Slots:
     parties: frozenset[str]
     states: frozenset[str]
     """States of the United States, each by its last word."""
+    after_election: bool
+    """Whether only who holds an office after an election counts."""
     offices: frozenset[str]
     context_classes: frozenset[str]
     """Market types, stages and offices that only the context names."""
@@ -173,6 +176,7 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         thresholds=thresholds,
         market_types=types,
         stages=_stages(wording) | places,
+        after_election=_AFTER_ELECTION in wording.stages,
         teams=frozenset(word for word in wording.weights if word.startswith(TEAM)),
         leagues=frozenset(LEAGUE_WORDS[word] for word in wording.weights if word in LEAGUE_WORDS),
         parties=PARTIES.intersection(wording.weights),
@@ -244,7 +248,7 @@ def _context_years(market: Market) -> frozenset[int]:
 
 def _stages(wording: Wording) -> frozenset[str]:
     """Return the stages; to qualify for the play-offs is to be in them."""
-    stages = frozenset(wording.stages)
+    stages = frozenset(wording.stages) - {_AFTER_ELECTION}
     return stages - {"advance"} if "playoffs" in stages else stages
 
 

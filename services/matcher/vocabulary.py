@@ -8,6 +8,7 @@ from services.matcher.places import COUNTRY_NAMES
 from services.matcher.text import stem
 
 _FILLERS = """
+et est edt pt pst utc am pm
 a an and any at be been being by can could do does did done for from get gets getting got go goes going had has have
 in into is it its of on or out than that the their them then there this those these to was were what when which who
 whom whose why how will with would before after until during over under above below between more less end start
@@ -252,6 +253,8 @@ televote, televoting = @televote
 jury vote, juries = @jury
 ticket = @ticket
 de facto = @de_facto
+after the election, after the next election, after the general election, following the election = #after_election
+after the elections, following the elections, following the next election = #after_election
 part of the government, part of the next government, in the next government, in the government = @coalition
 join the government, join the next government, part of the coalition, government coalition = @coalition
 announced as = @announce
