@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from shared.domain.depth_walk import Walk
+from shared.domain.depth_legs import Walk
 
 
 class Step(StrEnum):
@@ -77,6 +77,12 @@ class Episode:
         self.dipped_s: float | None = None
         self.resumed_s: float | None = None
         """When it was taken over from another process; None once this one has seen it with trusted quotes."""
+
+    def note_told(self, edge_e10: int, size_e6: int) -> None:
+        """Note the exact figures that are told, which may be a unit of rounding above the quick ones."""
+        self.told_edge_e10, self.told_size_e6 = edge_e10, size_e6
+        if edge_e10 > self.peak_edge_e10:
+            self.peak_edge_e10, self.peak_size_e6 = edge_e10, size_e6
 
     def note_edge(self, edge_e10: int, now_s: float, capture_s: float) -> None:
         """Follow what somebody who takes ``capture_s`` to act would have got; no edge is 0."""

@@ -4,6 +4,7 @@ Every evaluation ends in exactly one counted outcome. What is to be said is gath
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from services.arb_detector import ids, messages
 from services.arb_detector.config import DetectorConfig
@@ -14,7 +15,8 @@ from services.arb_detector.trust import Distrust, distrust, skewed
 from shared.contracts.funnel import PairDiverged, PairStanding
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityMessage, OpportunityOpened, OpportunityUpdated
-from shared.domain.depth_walk import Walk
+from shared.domain.arbitrage import DirectionResult, may_earn_e10, result_of
+from shared.domain.depth_legs import Walk
 from shared.domain.numbers import money_dollars
 from shared.domain.pair import Direction, PairId
 from shared.runtime.clock import Clock
@@ -132,7 +134,10 @@ class Evaluator:
         if step is Step.CLOSED:
             self._close(state, direction, "edge is gone")
         elif step is Step.UPDATED and walk is not None:
-            facts = self._facts(state, direction, walk, episode, wire_ts_ns, is_open=True)
+            days = state.days_to_payout(self._clock.now_ns())
+            result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
+            episode.note_told(messages.e10(result.edge_dollars), messages.e6(result.contracts))
+            facts = self._facts(state, result, days, episode, wire_ts_ns)
             self.out.append(messages.updated(facts))
         return step
 
@@ -146,8 +151,15 @@ class Evaluator:
         assert kalshi is not None
         assert polymarket is not None
         walk = pricing.walk(direction, kalshi, polymarket)
+        if walk is None:
+            return None
         least_dollars = self._config.edges.least_dollars(is_open=is_open)
-        return walk if walk is not None and money_dollars(walk.edge_e10) >= least_dollars else None
+        if money_dollars(walk.edge_e10) >= least_dollars:
+            return walk
+        if money_dollars(may_earn_e10(walk)) < least_dollars:
+            return None
+        exact = result_of(walk, direction, pricing.orientation)
+        return walk if exact.edge_dollars >= least_dollars else None
 
     def _is_promising(self, state: PairState, direction: Direction, *, is_open: bool) -> bool:
         """Return whether the best prices alone leave enough; the walk finds nothing where they do not."""
@@ -161,16 +173,18 @@ class Evaluator:
     def _open(self, state: PairState, direction: Direction, walk: Walk, wire_ts_ns: int | None) -> None:
         now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
         watch = state.watches[direction]
+        days = state.days_to_payout(now_ns)
+        result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
         episode = Episode(
             ids.new_id(self._clock.now_ms(), self._random_bits),
             opened_ts_ns=now_ns,
             seen_ts_ns=now_ns - int(watch.waited_s(now_s) * 1_000_000_000),
-            edge_e10=walk.edge_e10,
-            size_e6=walk.size_e6,
+            edge_e10=messages.e10(result.edge_dollars),
+            size_e6=messages.e6(result.contracts),
             now_s=now_s,
         )
+        facts = self._facts(state, result, days, episode, wire_ts_ns)
         watch.begin(episode)
-        facts = self._facts(state, direction, walk, episode, wire_ts_ns, is_open=False)
         self.out.append(facts)
         if not facts.alert_only:
             config = self._config
@@ -179,35 +193,39 @@ class Evaluator:
     def _facts(
         self,
         state: PairState,
-        direction: Direction,
-        walk: Walk,
+        result: DirectionResult,
+        days_to_payout: Decimal | None,
         episode: Episode,
         wire_ts_ns: int | None,
-        *,
-        is_open: bool,
     ) -> OpportunityOpened:
         if wire_ts_ns is None:
             quotes = (state.kalshi.quote, state.polymarket.quote)
             wire_ts_ns = max(quote.received_ts_ns for quote in quotes if quote is not None)
+        is_open = state.watches[result.direction].episode is not None
+        pricing = state.staying if is_open else state.opening
+        assert pricing is not None
         return messages.opened(
             state,
-            direction,
-            walk,
+            result,
             episode,
             wire_ts_ns=wire_ts_ns,
             detected_ts_ns=self._clock.now_ns(),
-            alert_only=self._why_alert_only(state, walk),
-            least_dollars_per_contract=self._config.edges.least_dollars_per_contract(is_open=is_open),
+            alert_only=self._why_alert_only(state, result),
+            days_to_payout=days_to_payout,
+            limits=pricing.limits,
         )
 
-    def _why_alert_only(self, state: PairState, walk: Walk) -> str:
+    def _why_alert_only(self, state: PairState, result: DirectionResult) -> str:
         if state.why_alert_only:
             return state.why_alert_only
         if not self._config.emits_intents:
             return "this detector has no key to sign intents"
         most_dollars = self._config.suspicious_edge_dollars_per_contract
-        if walk.edge_e10 > most_dollars * 10_000 * walk.size_e6:
+        if result.edge_dollars > most_dollars * result.contracts:
             return f"more than {most_dollars} per contract is more likely a wrong pair than money"
+        hurdle, earns = self._config.edges.hurdle_rate, result.annualised_return
+        if hurdle and earns is not None and earns < hurdle:
+            return f"earns {earns} a year on its capital, less than {hurdle}"
         return ""
 
     def _give_up(self, state: PairState, reason: Unusable | Distrust) -> str:

@@ -14,8 +14,7 @@ from shared.contracts.opportunities import (
     OpportunityOpened,
     OpportunityUpdated,
 )
-from shared.domain.arbitrage import LegResult, result_of
-from shared.domain.depth_walk import Walk
+from shared.domain.arbitrage import DirectionResult, LegResult, Limits
 from shared.domain.fee_tables import taker_fees
 from shared.domain.market import Venue
 from shared.domain.numbers import money_dollars, size_contracts
@@ -27,23 +26,22 @@ _DEAREST_FEE_E4 = 5_000
 
 def opened(
     state: PairState,
-    direction: Direction,
-    walk: Walk,
+    result: DirectionResult,
     episode: Episode,
     *,
     wire_ts_ns: int,
     detected_ts_ns: int,
     alert_only: str,
-    least_dollars_per_contract: Decimal,
+    days_to_payout: Decimal | None,
+    limits: Limits,
 ) -> OpportunityOpened:
-    """Describe a walk on a pair's present legs; ``least_dollars_per_contract`` is what it was priced against."""
+    """Describe what a pair's present legs offer; ``limits`` are what it was priced against."""
     pair = state.pair
-    result = result_of(walk, direction, pair.orientation)
     return OpportunityOpened(
         opportunity_id=episode.opportunity_id,
         pair_id=pair.pair_id,
         pair_version=pair.version,
-        direction=direction,
+        direction=result.direction,
         orientation=pair.orientation,
         title=pair.title,
         contracts=result.contracts,
@@ -51,7 +49,12 @@ def opened(
         fee_dollars=result.kalshi.fee_dollars + result.polymarket.fee_dollars,
         payout_dollars=result.payout_dollars,
         edge_dollars=result.edge_dollars,
-        min_edge_dollars_per_contract=least_dollars_per_contract,
+        haircut_dollars=result.haircut_dollars,
+        capital_dollars=result.capital_dollars,
+        days_to_payout=days_to_payout,
+        annualised_return=result.annualised_return,
+        void_haircut_dollars_per_contract=limits.void_haircut_dollars_per_contract,
+        min_edge_dollars_per_contract=limits.min_edge_dollars_per_contract,
         legs=(
             _evidence(state, state.kalshi, result.kalshi),
             _evidence(state, state.polymarket, result.polymarket),
@@ -96,15 +99,15 @@ def resumed(message: OpportunityOpened | OpportunityUpdated, *, now_s: float) ->
         message.opportunity_id,
         opened_ts_ns=message.opened_ts_ns or message.detected_ts_ns,
         seen_ts_ns=message.seen_ts_ns or message.detected_ts_ns,
-        edge_e10=_e10(message.edge_dollars),
-        size_e6=int(message.contracts.scaleb(6)),
+        edge_e10=e10(message.edge_dollars),
+        size_e6=e6(message.contracts),
         now_s=now_s,
     )
     if message.peak_edge_dollars:
-        episode.peak_edge_e10 = _e10(message.peak_edge_dollars)
-        episode.peak_size_e6 = int(message.peak_contracts.scaleb(6))
+        episode.peak_edge_e10 = e10(message.peak_edge_dollars)
+        episode.peak_size_e6 = e6(message.peak_contracts)
     if message.capturable_dollars is not None:
-        episode.capturable_e10 = _e10(message.capturable_dollars)
+        episode.capturable_e10 = e10(message.capturable_dollars)
     episode.resumed_s = now_s
     return episode
 
@@ -201,8 +204,14 @@ def _capturable_dollars(episode: Episode) -> Decimal | None:
     return None if episode.capturable_e10 is None else money_dollars(episode.capturable_e10)
 
 
-def _e10(dollars: Decimal) -> int:
+def e10(dollars: Decimal) -> int:
+    """Return money as the core keeps it."""
     return int(dollars.scaleb(10))
+
+
+def e6(contracts: Decimal) -> int:
+    """Return a size as the core keeps it."""
+    return int(contracts.scaleb(6))
 
 
 def _decimals(levels: tuple[tuple[str, str], ...]) -> tuple[tuple[Decimal, Decimal], ...]:

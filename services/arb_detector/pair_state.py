@@ -23,6 +23,7 @@ from shared.domain.fees import (
 )
 from shared.domain.market import Market, MarketStatus, Venue
 from shared.domain.pair import Direction, Pair
+from shared.domain.returns import days_to_payout
 
 
 class Unusable(StrEnum):
@@ -42,6 +43,10 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
     """For the whole opportunity."""
     max_capital_dollars: Decimal | None
     """Per venue and opportunity; None for no limit."""
+    void_haircut_dollars_per_contract: Decimal = Decimal(0)
+    """Taken off each contract's payout for pairs whose void rules are known to differ."""
+    hurdle_rate: Decimal = Decimal(0)
+    """What tied-up capital must earn in a year for money to follow; 0 asks for nothing."""
     keep_percent: int = 50
     """An open episode lives while this part of both minimum edges is left."""
 
@@ -115,6 +120,15 @@ class PairState:
         """Whether neither direction is open or waiting."""
         return all(watch.is_idle for watch in self.watches.values())
 
+    def haircut_dollars(self, limits: EdgeLimits) -> Decimal:
+        """Return what is taken off each contract's payout."""
+        return limits.void_haircut_dollars_per_contract if self.pair.void_risk else Decimal(0)
+
+    def days_to_payout(self, now_ns: int) -> Decimal | None:
+        """Return the days until both venues have ordinarily paid, None when neither says when."""
+        now = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
+        return days_to_payout(self.markets[Venue.KALSHI], self.markets[Venue.POLYMARKET], now)
+
     def count(self, outcome: str) -> None:
         """Note what an evaluation came to."""
         self.counts[outcome] += 1
@@ -158,7 +172,10 @@ class PairState:
                 self.pair.orientation,
                 kalshi=terms[Venue.KALSHI],
                 polymarket=terms[Venue.POLYMARKET],
-                limits=Limits(min_edge_dollars_per_contract=edge_dollars),
+                limits=Limits(
+                    min_edge_dollars_per_contract=edge_dollars,
+                    void_haircut_dollars_per_contract=self.haircut_dollars(limits),
+                ),
             )
             for edge_dollars in (
                 limits.least_dollars_per_contract(is_open=False),

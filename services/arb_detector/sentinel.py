@@ -18,6 +18,10 @@ class SentinelRules(msgspec.Struct, frozen=True, kw_only=True):
     after_s: int = 600
 
 
+_LONGEST_GAP_S = 300.0
+"""Between two looks that count as one stretch: thousands of pairs are looked at in turn, and feeds have bad minutes."""
+
+
 class Apart:
     """Since when the looks at one pair have all found its prices far apart, in one direction."""
 
@@ -28,9 +32,9 @@ class Apart:
         self.since_s = self._last_s = 0.0
         self.least_e18 = 0
 
-    def note(self, direction: Direction, edge_e18: int, now_s: float, longest_gap_s: float) -> None:
+    def note(self, direction: Direction, edge_e18: int, now_s: float) -> None:
         """Note a look that found the prices far apart. After a long time without a look it begins anew."""
-        if direction is not self.direction or now_s - self._last_s > longest_gap_s:
+        if direction is not self.direction or now_s - self._last_s > _LONGEST_GAP_S:
             self.direction, self.since_s, self.least_e18 = direction, now_s, edge_e18
         self._last_s = now_s
         self.least_e18 = min(self.least_e18, edge_e18)

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -35,6 +35,8 @@ _SWEEP_S = 1.0
 _FUNNEL_S = 10.0
 _RENEW_S = 0.3
 """How often leases are renewed: four times before one ends."""
+
+_HANDFUL = 250
 
 T = TypeVar("T")
 
@@ -132,19 +134,23 @@ class DetectorService:
     async def _take_over(self, redis: Client, pairs: LivePairs) -> None:
         """Load what is new: pairs, their markets, the episodes that another process left open, their books.
 
-        A partition can be lost at every pause, and is forgotten then; what is still said about it is not written.
+        Handful by handful, for the leases must be renewed meanwhile however many pairs there are. A partition can be
+        lost at every pause, and is forgotten then; what is still said about it is not written.
         """
         detector, publish = self._detector, self._publisher.publish
         new = {part: lease for part, lease in self._leases.held.items() if self._taken.get(part) is not lease}
         cursors = await quote_cursors(redis, new)
         publish(detector.set_pairs(self._ours(pairs)))
-        for market in await load_markets(redis, detector.wanted_markets()):
-            publish(detector.set_market(market))
+        for markets in _handfuls(await load_markets(redis, detector.wanted_markets())):
+            for market in markets:
+                publish(detector.set_market(market))
+            await asyncio.sleep(0)
         if new:
             episodes = await load_open_episodes(redis, new)
             publish(detector.resume(found for part, found in episodes if self._leases.held.get(part) is new[part]))
             await drop_standings(redis, new, detector.pairs)
-        publish(detector.take_books(await load_books(redis, detector.legs(unheard_only=True))))
+        for legs in _handfuls(detector.legs(unheard_only=True)):
+            publish(detector.take_books(await load_books(redis, legs)))
         for part, lease in new.items():
             if self._leases.held.get(part) is lease:
                 self._taken[part] = lease
@@ -215,11 +221,10 @@ class DetectorService:
     async def _refresh_books(self, redis: Client) -> None:
         """After a loss on the streams, ask the keys what was missed; the next loss asks again if Redis is away."""
         try:
-            books = await load_books(redis, self._detector.legs())
+            for legs in _handfuls(self._detector.legs()):
+                self._publisher.publish(self._detector.take_books(await load_books(redis, legs)))
         except TRANSIENT as error:
             log.warning("books.not_refreshed", extra={"error": str(error)})
-            return
-        self._publisher.publish(self._detector.take_books(books))
 
     def _counted(self) -> FunnelCounted:
         detector = self._detector
@@ -247,6 +252,12 @@ class DetectorService:
                 "unreadable": self._reader.unreadable.total(),
             },
         )
+
+
+def _handfuls(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield ``items`` in pieces whose handling takes some hundredths of a second."""
+    for start in range(0, len(items), _HANDFUL):
+        yield items[start : start + _HANDFUL]
 
 
 async def _first(event: asyncio.Event, stopping: asyncio.Event) -> None:

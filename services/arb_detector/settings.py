@@ -38,6 +38,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The last contract of an opportunity earns at least this, after all fees."""
     min_edge_dollars: Decimal = Decimal("0.01")
     """For the whole opportunity, after all fees."""
+    void_haircut_dollars_per_contract: Decimal = Decimal(0)
+    """Taken off each contract's payout where a pair's void rules are known to differ."""
+    hurdle_rate: Decimal = Decimal(0)
+    """What tied-up capital must earn in a year, such as 0.05: below it an opportunity is alert-only; 0 for none."""
     max_capital_dollars: Decimal = Decimal(250)
     """Per venue and opportunity, with fees; 0 for no limit."""
     suspicious_edge_dollars_per_contract: Decimal = Decimal("0.10")
@@ -73,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 min_edge_dollars_per_contract=self.min_edge_dollars_per_contract,
                 min_edge_dollars=self.min_edge_dollars,
                 max_capital_dollars=self.max_capital_dollars or None,
+                void_haircut_dollars_per_contract=self.void_haircut_dollars_per_contract,
+                hurdle_rate=self.hurdle_rate,
             ),
             trust=TrustLimits(
                 beat_age_s=self.beat_age_ms / 1_000,

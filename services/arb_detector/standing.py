@@ -61,7 +61,7 @@ class Standings:
         if edge_e18 < rules.edge_dollars_per_contract.scaleb(18):
             apart.end()
             return None
-        apart.note(direction, edge_e18, now_s, rules.after_s)
+        apart.note(direction, edge_e18, now_s)
         lasted_s = now_s - apart.since_s
         if state.diverged or lasted_s < rules.after_s:
             return None

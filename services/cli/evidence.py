@@ -43,6 +43,7 @@ def evaluation_file(data: bytes) -> bytes:
 
 def _file_of(message: OpportunityOpened | OpportunityUpdated) -> dict[str, Any]:
     kalshi, polymarket = message.legs
+    haircut_dollars, days = message.void_haircut_dollars_per_contract, message.days_to_payout
     return {
         "orientation": message.orientation.value,
         "kalshi": _market(kalshi),
@@ -53,7 +54,9 @@ def _file_of(message: OpportunityOpened | OpportunityUpdated) -> dict[str, Any]:
                 leg.venue.value: None if leg.max_capital_dollars is None else _text(leg.max_capital_dollars)
                 for leg in message.legs
             },
+            **({"void_haircut_dollars_per_contract": _text(haircut_dollars)} if haircut_dollars else {}),
         },
+        **({} if days is None else {"days_to_payout": _text(days)}),
     }
 
 

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import sys
 from contextlib import suppress
+from decimal import Decimal
+from functools import partial
 from itertools import count
 from pathlib import Path
 from random import SystemRandom
@@ -18,10 +20,11 @@ from services.polymarket_feed.live_books import Gate, LiveBooks
 from services.polymarket_feed.settings import Settings
 from shared.contracts.streams import CATALOG, FEED_HEALTH
 from shared.domain.market import Venue
+from shared.domain.pair import Pair
 from shared.io.bus import Identity, Outbox
 from shared.io.fees_file import FeeRate, read_fees
 from shared.io.frame_link import FrameLink
-from shared.io.http import HttpClient
+from shared.io.http import HttpClient, HttpUnavailable
 from shared.io.websocket import dial
 from shared.io.yaml_strict import YamlRefused
 from shared.runtime.catalog_repair import repair_catalog
@@ -29,7 +32,10 @@ from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
+from shared.runtime.results import ResultTeller, ResultUnknown
 from shared.runtime.run import run
+from shared.venues.polymarket.rest import RestRefused, paid_dollars
+from shared.venues.polymarket.urls import settled_market_path
 
 SERVICE = "polymarket_feed"
 _BEAT_S = 1.0
@@ -92,6 +98,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             on_change=want_again,
             rates=_category_rates(settings.fees_file),
         )
+        results = ResultTeller(Venue.POLYMARKET, pairs, outbox, partial(_result, clob), known=lambda: discovery.known)
         async with asyncio.TaskGroup() as tasks:
             fleet = Fleet(
                 new_books,
@@ -114,6 +121,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                     repair_catalog(settings.redis_url, CATALOG[Venue.POLYMARKET], outbox, lambda: discovery.known)
                 ),
                 tasks.create_task(auditor.run()),
+                tasks.create_task(results.run(every_s=settings.refresh_s)),
                 tasks.create_task(_beats(fleet, publisher, outbox, clock, news)),
             ]
             await stopping.wait()
@@ -135,6 +143,18 @@ def _category_rates(path: Path) -> tuple[FeeRate, ...]:
     except (OSError, YamlRefused) as error:
         log.error("fees.refused", extra={"file": str(path), "error": str(error)})
         return ()
+
+
+async def _result(clob: HttpClient, pair: Pair) -> Decimal | None:
+    """Return what outcome 0 of a pair's market paid, None before it is known. Raises ResultUnknown."""
+    path = settled_market_path(pair.polymarket_id)
+    try:
+        answer = await clob.get(path)
+        if answer.status != 200:
+            raise ResultUnknown(f"GET {path}: {answer.status} {answer.body[:200]!r}")
+        return paid_dollars(answer.body, pair.polymarket_token_ids[0])
+    except (HttpUnavailable, RestRefused) as error:
+        raise ResultUnknown(str(error)) from error
 
 
 async def _withdraw(fleet: Fleet, publisher: QuotePublisher) -> None:

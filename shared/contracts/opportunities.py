@@ -60,7 +60,16 @@ class _Economics(Message, frozen=True, kw_only=True):
     fee_dollars: Decimal
     payout_dollars: Decimal
     edge_dollars: Decimal
-    """Payout less cost less fees."""
+    """Payout less cost, fees and haircut."""
+    haircut_dollars: Decimal = Decimal(0)
+    """Taken off the payout where the pair's void rules may differ."""
+    capital_dollars: Decimal = Decimal(0)
+    """What both legs take from the accounts, with fees."""
+    days_to_payout: Decimal | None = None
+    """Until both venues have ordinarily paid; None when neither says when."""
+    annualised_return: Decimal | None = None
+    """Edge over capital, times 365 over the days to payout, rounded down."""
+    void_haircut_dollars_per_contract: Decimal = Decimal(0)
     min_edge_dollars_per_contract: Decimal = Decimal(0)
     """What every contract had to earn to be taken."""
     legs: tuple[LegEvidence, LegEvidence]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.bench import chart, contestants, kalshi, matcher, overload, pipeline, polymarket, scale
+from services.cli.bench import chart, contestants, detector, kalshi, matcher, overload, pipeline, polymarket, scale
 from services.cli.output import errors, write_json, write_line
 from services.cli.simulated import SHIPPED_MAPPINGS
 from services.matcher.mapping_files import load
@@ -120,6 +120,21 @@ def polymarket_command(
         write_json(report)
     else:
         polymarket.print_report(report)
+
+
+@app.command("detector")
+def detector_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    pairs: Annotated[int, typer.Option(min=20, help="Pairs of books in one repetition.")] = 200,
+    repetitions: Annotated[int, typer.Option(min=1, help="Of each contestant, interleaved.")] = 25,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Pairs priced per second, best prices alone and twenty levels deep, beside naive code, uselayer and oracle3."""
+    report = detector.measure(pairs=pairs, repetitions=repetitions, seed=seed)
+    if as_json:
+        write_json(report)
+    else:
+        detector.print_report(report)
 
 
 @app.command("matcher")

@@ -1,6 +1,7 @@
 """An opportunity carries all that its price was made of: priced again offline, every figure is the same."""
 
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,7 @@ def told(message: OpportunityOpened | OpportunityUpdated) -> Figures:
         "cost_dollars": message.cost_dollars,
         "payout_dollars": message.payout_dollars,
         "edge_dollars": message.edge_dollars,
+        "annualised_return": message.annualised_return,
         "fees": [kalshi.fee_dollars, polymarket.fee_dollars],
         "limits": [kalshi.limit_price_dollars, polymarket.limit_price_dollars],
         "fills": [texts(kalshi), texts(polymarket)],
@@ -49,6 +51,7 @@ def priced_again(message: OpportunityOpened | OpportunityUpdated) -> Figures:
         "cost_dollars": Decimal(found.cost_dollars),
         "payout_dollars": Decimal(found.payout_dollars),
         "edge_dollars": Decimal(found.edge_dollars),
+        "annualised_return": None if found.annualised_return is None else Decimal(found.annualised_return),
         "fees": [Decimal(found.fee_dollars.kalshi or ""), Decimal(found.fee_dollars.polymarket or "")],
         "limits": [
             Decimal(found.limit_price_dollars.kalshi or ""),
@@ -81,6 +84,8 @@ sizes = st.lists(st.integers(1, 20_000), min_size=4, max_size=4)
     exponent=st.integers(1, 3),
     capital=st.sampled_from(["0", "17.31", "250"]),
     asked=st.sampled_from(["0", "0.001", "0.0125"]),
+    days=st.sampled_from([0, 1, 37]),
+    haircut=st.sampled_from(["0", "0.0042"]),
 )
 def test_every_opportunity_is_worth_the_same_when_it_is_priced_again(
     *,
@@ -95,15 +100,19 @@ def test_every_opportunity_is_worth_the_same_when_it_is_priced_again(
     exponent: int,
     capital: str,
     asked: str,
+    days: int,
+    haircut: str,
 ) -> None:
     scene = Scene(
-        the_pair=pair(orientation=orientation),
+        the_pair=pair(orientation=orientation, void_risk="ties differ"),
+        void_haircut_dollars_per_contract=Decimal(haircut),
         debounce_ms=0,
         update_after_ms=0,
         material_percent=0,
         max_capital_dollars=Decimal(capital),
         min_edge_dollars_per_contract=Decimal(asked),
     )
+    scene_day = datetime.fromtimestamp(scene.clock.now_ms() // 1_000, UTC)
     listed = market(Venue.KALSHI), market(Venue.POLYMARKET)
     assert isinstance(listed[0].fees, KalshiFees)
     assert isinstance(listed[1].fees, PolymarketFees)
@@ -112,7 +121,8 @@ def test_every_opportunity_is_worth_the_same_when_it_is_priced_again(
         msgspec.structs.replace(listed[1].fees, rate=Decimal(rate), exponent=exponent),
     )
     for of, schedule in zip(listed, fees, strict=True):
-        scene.detector.set_market(msgspec.structs.replace(of, fees=schedule))
+        expected = scene_day + timedelta(days=days) if days else None
+        scene.detector.set_market(msgspec.structs.replace(of, fees=schedule, expected_expiration_time=expected))
     ours = levels(asks, ask_sizes, is_bid=False)
     theirs = levels(bids, bid_sizes, is_bid=True)
     other = {"bids": theirs} if orientation is Orientation.SAME else {"asks": mirrored(theirs)}
@@ -168,3 +178,34 @@ def test_stamps_tell_each_stage_in_order() -> None:
     for leg in opening.legs:
         assert leg.venue_ts_ms * 1_000_000 - 1_000_000 < leg.received_ts_ns < leg.published_ts_ns <= opening.seen_ts_ns
     assert opening.opened_ts_ns - opening.seen_ts_ns == 60_000_000
+
+
+def test_capital_and_its_return_until_both_venues_have_paid_are_told() -> None:
+    """Kalshi's game is known in ten days and Polymarket pays four hours later: 10.17 days on the capital."""
+    scene = Scene()
+    known = datetime.fromtimestamp(scene.clock.now_ms() // 1_000, UTC) + timedelta(days=10)
+    for venue in Venue:
+        scene.detector.set_market(market(venue, expected_expiration_time=known))
+    found = scene.open()
+    assert found.capital_dollars == found.cost_dollars + found.fee_dollars
+    assert found.days_to_payout == Decimal("10.17")
+    per_year = found.edge_dollars / found.capital_dollars * 365 / Decimal("10.17")
+    assert found.annualised_return == per_year.quantize(Decimal("0.000001"), rounding=ROUND_FLOOR)
+
+
+def test_what_earns_less_than_the_hurdle_in_a_year_is_alert_only() -> None:
+    scene = Scene(hurdle_rate=Decimal("0.5"))
+    known = datetime.fromtimestamp(scene.clock.now_ms() // 1_000, UTC) + timedelta(days=365)
+    for venue in Venue:
+        scene.detector.set_market(market(venue, expected_expiration_time=known))
+    found = scene.open()
+    assert found.alert_only == f"earns {found.annualised_return} a year on its capital, less than 0.5"
+
+
+def test_a_pair_whose_void_rules_differ_is_worth_less_by_the_haircut() -> None:
+    haircut = {"void_haircut_dollars_per_contract": Decimal("0.005"), "max_capital_dollars": Decimal(0)}
+    plain = Scene(**haircut).open()
+    risky = Scene(the_pair=pair(void_risk="a tie voids only one"), **haircut).open()
+    assert (plain.haircut_dollars, plain.edge_dollars) == (Decimal(0), Decimal("3.3883"))
+    assert risky.haircut_dollars == risky.contracts * Decimal("0.005")
+    assert risky.edge_dollars == risky.payout_dollars - risky.cost_dollars - risky.fee_dollars - risky.haircut_dollars

@@ -89,6 +89,17 @@ def test_limits_and_days_may_be_left_out() -> None:
     assert report.directions[0].annualised_return is None
 
 
+def test_haircut_and_hurdle_are_reported_only_when_asked_for() -> None:
+    limits = {"void_haircut_dollars_per_contract": "0.01", "hurdle_rate": "0.28", "max_contracts": "100"}
+    found = msgspec.json.decode(msgspec.json.encode(evaluate_file(changed("limits", limits))))
+    first, nothing = found["directions"]
+    assert (first["contracts"], first["haircut_dollars"], first["clears_hurdle"]) == ("100", "1", False)
+    assert found["best"] is None, "less than the hurdle rate"
+    assert (nothing["haircut_dollars"], nothing["clears_hurdle"]) == ("0", True)
+    plain = msgspec.json.decode(msgspec.json.encode(evaluate_file(msgspec.json.encode(EXAMPLE))))
+    assert not {"haircut_dollars", "clears_hurdle"} & plain["directions"][0].keys()
+
+
 def test_a_capital_limit_is_respected() -> None:
     report = evaluate_file(changed("limits.max_capital_dollars", {"kalshi": "10", "polymarket": None}))
     assert report.directions[0].capital_dollars.kalshi == "9.9988"
@@ -118,6 +129,9 @@ def test_a_capital_limit_is_respected() -> None:
         ("polymarket.fee.exponent", "1.5", "polymarket.fee.exponent: 1.5 is not a whole number"),
         ("polymarket.fee.exponent", "9", "exponent 9 is not one of 1 to 4"),
         ("limits.max_capital_dollars", {"kalshi": "1e3"}, "limits.max_capital_dollars.kalshi: '1e3'"),
+        ("limits.hurdle_rate", "-1", "limits.hurdle_rate: '-1': not a plain"),
+        ("limits.void_haircut_dollars_per_contract", "1", "limits.void_haircut_dollars_per_contract: must be below 1"),
+        ("polymarket.fee", {"rate": "50", "exponent": "2"}, "fee rate 50.* makes a dearer contract cost less"),
         ("days_to_payout", 30, "days_to_payout: 30 is not decimal text"),
     ],
 )
