@@ -1,8 +1,9 @@
 """The world as far as it was played: the rendered one is already where the tape ends, and nobody may be told of that.
 
-Operations are noted as they are played and handed on when somebody asks, so that playing stays cheap.
+Operations are noted as they are played and handed on when there is time, or at the latest when somebody asks.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from copy import copy
 
@@ -22,7 +23,7 @@ class PlayedWorld:
         self.close = world.close
         self._kalshi = {ticker: _PlayedMarket(market) for ticker, market in world.kalshi_markets.items()}
         self._listeners: list[Listener] = []
-        self._noted: list[Operation] = []
+        self._noted: deque[Operation] = deque()
 
     def subscribe(self, listener: Listener) -> None:
         """Call ``listener`` with every operation on Polymarket that was played."""
@@ -37,10 +38,10 @@ class PlayedWorld:
         """Take note of what was just played."""
         self._noted += operations
 
-    def catch_up(self) -> None:
-        """Hand on what was noted."""
-        noted, self._noted = self._noted, []
-        for operation in noted:
+    def catch_up(self, most: int | None = None) -> None:
+        """Hand on what was noted, or the oldest ``most`` of it."""
+        for _ in range(len(self._noted) if most is None else min(most, len(self._noted))):
+            operation = self._noted.popleft()
             played = self._kalshi.get(operation.market.market_id)
             if played is not None:
                 played.take(operation)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from services.cli.bench.played import PlayedWorld
-from services.cli.bench.player import Player
+from services.cli.bench.playing import Player
 from services.cli.bench.reel import KalshiClient, cut
 from services.cli.bench.tape import Cue, Renderer, mirrors_of
 from services.venue_sim.kalshi_frames import snapshot_body
