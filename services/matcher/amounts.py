@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 Overlap = Literal["same", "subset", "superset", "overlap", "complement", "disjoint"]
 
 _UNIT = r"%|percent\b|bps\b|bp\b|[kmbt]\b|thousand\b|million\b|billion\b|trillion\b|pts?\b"
-_VALUE = r"(?:(?<!\w)-)?\$?[0-9][0-9,]*(?:\.[0-9]+)?"
+_VALUE = r"(?:(?<!\w)-)?(?<![A-Za-z0-9.])\$?[0-9][0-9,]*(?:\.[0-9]+)?"
 _ABOVE_BEFORE = (
     r"above|over|more than|greater than|at least|exceeds?|exceeding|reach(?:es)?|hits?|minimum|>=|>|\u2265|or more than"
 )

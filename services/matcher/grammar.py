@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from services.matcher.contests import Contest, kalshi_contest, polymarket_contest, polymarket_side
+from services.matcher.public_questions import kalshi_public, polymarket_public
 from services.matcher.teams import League
 from services.matcher.templates import (
     KalshiGame,
@@ -25,7 +26,7 @@ class Grammar:
 
     def __init__(self, templates: Iterable[SeriesTemplate], leagues: Mapping[str, League]) -> None:
         self._leagues = leagues
-        self._names = {code: league.phrases() for code, league in leagues.items()}
+        self._names = {code: names for code, league in leagues.items() if (names := league.phrases())}
         self.templates = {template.template_id: template for template in templates}
         self._by_series = {template.kalshi_series: template for template in self.templates.values()}
         self._by_slug: dict[str, SeriesTemplate] = {}
@@ -33,6 +34,7 @@ class Grammar:
         """What is asked -> family -> league."""
         self._prefixed: dict[str, set[str]] = defaultdict(set)
         """First word of a slug -> the contests that it may be."""
+        self._has_public = any(template.kind == "public" for template in self.templates.values())
         for template in self.templates.values():
             if template.kind == "league_game":
                 self._by_slug[template.polymarket_prefix] = template
@@ -48,13 +50,17 @@ class Grammar:
         """
         return self._kalshi(market) if market.venue is Venue.KALSHI else self._polymarket(market)
 
-    def names(self, words: Iterable[str]) -> Mapping[tuple[str, ...], str] | None:
-        """Return the teams of the league that a text's words are about; None when they are about none."""
-        code = next((LEAGUE_WORDS[word] for word in words if word in LEAGUE_WORDS), None)
+    def names(self, market: Market, words: Iterable[str]) -> Mapping[tuple[str, ...], str] | None:
+        """Return the teams of the league that a market's series, slug or words are about; None when of none."""
+        named = market.series_id.removeprefix("KX") if market.venue is Venue.KALSHI else market.event_slug.upper()
+        code = next((league for league in self._names if named.startswith(league.upper())), None)
+        code = code or next((LEAGUE_WORDS[word] for word in words if word in LEAGUE_WORDS), None)
         return self._names.get(code) if code else None
 
     def _kalshi(self, market: Market) -> KalshiGame | None:
         template = self._by_series.get(market.event_id.partition("-")[0])
+        if template is not None and template.kind == "public":
+            return kalshi_public(template, market)
         league = self._leagues.get(template.league) if template else None
         if template is None or league is None:
             return None
@@ -65,16 +71,28 @@ class Grammar:
         prefix = (market.slug or market.event_slug).partition("-")[0]
         template = self._by_slug.get(prefix)
         if template is not None and template.league in self._leagues:
-            return polymarket_game(template, self._leagues[template.league], market)
+            game = polymarket_game(template, self._leagues[template.league], market)
+            if game is not None or "Series" not in market.title:
+                return game
         if " vs" not in market.title and " vs" not in market.event_title:
-            return None
+            return self._public(market)
         contest = polymarket_contest(market)
-        return self._of_one_league(contest, market, prefix) if contest else None
+        if contest is None or (template is not None and contest.asks != "series"):
+            return None
+        return self._of_one_league(contest, market, prefix)
+
+    def _public(self, market: Market) -> PolymarketGame | None:
+        found = polymarket_public(market) if self._has_public else None
+        if found is None:
+            return None
+        asks, game = found
+        family = next(iter(self._families[asks]), None) if asks in self._families else None
+        return game._replace(key=game.key._replace(family=family)) if family else None
 
     def _of_one_league(self, contest: Contest, market: Market, prefix: str) -> PolymarketGame | None:
         """Return the game in the only family that knows both sides; open tables are asked last."""
         families = self._families.get(contest.asks, {})
-        if known := self._prefixed.get(prefix):
+        if (known := self._prefixed.get(prefix)) and contest.asks != "series":
             families = {family: league for family, league in families.items() if family in known}
         for is_open in (False, True):
             found = [

@@ -8,7 +8,7 @@ from services.matcher.names import LEAST_LETTERS, LIKE_WORD, code_fits, spelled_
 from services.matcher.places import COUNTRY_CODES, EXACT_WORDS
 from services.matcher.slots import Slots
 from services.matcher.text import stem
-from services.matcher.wording import GENERIC_WEIGHT, NAME_WEIGHT, WORD_WEIGHT
+from services.matcher.wording import GENERIC_WEIGHT, NAME_WEIGHT, TEAM, WORD_WEIGHT
 
 _SCORES = tuple(Decimal(thousandths).scaleb(-3) for thousandths in range(1001))
 _SLOT_WEIGHT = 16
@@ -36,11 +36,11 @@ class Likeness:
 
     def spell_code(self, kalshi: Slots, polymarket: Slots) -> bool:
         """Let Kalshi's ticker code stand for what only Polymarket names; False when it stands for none of it."""
-        names = [word for word in polymarket.initials if word in self._left_over_names(polymarket)]
-        if not names or not code_fits(kalshi.code, names):
+        names = [word for word in polymarket.initials if stem(word) not in kalshi.weights]
+        if not self.missing_polymarket or not code_fits(kalshi.code, names):
             return False
         letters = kalshi.code.lower()
-        explained = [word for word in self.missing_polymarket if word[0] in letters]
+        explained = [word for word in self.missing_polymarket if word[0] in letters or word.startswith(TEAM)]
         self.missing_polymarket = [word for word in self.missing_polymarket if word not in explained]
         self.shared += NAME_WEIGHT
         return True
@@ -51,9 +51,12 @@ class Likeness:
         A first name beside a surname that both say weighs little; what each side says instead of the other weighs
         twice; a full name that only one side says tells questions apart by itself.
         """
-        ours, theirs = _left_over(self.missing_kalshi, kalshi), _left_over(self.missing_polymarket, polymarket)
+        ours = _left_over(self.missing_kalshi, kalshi, polymarket)
+        theirs = _left_over(self.missing_polymarket, polymarket, kalshi)
         alone = full_names(kalshi.runs, self.missing_kalshi) + full_names(polymarket.runs, self.missing_polymarket)
-        return ours + theirs + _INSTEAD * min(ours, theirs) + _FULL_NAME_ALONE * alone
+        return (
+            ours + theirs + _INSTEAD * min(ours, theirs) * (min(ours, theirs) >= WORD_WEIGHT) + _FULL_NAME_ALONE * alone
+        )
 
     def _read_series(self, kalshi: Slots) -> None:
         """Let a series ticker name the place that only Polymarket writes out: ``KXCANSEATS``, ``KXNYCMAYOR``."""
@@ -62,10 +65,6 @@ class Likeness:
             if kalshi.series.startswith(codes):
                 self.missing_polymarket.remove(word)
                 self.shared += NAME_WEIGHT // _CONTEXT_PART
-
-    def _left_over_names(self, polymarket: Slots) -> set[str]:
-        left = set(self.missing_polymarket)
-        return {word for word in polymarket.initials for root in left if word.startswith(root[:4])}
 
     def _pair_spellings(self, kalshi: Slots, polymarket: Slots) -> None:
         for word in [
@@ -110,10 +109,11 @@ def full_names(runs: tuple[tuple[str, ...], ...], missing: list[str]) -> int:
     return sum(len(run) > 1 and all(word in missing for word in run) for run in runs)
 
 
-def _left_over(missing: list[str], side: Slots) -> int:
+def _left_over(missing: list[str], side: Slots, other: Slots) -> int:
     if not missing:
         return 0
-    firsts = {word for run in side.runs if run[-1] not in missing for word in run[:-1]}
+    named = [run for run in side.runs if other.weights.get(run[-1], 0) >= NAME_WEIGHT]
+    firsts = {word for run in named for word in run[:-1]}
     return sum(GENERIC_WEIGHT * 2 if word in firsts else side.weights[word] for word in missing)
 
 

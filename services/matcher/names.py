@@ -8,6 +8,7 @@ from services.matcher.places import EXACT_WORDS
 
 LIKE_WORD = 85
 LEAST_LETTERS = 5
+_MOST_APART = 2
 
 
 def is_among(word: str, words: Collection[str]) -> bool:
@@ -39,14 +40,17 @@ def spelled_out(acronym: str, words: Sequence[str]) -> tuple[str, ...]:
 def code_fits(code: str, words: Iterable[str]) -> bool:
     """Whether a ticker's code abbreviates a name: ``RJAC`` Rick Jackson, ``BLU`` Blue Box, ``TGWTN`` by initials.
 
-    The code is cut into openings of words, in their order; words may be left out.
+    The code is cut into openings of words, in their order; between two of them one word may be left out.
     """
     wanted = code.lower()
-    reached = {0}
-    for word in words:
-        for at in sorted(reached):
+    reached: dict[int, int] = {}
+    """How much of the code is spelled -> the last word that spelled it."""
+    for index, word in enumerate(words):
+        now: dict[int, int] = {}
+        for at in (0, *(at for at, last in reached.items() if index - last <= _MOST_APART)):
             length = 0
             while at + length < len(wanted) and length < len(word) and wanted[at + length] == word[length]:
                 length += 1
-                reached.add(at + length)
-    return len(wanted) in reached and len(wanted) > 1
+                now[at + length] = index
+        reached |= now
+    return len(wanted) > 1 and len(wanted) in reached

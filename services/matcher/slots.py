@@ -18,7 +18,17 @@ from services.matcher.placeholders import asks_about_placeholder, is_placeholder
 from services.matcher.places import COUNTRY_CODES, STATE_CODES, STATE_WORDS, STATES
 from services.matcher.templates import KalshiGame, NotInTemplate, PolymarketGame
 from services.matcher.text import plain, stem
-from services.matcher.vocabulary import CRYPTO, INDICES, OFFICES, PARTIES, RATE_MOVES, VENUE_TYPES, WEATHER
+from services.matcher.vocabulary import (
+    CRYPTO,
+    INDICES,
+    LEAGUE_WORDS,
+    OFFICES,
+    PARTIES,
+    RATE_MOVES,
+    RATE_WORDS,
+    VENUE_TYPES,
+    WEATHER,
+)
 from services.matcher.wording import GENERIC_WEIGHT, TEAM, Names, Wording, worded
 from shared.domain.market import Market, Venue
 
@@ -33,6 +43,8 @@ _ORDINAL = re.compile(
 )
 _ANY_ORDINAL = re.compile(r"\b[0-9]+(?:st|nd|rd|th)\b", re.IGNORECASE)
 _TOP = re.compile(r"\btop[ -]([0-9]+)\b", re.IGNORECASE)
+_ROUND_OF = re.compile(r"\b(?:round of|last|sweet|elite) ([0-9]{1,2})\b", re.IGNORECASE)
+_ROUNDS = {"4": "semifinal", "8": "quarterfinal"}
 _PART = re.compile(
     r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b",
     re.IGNORECASE,
@@ -41,6 +53,8 @@ _MAY_BE_NUMBERED = re.compile(r"[0-9]|\b(?:one|two|three|four|five)\b", re.IGNOR
 _NONE = re.compile(r"^(Will) no (?=[a-zA-Z]+ (?:[a-z]+ )?(?:cuts?|hikes?|seats?|wins?|times?)\b)")
 _ROUND = re.compile(r"\b([1-4])(?:st|nd|rd|th)(?= (?:round|half|quarter|period|inning|set)\b)", re.IGNORECASE)
 _ORDINAL_WORDS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
+_SUPER_BOWL = re.compile(r"(?<=Super Bowl )([LXVI]+)\b")
+_ROMAN = {"L": 50, "X": 10, "V": 5, "I": 1}
 _NUMBER_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _TICKER_YEAR = re.compile(r"-(?:20)?(2[0-9])(?![0-9])|-[A-Z]{3}(2[0-9])$")
 _PARTY = re.compile(r"\b(?:Democratic|Republican) [Pp]arty\b")
@@ -48,6 +62,7 @@ _PLAIN_LABELS = frozenset({"", "yes", "no"})
 _NOTHING = Interval(Decimal(0), True, Decimal(0), True)
 """A cut or hike by 0 is no change."""
 _YES_NO = ("Yes", "No")
+_AFTER_ELECTION = "after_election"
 _LEAST_CODE = 2
 
 Day = tuple[int | None, int, int]
@@ -97,9 +112,12 @@ class Slots:
     stages: frozenset[str]
     teams: frozenset[str]
     """Teams of a league's table that the text names."""
+    leagues: frozenset[str]
     parties: frozenset[str]
     states: frozenset[str]
     """States of the United States, each by its last word."""
+    after_election: bool
+    """Whether only who holds an office after an election counts."""
     offices: frozenset[str]
     context_classes: frozenset[str]
     """Market types, stages and offices that only the context names."""
@@ -117,13 +135,13 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
     title = plain(market.title)
     told = market.venue is Venue.POLYMARKET or label.lower() in title.lower() or _names_party(title, label)
     said = title if told else f"{title} {label}"
-    districts, undistricted = _districts(said)
+    districts, undistricted = _districts(_SUPER_BOWL.sub(_super_bowl_year, said))
     dates = stated_dates(undistricted)
     places, parts, rest = _numbered(dates.rest)
     thresholds, rest = stated_amounts(_NONE.sub(r"\1 0 ", rest))
     rest = _ANY_ORDINAL.sub(" ", _ROUND.sub(lambda found: _ORDINAL_WORDS[found[1]], rest))
     wording, context = worded(rest), _context(market, label, None)
-    names = mappings.grammar.names(chain(wording.weights, context.weights))
+    names = mappings.grammar.names(market, chain(wording.weights, context.weights))
     if names:
         wording, context = worded(rest, names), _context(market, label, names)
     types = _types(market, wording)
@@ -157,8 +175,10 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         ends=market.expected_expiration_time or market.close_time,
         thresholds=thresholds,
         market_types=types,
-        stages=frozenset(wording.stages) | places,
+        stages=_stages(wording) | places,
+        after_election=_AFTER_ELECTION in wording.stages,
         teams=frozenset(word for word in wording.weights if word.startswith(TEAM)),
+        leagues=frozenset(LEAGUE_WORDS[word] for word in wording.weights if word in LEAGUE_WORDS),
         parties=PARTIES.intersection(wording.weights),
         states=STATES.intersection(wording.weights),
         offices=OFFICES.intersection(wording.weights),
@@ -191,12 +211,21 @@ def _districts(text: str) -> tuple[frozenset[str], str]:
     return (frozenset(found), _DISTRICT.sub(" ", _STATE_DISTRICT.sub(" ", text))) if found else (frozenset(), text)
 
 
+def _super_bowl_year(found: "re.Match[str]") -> str:
+    """Return the year in which a Super Bowl is played: LX in 2026."""
+    values = [_ROMAN[letter] for letter in found[1]]
+    number = sum(-v if v < max(values[at:]) else v for at, v in enumerate(values))
+    return str(1966 + number)
+
+
 def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
     """Return places (2nd, top 10), numbered parts (map 2) and the text without them."""
     if not _MAY_BE_NUMBERED.search(text):
         return frozenset(), frozenset(), text
     places = {f"top{n}" for n in _TOP.findall(text)}
     text = _TOP.sub(" ", text)
+    places |= {_ROUNDS.get(size, f"round{size}") for size in _ROUND_OF.findall(text)}
+    text = _ROUND_OF.sub(" ", text)
     places |= {f"place{a or b}" for a, b in _ORDINAL.findall(text)}
     text = _ORDINAL.sub(" ", text)
     parts = {f"{what.lower()}{_NUMBER_WORDS.get(number.lower(), number)}" for what, number in _PART.findall(text)}
@@ -217,8 +246,15 @@ def _context_years(market: Market) -> frozenset[int]:
     return frozenset(years)
 
 
+def _stages(wording: Wording) -> frozenset[str]:
+    """Return the stages; to qualify for the play-offs is to be in them."""
+    stages = frozenset(wording.stages) - {_AFTER_ELECTION}
+    return stages - {"advance"} if "playoffs" in stages else stages
+
+
 def _types(market: Market, wording: Wording) -> frozenset[str]:
-    return frozenset(wording.types) | VENUE_TYPES.get(market.market_type, frozenset())
+    types = frozenset(wording.types) | VENUE_TYPES.get(market.market_type, frozenset())
+    return types if RATE_WORDS & wording.weights.keys() else types - RATE_MOVES
 
 
 def _ends(moments: tuple[Moment, ...], kind: str) -> frozenset[Day]:
@@ -251,6 +287,8 @@ def _code(market: Market, label: str, wording: Wording) -> str:
     if market.venue is not Venue.KALSHI or label:
         return ""
     code = "".join(char for char in market.market_id.removeprefix(market.event_id) if char.isalpha())
+    if any(word.startswith(TEAM) for word in wording.weights):
+        return ""
     if len(code) < _LEAST_CODE or code.lower() in MONTHS or _is_spelled_out(code, wording):
         return ""
     return code

@@ -11,6 +11,8 @@ from services.matcher.places import COUNTRY_NAMES
 from services.matcher.text import plain, tokens
 
 _SQUEEZED = re.compile(r"[^0-9a-z']+")
+_LEAST_NAME = 3
+"""Letters of a name that is looked for inside a text; shorter ones are words of their own."""
 _SHORT = {"utd": "united", "st": "saint", "intl": "international"}
 _CLUB = """
 ac aa aas acf af afc ag aj as asd bc bk bsc bv ca calcio cd ce cf cfr club cp cr cs csd de do del du e ec ef el fa
@@ -142,8 +144,10 @@ class League:
         by_words: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
         for team in self._table.teams:
             for label in team.labels:
-                by_words[tuple(token.word for token in tokens(plain(label)))].add(team.team)
-        return {words: next(iter(teams)) for words, teams in by_words.items() if len(teams) == 1 and words}
+                words = tuple(token.word for token in tokens(plain(label)))
+                if len("".join(words)) >= _LEAST_NAME:
+                    by_words[words].add(team.team)
+        return {words: next(iter(teams)) for words, teams in by_words.items() if len(teams) == 1}
 
     def split_kalshi_codes(self, joined: str) -> tuple[str, str] | None:
         """Return the two teams of codes written without a gap, such as ``HOUPOR``; None unless exactly one way fits."""

@@ -29,9 +29,11 @@ _GAME = re.compile(r"([0-9]{2}[A-Z]{3}[0-9]{2})(?:[0-9]{4})?([A-Z]{4,8})")
 _SLUG_GAME = re.compile(r"([a-z0-9]{2,5})-([a-z0-9]{2,5})-([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _MONEYLINE = frozenset({"", "moneyline"})
 
-Asks = Literal["winner", "result", "half_result", "total", "both_score", "series"]
+Asks = Literal[
+    "winner", "result", "half_result", "total", "both_score", "series", "rate_decision", "inflation", "house_race"
+]
 """``winner``: which of two; ``result``: a team or a draw; ``half_result``: the same at half time; ``total``: over a
-number of goals; ``both_score``; ``series``: who wins a playoff series."""
+number of goals; ``both_score``; ``series``: who wins a playoff series. The last three are public questions."""
 
 
 class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,10 +42,11 @@ class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     template_id: str
     enabled: bool
     """Whether an operator has switched this series on; otherwise its pairs are only candidates."""
-    kind: Literal["league_game", "contest"]
-    """``league_game`` reads team codes in ticker and slug; ``contest`` reads team names in the event's title."""
-    league: str
-    """Names the team table in ``mappings/aliases/``."""
+    kind: Literal["league_game", "contest", "public"]
+    """``league_game`` reads team codes in ticker and slug, ``contest`` team names in the event's title, ``public`` Fed
+    decisions, inflation figures and House races."""
+    league: str = ""
+    """Names the team table in ``mappings/aliases/``; empty for a ``public`` question."""
     contest: str = ""
     """What tells two competitions of one table apart (men's and women's); the league when empty."""
     asks: Asks = "winner"
@@ -58,6 +61,8 @@ class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     def __post_init__(self) -> None:
         _ = self.max_notional_dollars
+        if bool(self.league) == (self.kind == "public"):
+            raise ValueError("league names a table of aliases/ unless kind is public, give it or leave it out")
         if self.kind == "league_game" and not self.polymarket_prefix:
             raise ValueError("polymarket_prefix is empty, write the first word of the event slugs")
 
@@ -74,7 +79,7 @@ class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     @property
     def family(self) -> str:
         """What both venues' sides of one contest have in common: ``nba-winner``, ``soccer-total``."""
-        return f"{self.contest or self.league}-{self.asks}"
+        return f"{self.contest or self.league or self.kind}-{self.asks}"
 
 
 class TemplatesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

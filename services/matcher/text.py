@@ -12,6 +12,7 @@ _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": 
 _LETTERS = str.maketrans({"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "ß": "ss", "æ": "ae", "đ": "d", "ı": "i"})
 _INITIALS = re.compile(r"\b([A-Za-z])\.(?=[A-Za-z]\b|[ ,;:?!)]|$)")
 _DOTTED = re.compile(r"\b([A-Za-z])\.([A-Za-z])\b")
+_ROMANS = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9"}
 _LONGEST_SHORT_FORM = 5
 _AMPERSAND = re.compile(r"(?<=\w)&(?=\w)")
 _TOKEN = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*[0-9]*|#?[0-9]+[A-Za-z]*")
@@ -64,6 +65,8 @@ _ENDINGS = (("ies", "y"), ("sses", "ss"), ("ss", "ss"), ("us", "us"), ("is", "is
 
 
 def _bare(word: str) -> str:
+    if word in _ROMANS:
+        return _ROMANS[word]
     lower = word.lower()
     if "'" in lower:
         lower = lower.removesuffix("'s").replace("'", "")

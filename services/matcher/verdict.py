@@ -154,7 +154,7 @@ def _compare_games(kalshi: KalshiGame, polymarket: PolymarketGame) -> Verdict:
 def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
     if kalshi.placeholder or polymarket.placeholder or kalshi.market.never_match or polymarket.market.never_match:
         yield "placeholder"
-    if kalshi.contradiction or polymarket.contradiction or (kalshi.game is None) != (polymarket.game is None):
+    if kalshi.contradiction or polymarket.contradiction or _is_contest(kalshi) != _is_contest(polymarket):
         yield "market_type"
     differing = (kalshi.market_types - polymarket.market_types - polymarket.context_classes) | (
         polymarket.market_types - kalshi.market_types - kalshi.context_classes
@@ -168,6 +168,8 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
     if kalshi.offices and polymarket.offices and not kalshi.offices & polymarket.offices:
         yield "stage"
     if kalshi.teams and polymarket.teams and not kalshi.teams & polymarket.teams:
+        yield "entity"
+    if kalshi.leagues and polymarket.leagues and not kalshi.leagues & polymarket.leagues:
         yield "entity"
     if kalshi.parties and polymarket.parties and kalshi.parties != polymarket.parties:
         yield "entity"
@@ -185,6 +187,11 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
     if _settles_elsewhere(kalshi, polymarket):
         yield "settlement"
     yield from _threshold_vetoes(kalshi.thresholds, polymarket.thresholds)
+
+
+def _is_contest(slots: Slots) -> bool:
+    """Whether a template reads a game; a public question may also be asked in other words."""
+    return slots.game is not None and not slots.game.key.family.startswith("public-")
 
 
 def _settles_elsewhere(kalshi: Slots, polymarket: Slots) -> bool:
@@ -269,6 +276,9 @@ def _orientation(kalshi: Slots, polymarket: Slots) -> Orientation | None:
 def _unsaid_slots(kalshi: Slots, polymarket: Slots) -> Iterator[tuple[str, int]]:
     if kalshi.parts != polymarket.parts:
         yield "a numbered part stated on one side only", NAME_WEIGHT
+    for one, other in ((kalshi, polymarket), (polymarket, kalshi)):
+        if one.after_election and not other.after_election and "after_election" not in other.context_classes:
+            yield f"only {one.market.venue.value} says after the election", NAME_WEIGHT
 
 
 def _reasons(

@@ -8,6 +8,7 @@ from services.matcher.places import COUNTRY_NAMES
 from services.matcher.text import stem
 
 _FILLERS = """
+et est edt pt pst utc am pm
 a an and any at be been being by can could do does did done for from get gets getting got go goes going had has have
 in into is it its of on or out than that the their them then there this those these to was were what when which who
 whom whose why how will with would before after until during over under above below between more less end start
@@ -20,6 +21,9 @@ FILLERS = frozenset(_FILLERS.split())
 """Words that carry no meaning of their own; dates, numbers, stages and types are compared in their slots."""
 
 _GENERIC = """
+decision decisions numbers percentage points add
+f1 ufc atp wta nascar lpga itf
+clinch spot included list appearance marketcap runner shortlist companies countries teams
 election elections race races seat office party candidate champion champions championship champ title trophy award
 awards prize cup league season series tournament competition pro professional men man mens womens official us fifa
 uefa ncaa division conference event game games match matches regular city state country world national nation
@@ -63,8 +67,10 @@ inflation = cpi
 gross domestic product = gdp
 unemployment rate = unemployment
 nonfarm payrolls, non farm payrolls, jobs added = payrolls
-year over year, year on year, yoy, annual = yoy
-month over month, month on month, mom, monthly = mom
+annual inflation, annual inflation rate, yearly inflation = cpi yoy
+monthly inflation, monthly inflation rate = cpi mom
+year over year, year on year, yoy = yoy
+month over month, month on month, mom = mom
 interest rates, interest rate, federal funds rate, fed funds rate, target rate = rate
 democratic party, democratic candidate, democrat party, democrats, democrat, dems, dem = democratic
 republican party, republican candidate, republicans, gop = republican
@@ -162,7 +168,7 @@ pro football = nfl
 pro baseball = mlb
 pro hockey = nhl
 womens pro basketball = wnba
-championship series, league championship series = championship
+championship series, league championship series = champion
 rotten tomatoes = rottentomatoes
 metacritic score, metascore = metacritic
 box office = boxoffice
@@ -211,14 +217,14 @@ second place, runner up, runnerup, finish second, finishes second, second most, 
 third place, finish third, finishes third, third most, bronze = #place3
 fourth place, finish fourth, fourth most = #place4
 last place, finish last = #last
-quarterfinal, quarterfinals, quarter final, quarter finals, round of 8, elite eight, elite 8 = #quarterfinal
+quarterfinal, quarterfinals, quarter final, quarter finals, elite eight = #quarterfinal
 last eight = #quarterfinal
-semifinal, semifinals, semi final, semi finals, final four, round of 4 = #semifinal
-sweet sixteen, sweet 16, round of 16, last 16 = #round16
-round of 32, last 32 = #round32
-round of 64 = #round64
+semifinal, semifinals, semi final, semi finals, final four = #semifinal
+sweet sixteen = #round16
 reach the final, reach the finals, make the final, make the finals, advance to the final = #finalist
 qualify for the final, advance to the finals, in the final, qualify for the finals = #finalist
+championship, championships, champ, champions, finals = champion
+golden boot, top goalscorer, top goal scorer, top scorer = topscorer
 playoff, playoffs, play offs, play off, postseason = #playoffs
 relegated, relegation, relegate = #relegation
 advance, advances, advancing, qualify, qualifies, qualifying, qualified, qualifier, qualifiers, move on = #advance
@@ -247,6 +253,8 @@ televote, televoting = @televote
 jury vote, juries = @jury
 ticket = @ticket
 de facto = @de_facto
+after the election, after the next election, after the general election, following the election = #after_election
+after the elections, following the elections, following the next election = #after_election
 part of the government, part of the next government, in the next government, in the government = @coalition
 join the government, join the next government, part of the coalition, government coalition = @coalition
 announced as = @announce
@@ -288,6 +296,8 @@ _PARTIES = (
 PARTIES = frozenset(map(stem, _PARTIES.split()))
 """Two questions that name different sets of these are never the same."""
 
+RATE_WORDS = frozenset(map(stem, ("fed", "rate", "ecb", "boe", "boj", "boc", "rba", "bank")))
+"""Only beside one of these does a cut, hike or hold move a rate."""
 RATE_MOVES = frozenset({"cut", "hike", "hold"})
 
 VENUE_TYPES = {

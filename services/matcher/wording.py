@@ -25,6 +25,7 @@ def _by_first_word() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]
     return table
 
 
+_GENERIC_ROOTS = frozenset(map(stem, GENERIC))
 _OPENERS = _by_first_word()
 
 
@@ -77,7 +78,7 @@ def wording_of(words: Sequence[Token], names: Names) -> Wording:
             continue
         found.initials.append(word)
         root = stem(word)
-        if word in GENERIC or len(word) == 1:
+        if root in _GENERIC_ROOTS or len(word) == 1:
             found.weights.setdefault(root, GENERIC_WEIGHT)
             continue
         if is_name:
@@ -117,7 +118,7 @@ def _take_phrase(found: Wording, meant: tuple[str, ...], run: list[str], is_name
             found.types.add(word[1:])
         elif word[0] == "#":
             found.stages.add(word[1:])
-        elif word in GENERIC:
+        elif stem(word) in _GENERIC_ROOTS:
             found.weights.setdefault(stem(word), GENERIC_WEIGHT)
         elif word not in FILLERS:
             found.weights[stem(word)] = PHRASE_WEIGHT if is_name else WORD_WEIGHT
