@@ -6,6 +6,7 @@ so a name that the venues spell differently is not lost here.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from services.matcher.postings import Ranking
 from shared.domain.market import MarketId
@@ -59,8 +60,8 @@ def _near(ours: set[str], theirs: list[str]) -> bool:
     if not theirs:
         return True
     digits = {_digits(term) for term in ours}
-    values = [float(term) for term in ours]
-    return any(_digits(term) in digits or any(abs(float(term) - value) <= 1 for value in values) for term in theirs)
+    values = [Decimal(term) for term in ours]
+    return any(_digits(term) in digits or any(abs(Decimal(term) - value) <= 1 for value in values) for term in theirs)
 
 
 def _digits(number: str) -> str:
