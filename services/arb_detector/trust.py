@@ -1,7 +1,8 @@
 """Whether a leg's quote may be believed right now: the gate between books and money.
 
 A leg counts only while its book is quoted, verified and uncrossed and the connection that carries it proves every
-second that it is alive. Anything else is one named reason, and a reason closes whatever was open.
+second that it is alive. Anything else is one named reason, and a reason closes whatever was open. Whether a quiet
+book is still the venue's is the feeds' business: they ask REST, and withdraw what disagrees.
 """
 
 from collections.abc import Sequence

@@ -164,7 +164,11 @@ class LiveBooks:
         )
 
     def quote_state(self, market_id: MarketId) -> QuoteState | None:
-        """Return the book when it may be quoted now."""
+        """Return the book when it may be quoted now.
+
+        Its newest hash is looked at first: with several connections the publisher may ask before ``_settle`` has run.
+        """
+        self._act(self.session.settle())
         state = self.session.book_state(market_id)
         if state is None:
             return None

@@ -90,13 +90,12 @@ def best_edge(
 ) -> Fraction:
     """Return the greatest edge of all sizes whose last contract, and average, earn enough; 0 when there is none."""
     first, second = legs_of(kalshi, polymarket, orientation, direction, terms)
-    best, is_least = Fraction(0), True
+    best = Fraction(0)
     for size in reference.feasible_sizes(first, second, terms.step):
-        if is_least or reference.marginal_edge(first, second, size) >= asked:
+        if reference.marginal_edge(first, second, size) >= asked:
             found = reference.edge(first, second, size)
             if found >= asked * size:
                 best = max(best, found)
-        is_least = False
     return best
 
 

@@ -1,12 +1,14 @@
 """The file that ``evaluate`` prices: what comes out, and how each mistake is named."""
 
 import copy
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from shared.domain.evaluation import EvaluationRefused, evaluate_file
+from shared.domain.evaluation import BasketReport, EvaluationRefused, EvaluationReport, evaluate_file
 
 EXAMPLE: dict[str, Any] = {
     "orientation": "same",
@@ -64,6 +66,15 @@ def test_the_example_is_priced_as_worked_by_hand() -> None:
     }
     nothing = report["directions"][1]
     assert (nothing["contracts"], nothing["edge_dollars"], nothing["annualised_return"]) == ("0", "0", None)
+
+
+def test_the_files_of_the_documentation_are_priced() -> None:
+    page = (Path(__file__).parents[3] / "docs/economics.md").read_bytes()
+    pair, basket = (evaluate_file(block) for block in re.findall(rb"```json\n(.*?)```", page, re.DOTALL))
+    assert isinstance(pair, EvaluationReport)
+    assert isinstance(basket, BasketReport)
+    assert (pair.best, pair.directions[0].edge_dollars) == ("yes_kalshi_no_polymarket", "3.3883")
+    assert (basket.basket, basket.edge_dollars) == ("every_no", "0.1727")  # 10 - 6.0 - 0.168 - 3.5 - 0.1593
 
 
 def test_without_an_edge_there_is_no_best_direction() -> None:
