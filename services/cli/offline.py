@@ -9,12 +9,13 @@ from typing import Annotated, get_args
 import msgspec
 import typer
 
+from services.cli.evidence import evaluation_file
 from services.cli.output import write_json, write_line
 from services.cli.simulated import SHIPPED_MAPPINGS
 from services.cli.sources import bytes_of, lines_of
 from services.matcher.mapping_files import load
 from services.matcher.offline import RowRefused, match_files
-from shared.domain.evaluation import EvaluationRefused, EvaluationReport, evaluate_file
+from shared.domain.evaluation import BasketReport, EvaluationRefused, EvaluationReport, evaluate_file
 from shared.domain.fee_math import FeeReport, fee_report
 from shared.domain.fees import KALSHI_RATES, FeeSchedule, FeesRefused, KalshiFees, KalshiFeeType, PolymarketFees
 from shared.domain.market import Venue
@@ -90,15 +91,20 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def evaluate_command(
-    file: Annotated[Path, typer.Argument(help="One pair: two books, fees, limits (JSON).")], as_json: _JSON = False
+    file: Annotated[
+        Path, typer.Argument(help="One pair or basket: books, fees, limits (JSON); or an opportunity from the stream.")
+    ],
+    as_json: _JSON = False,
 ) -> None:
-    """Price one pair in both directions: size, cost, fees, edge and the fills behind them."""
+    """Price one pair in both directions, or a basket: size, cost, fees, edge and the fills behind them."""
     try:
-        report = evaluate_file(bytes_of(file))
+        report = evaluate_file(evaluation_file(bytes_of(file)))
     except EvaluationRefused as error:
         raise SettingsRefused(f"{file}: {error}") from None
     if as_json:
         write_json(report)
+    elif isinstance(report, BasketReport):
+        _print_basket(report)
     else:
         _print_evaluation(report)
 
@@ -217,3 +223,14 @@ def _print_evaluation(report: EvaluationReport) -> None:
             f"edge ${found.edge_dollars}"
         )
     write_line(f"best: {report.best or 'none'}")
+
+
+def _print_basket(report: BasketReport) -> None:
+    write_line(
+        f"{report.basket}: {report.contracts} contracts of each, cost ${report.cost_dollars}, "
+        f"fees ${report.fee_dollars}, payout ${report.payout_dollars}, edge ${report.edge_dollars}"
+    )
+    for leg in report.legs:
+        write_line(f"  {leg.side} of {leg.market}: up to ${leg.limit_price_dollars or 'nothing'}")
+    for assumption in report.assumes:
+        write_line(f"  assumes: {assumption}")

@@ -12,6 +12,9 @@ from shared.domain.pair import Orientation
 
 SHIPPED_MAPPINGS = Path(__file__).parents[2] / "mappings"
 
+_ROWS_OF_A_FILE = 2_000
+"""The matcher refuses files of more than five million bytes, and a row has about a thousand."""
+
 Facts = dict[str, Any]
 """One pair as the simulator's control port describes it under ``/mappings``."""
 
@@ -20,7 +23,10 @@ def write_mappings(folder: Path, facts: Iterable[Facts]) -> Path:
     """Copy the shipped mappings below ``folder``, add rows for the simulated pairs, and return where they are."""
     mappings = folder / "mappings"
     shutil.copytree(SHIPPED_MAPPINGS, mappings)
-    (mappings / "pairs" / "simulated.yaml").write_text(curated_yaml(row_of(pair) for pair in facts))
+    rows = [row_of(pair) for pair in facts]
+    for number, start in enumerate(range(0, max(1, len(rows)), _ROWS_OF_A_FILE)):
+        name = f"simulated-{number}.yaml" if number else "simulated.yaml"
+        (mappings / "pairs" / name).write_text(curated_yaml(rows[start : start + _ROWS_OF_A_FILE]))
     return mappings
 
 

@@ -129,6 +129,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 outbox,
             )
         work = [
+            pairs.run(stopping),
             discovery.run(settings.redis_url, refresh_s=settings.refresh_s),
             repair_catalog(settings.redis_url, CATALOG[Venue.KALSHI], outbox, lambda: discovery.known),
             ResultTeller(Venue.KALSHI, pairs, outbox, partial(_result, client), known=lambda: discovery.known).run(
@@ -139,7 +140,6 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             *reading,
         ]
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pairs.run(stopping))  # ends by itself: a blocking read is never cancelled
             writing = [tasks.create_task(outbox.run()), tasks.create_task(publisher.run())]
             working = [tasks.create_task(one) for one in work]
             await stopping.wait()

@@ -115,7 +115,8 @@ def judge_game(
 
 def game_pair_id(template: SeriesTemplate, game: KalshiGame) -> PairId:
     """Return the stable id of one side of a game: ``nba-game-2026-11-22-hou-por-hou``."""
-    return PairId("-".join((template.template_id, str(game.key.day), *sorted(game.key.teams), game.yes_team)))
+    answer = game.key.answer.replace(" ", "-").replace(".", "-") or game.yes_team
+    return PairId("-".join((template.template_id, str(game.key.day), *sorted(game.key.teams), answer)))
 
 
 def _judged(pair: Pair, kalshi: Market, polymarket: Market, past: Past, contradiction: str) -> Live | Suspended:

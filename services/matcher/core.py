@@ -166,7 +166,7 @@ class Matcher:
     def problems(self) -> list[str]:
         """Return why listings that look like pairs of a template are none."""
         ambiguous = (
-            f"{key.template_id} {key.day} {'-'.join(sorted(key.teams))}: {ambiguity}"
+            f"{key.family} {key.day} {'-'.join(sorted(key.teams))}: {ambiguity}"
             for key in self._games.keys()  # noqa: SIM118 - not a dict
             if (ambiguity := self._games.game(key).ambiguity)
         )
@@ -214,17 +214,17 @@ class Matcher:
             markets = (self.markets[Venue.KALSHI].get(ticker), self.markets[Venue.POLYMARKET].get(condition_id))
             yield judge_row(placed, markets, self._past(pair_id, ticker), now)
         games = self._games.keys() if self._everything else self._dirty_games
-        for key in sorted(games, key=lambda key: (key.template_id, key.day, sorted(key.teams))):
+        for key in sorted(games, key=lambda key: (key.family, key.day, sorted(key.teams), key.answer)):
             yield from self._judge_game(key, now)
         for pair_id, pair in self._said.pairs():
             if pair.not_after is not None and now >= pair.not_after:
                 yield Over(pair_id, f"past its not_after {pair.not_after:%Y-%m-%dT%H:%M:%SZ}")
 
     def _judge_game(self, key: GameKey, now: datetime) -> Iterator[Judgement]:
-        template = self._games.templates[key.template_id]
         game = self._games.game(key)
         found: set[PairId] = set()
         for ticker, side, condition_id, moneyline in game.pairs():
+            template = self._games.templates[side.template_id]
             if (ticker, condition_id) in self._decided or ticker in self._claimed or not template.enabled:
                 continue
             pair_id = game_pair_id(template, side)

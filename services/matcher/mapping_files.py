@@ -16,6 +16,7 @@ import msgspec
 
 from services.matcher.disagreements import FOLDER as DISAGREEMENTS
 from services.matcher.disagreements import Disagreement, DisagreementsFile, file_name
+from services.matcher.grammar import Grammar
 from services.matcher.mapping_rows import CuratedRow, PairsFile
 from services.matcher.teams import League, TeamsFile
 from services.matcher.templates import SeriesTemplate, TemplatesFile
@@ -70,6 +71,12 @@ class Mappings:
     """Approved pairs that settled differently, each suspending its series until somebody has understood it."""
     tables: str = ""
     """A digest of the files by which listings are read: aliases and templates."""
+
+    grammar: Grammar = field(init=False, compare=False, repr=False)
+    """The templates, ready to read listings."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grammar", Grammar(self.templates, self.leagues))
 
     def reads_alike(self, other: "Mappings") -> bool:
         """Return whether a listing reads the same under both, so that what was read of it can be kept."""
@@ -213,7 +220,7 @@ def _templates(reader: _Reader, folder: Path, leagues: Mapping[str, League]) -> 
     for document, file in reader.all(folder, "templates", TemplatesFile):
         for index, template in enumerate(file.templates or ()):
             line = document.line(f"$.templates[{index}]")
-            if template.league not in leagues:
+            if template.league and template.league not in leagues:
                 reader.add(document.file, line, f"league {template.league} has no table, add it to aliases/")
             for name in (template.template_id, template.kalshi_series):
                 if name in seen:

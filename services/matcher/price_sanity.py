@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from shared.contracts.funnel import PairDiverged
 from shared.domain.pair import Orientation, Pair, PairId
 
 
@@ -83,3 +84,11 @@ class PriceWatch:
     def _forget(self, pair_id: PairId) -> None:
         for doubt in ("inverted", "apart"):
             self._since_s.pop((pair_id, doubt), None)
+
+
+def speaks_against(pair: Pair, found: PairDiverged | None) -> str:
+    """Return what the detector's sentinel says against a pair in this very version, empty when it says nothing."""
+    if found is None or found.pair_version != pair.version:
+        return ""
+    edge_dollars = found.least_dollars_per_contract
+    return f"it would have paid {edge_dollars} per contract after fees all the time; read both rules again"

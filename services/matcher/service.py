@@ -12,7 +12,7 @@ from services.matcher.core import Matcher
 from services.matcher.disagreements import disagreement_yaml, path_of
 from services.matcher.mapping_files import Fingerprint, Mappings, MappingsRefused, fingerprint
 from services.matcher.price_reader import PriceReader
-from services.matcher.price_sanity import PriceWatch
+from services.matcher.price_sanity import PriceWatch, speaks_against
 from services.matcher.published import Change
 from services.matcher.settings import Settings
 from shared.contracts.alerts import OperationalAlert
@@ -173,13 +173,14 @@ class MatcherService:
                 pairs = self._matcher.live_pairs
                 watch.keep_only(pair.pair_id for pair in pairs)
                 try:
-                    tops = await reader.tops(pairs)
+                    tops, diverged = await reader.tops(pairs), await reader.diverged()
                 except TRANSIENT as error:
                     log.warning("prices.waiting", extra={"error": str(error)})
                     watch.keep_only(())
                     continue
                 for pair, (kalshi, polymarket) in zip(pairs, tops, strict=True):
-                    if reason := watch.look(pair, kalshi, polymarket, self._clock.monotonic_s()):
+                    against = speaks_against(pair, diverged.get(pair.pair_id))
+                    if reason := watch.look(pair, kalshi, polymarket, self._clock.monotonic_s()) or against:
                         self._matcher.suspect(pair.pair_id, reason)
                         self._work.set()
 

@@ -22,7 +22,7 @@ class EventOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     market: str = ""
     """A Kalshi ticker or a condition id; for ``list``, the market that the new one resembles."""
     value: str = ""
-    """What ``event`` needs: a tick size, the protocol's version, the winner (``0``, ``1``), a result, rules."""
+    """What ``event`` needs: a tick size, the protocol's version, new rules, the winning outcome or the result."""
 
 
 class Impossible(Exception):

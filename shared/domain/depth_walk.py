@@ -1,252 +1,125 @@
-"""How many contracts to buy on two ladders at once: the integer optimiser under ``arbitrage``.
+"""How many contracts to buy on two ladders at once: the optimiser under ``arbitrage``, made for every quote.
 
-Two legs of equal size pay one dollar per contract together. Both ladders are walked, cheapest first, while the
-next contract still earns the minimum edge by unrounded fees, which is exact and never turns back. Venues round the
-fee of every level, so the last fractions of a cent are then settled by pricing the possible end points exactly and
-keeping the best. Everything here is whole numbers; see ``numbers`` for the units.
+Both ladders are walked, cheapest first, while the next contract still earns the minimum edge by unrounded fees. That
+end is the best size but for the rounding of the fees on the two levels where it lies; ``depth_search`` settles that
+too, and whatever this quick way does not: a limit that binds, a size off the grid, more than two legs. Everything here
+is whole numbers; see ``numbers`` for the units.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from functools import lru_cache
 
-from shared.domain.book import LevelE
-from shared.domain.fee_tables import ONE_DOLLAR_E18, TakerFees
+from shared.domain.depth_legs import ASKED_E4, E24_PER_E10, Offer, Terms, Walk
+from shared.domain.depth_search import search
+from shared.domain.fee_tables import TakerFees
+from shared.domain.numbers import ONE_DOLLAR_E4
 
-UNLIMITED_E10 = 10**30
+__all__ = ["DepthWalk", "Walk", "dearest_e4"]
 
-_CONTRACTS_TO_MONEY = 10**4
-"""One millionth of a contract pays this many ten-billionths of a dollar."""
-_E24_PER_E10 = 10**14
-_SCAN_STEPS = 256
+_NOTHING_E4 = ONE_DOLLAR_E4 + 1
+"""Dearer than anything: the price of a level that is not there."""
 
 
-class Fill(NamedTuple):
-    """What one level gives: price to pay, contracts, fee."""
+@lru_cache(maxsize=128)
+def dearest_e4(first: TakerFees, second: TakerFees, budget_e18: int) -> list[int]:
+    """Return, by the price of one leg, the highest price of the other at which a contract is within the budget.
 
-    price_e4: int
-    size_e6: int
-    fee_e10: int
-
-
-class Leg(NamedTuple):
-    """One side to buy: levels cheapest first (price to pay), its fees and its limits."""
-
-    levels: Sequence[LevelE]
-    fees: TakerFees
-    min_size_e6: int = 0
-    min_cost_e10: int = 0
-    """The least price times size the venue accepts as an order."""
-    max_capital_e10: int = UNLIMITED_E10
-    """The most that cost and fee together may take from the account."""
-
-
-class Walk(NamedTuple):
-    """The best size and what it costs on each leg."""
-
-    size_e6: int
-    outlays_e10: tuple[int, int]
-    legs: tuple[Leg, Leg]
-
-    @property
-    def fills(self) -> tuple[tuple[Fill, ...], tuple[Fill, ...]]:
-        """What each level of each leg gives, cheapest first."""
-        first, second = (tuple(_fills(leg, self.size_e6)) for leg in self.legs)
-        return first, second
-
-    @property
-    def edge_e10(self) -> int:
-        """What is left of the payout after both legs' costs and fees."""
-        return self.size_e6 * _CONTRACTS_TO_MONEY - sum(self.outlays_e10)
-
-
-_Purses = tuple["_Purse", "_Purse"]
-
-
-class _Segment(NamedTuple):
-    """A stretch of sizes over which both legs stay on one level: its end and what a contract in it earns."""
-
-    end_e6: int
-    earns_e18: int
-
-
-def best_walk(
-    first: Leg, second: Leg, *, step_e6: int, min_edge_e18: int = 0, max_size_e6: int | None = None
-) -> Walk | None:
-    """Return the size with the greatest net edge, or None when no allowed size earns what it must.
-
-    Sizes are multiples of ``step_e6`` and the same on both legs. The size stops where the next contract would earn
-    less than ``min_edge_e18`` by unrounded fees, except that it is raised to the venues' minimum; as a whole it
-    must earn more than nothing, and at least the minimum edge on every contract, with fees as the venues round.
+    Minus one where none is. Both prices are what is paid for the outcome that is bought.
     """
-    segments = tuple(_segments(first, second, min_edge_e18))
-    if not segments:
-        return None
-    purses = (_Purse(first), _Purse(second))
-    least_e6 = max(step_e6, *(purse.least_e6(step_e6) for purse in purses))
-    wanted_e6 = min(_depth_e6(first), _depth_e6(second), max(segments[-1].end_e6, least_e6))
-    if max_size_e6 is not None:
-        wanted_e6 = min(wanted_e6, max_size_e6)
-    most_e6 = _floor(wanted_e6, step_e6)
-    for purse in purses:
-        most_e6 = purse.affordable_e6(most_e6, step_e6)
-    if least_e6 > most_e6:
-        return None
-    edge_e10, size_e6 = _best_size(segments, purses, most_e6=most_e6, least_e6=least_e6, step_e6=step_e6)
-    if edge_e10 <= 0 or edge_e10 * 10**14 < min_edge_e18 * size_e6:
-        return None
-    return Walk(size_e6, (purses[0].outlay_e10(size_e6), purses[1].outlay_e10(size_e6)), (first, second))
+    dearest, table = ONE_DOLLAR_E4, []
+    for cost_e18 in first.all_in_e18:
+        while dearest >= 0 and second.all_in_e18[dearest] > budget_e18 - cost_e18:
+            dearest -= 1
+        table.append(ASKED_E4[dearest] if dearest >= 0 else -1)
+    return table
 
 
-def _segments(first: Leg, second: Leg, min_edge_e18: int) -> Iterator[_Segment]:
-    """Walk both ladders while the next contract earns the minimum."""
-    costs, other_costs = first.fees.all_in_e18, second.fees.all_in_e18
-    levels, other_levels = iter(first.levels), iter(second.levels)
-    left = other_left = end = cost = other_cost = 0
-    while True:
-        if not left:
-            price, left = next(levels, (0, 0))
-            cost = costs[price]
-        if not other_left:
-            price, other_left = next(other_levels, (0, 0))
-            other_cost = other_costs[price]
-        take = min(left, other_left)
-        earns = ONE_DOLLAR_E18 - cost - other_cost
-        if not take or earns < min_edge_e18:
-            return
-        end += take
-        left -= take
-        other_left -= take
-        yield _Segment(end, earns)
+class DepthWalk:
+    """Kalshi's leg, whose account rounds every balance, then Polymarket's, whose does not: ``other`` below."""
 
+    __slots__ = ("_dearest_e4", "_fees", "_limits", "_tables", "terms")
 
-def _best_size(
-    segments: Sequence[_Segment],
-    purses: _Purses,
-    *,
-    most_e6: int,
-    least_e6: int,
-    step_e6: int,
-) -> tuple[int, int]:
-    """Return the greatest exact edge among the allowed sizes, and its size.
+    def __init__(self, terms: Terms) -> None:
+        first, second = terms.legs
+        assert first.fees.precision_e10, "the first leg is Kalshi's"
+        assert not second.fees.precision_e10, "the second leg is Polymarket's"
+        self.terms = terms
+        self._fees = (first.fees, second.fees)
+        self._tables = (_table(first.fees), _table(second.fees))
+        self._dearest_e4 = dearest_e4(first.fees, second.fees, terms.budget_e18)
+        self._limits = (
+            max(first.min_size_e6, second.min_size_e6, terms.step_e6),
+            terms.step_e6,
+            first.min_cost_e10,
+            second.min_cost_e10,
+            terms.worth_e18,
+            terms.min_edge_e18,
+            terms.is_capped,
+        )
 
-    Between two ends of segments the unrounded edge never falls, so a smaller size can win only by rounding that it
-    avoids: ends are tried backwards until they are worse by more than all rounding together, then the sizes just
-    below the best end, as far as one level's rounding could pay for.
-    """
-    rounding_e10 = sum(purse.leg.fees.rounding_e10 for purse in purses)
-    last_e6 = max(least_e6, _floor(min(segments[-1].end_e6, most_e6), step_e6))
-    best = (_edge_e10(purses, last_e6), last_e6)
-    for segment in reversed(segments):
-        size_e6 = max(least_e6, _floor(segment.end_e6, step_e6))
-        if size_e6 >= last_e6:
-            continue
-        found = (_edge_e10(purses, size_e6), size_e6)
-        best = max(best, found)
-        if size_e6 == least_e6 or found[0] + len(segments) * rounding_e10 < best[0]:
-            break
-    return max(best, *_just_below(segments, purses, best[1], least_e6=least_e6, step_e6=step_e6))
+    def best(self, first: Offer, second: Offer) -> Walk | None:
+        """Return the best size but for one rounding unit per leg, or None when none earns what it must.
 
-
-def _just_below(
-    segments: Sequence[_Segment],
-    purses: _Purses,
-    size_e6: int,
-    *,
-    least_e6: int,
-    step_e6: int,
-) -> Iterator[tuple[int, int]]:
-    """Price the sizes below ``size_e6`` that earn so little less that rounding may decide."""
-    at = bisect_left(segments, size_e6, key=lambda segment: segment.end_e6)
-    earns_e24 = segments[min(at, len(segments) - 1)].earns_e18 * step_e6
-    rounding_e24 = sum(purse.leg.fees.rounding_e10 for purse in purses) * _E24_PER_E10
-    steps = min(_SCAN_STEPS, rounding_e24 // earns_e24) if earns_e24 else _SCAN_STEPS
-    for lower_e6 in range(max(least_e6, size_e6 - steps * step_e6), size_e6 + 1, step_e6):
-        yield _edge_e10(purses, lower_e6), lower_e6
-
-
-def _edge_e10(purses: _Purses, size_e6: int) -> int:
-    return size_e6 * _CONTRACTS_TO_MONEY - purses[0].outlay_e10(size_e6) - purses[1].outlay_e10(size_e6)
-
-
-def _fills(leg: Leg, size_e6: int) -> Iterator[Fill]:
-    for price_e4, held_e6 in leg.levels:
-        if not size_e6:
-            return
-        take_e6 = min(held_e6, size_e6)
-        size_e6 -= take_e6
-        yield Fill(price_e4, take_e6, leg.fees.fee_e10(price_e4, take_e6))
-
-
-def _depth_e6(leg: Leg) -> int:
-    return sum(size_e6 for _, size_e6 in leg.levels)
-
-
-def _floor(size_e6: int, step_e6: int) -> int:
-    return size_e6 - size_e6 % step_e6
-
-
-def _ceil(size_e6: int, step_e6: int) -> int:
-    return -(-size_e6 // step_e6) * step_e6
-
-
-class _Purse:
-    """What buying up to any size on one leg takes from the account, with every full level priced once."""
-
-    __slots__ = ("_ends_e6", "_outlays_e10", "leg")
-
-    def __init__(self, leg: Leg) -> None:
-        self.leg = leg
-        self._ends_e6 = [0]
-        self._outlays_e10 = [0]
-
-    def outlay_e10(self, size_e6: int) -> int:
-        """Return cost and fees of the cheapest ``size_e6``; the depth must be there."""
-        full = self._full_levels(size_e6)
-        part_e6 = size_e6 - self._ends_e6[full]
-        if not part_e6:
-            return self._outlays_e10[full]
-        price_e4 = self.leg.levels[full][0]
-        return self._outlays_e10[full] + price_e4 * part_e6 + self.leg.fees.fee_e10(price_e4, part_e6)
-
-    def affordable_e6(self, wanted_e6: int, step_e6: int) -> int:
-        """Return the greatest size on the grid, up to ``wanted_e6``, that the capital limit allows."""
-        limit_e10 = self.leg.max_capital_e10
-        if limit_e10 >= UNLIMITED_E10 or self.outlay_e10(wanted_e6) <= limit_e10:
-            return wanted_e6
-        full = bisect_right(self._outlays_e10, limit_e10) - 1
-        per_contract_e18 = self.leg.fees.all_in_e18[self.leg.levels[full][0]]
-        spare_e24 = (limit_e10 - self._outlays_e10[full]) * _E24_PER_E10
-        by_unrounded_e6 = self._ends_e6[full] + spare_e24 // per_contract_e18
-        margin_e6 = self.leg.fees.rounding_e10 * _E24_PER_E10 // per_contract_e18 + step_e6
-        lowest_e6 = max(0, _floor(by_unrounded_e6 - margin_e6, step_e6))
-        sizes = range(lowest_e6, min(wanted_e6, by_unrounded_e6 + margin_e6) + 1, step_e6)
-        fitting = bisect_left(sizes, True, key=lambda size_e6: self.outlay_e10(size_e6) > limit_e10)
-        assert fitting, "what fits by unrounded fees less the rounding fits"
-        return sizes[fitting - 1]
-
-    def least_e6(self, step_e6: int) -> int:
-        """Return the smallest size on the grid that meets the venue's minimum size and order value."""
-        missing_e10, size_e6 = self.leg.min_cost_e10, 0
-        for price_e4, held_e6 in self.leg.levels:
-            if missing_e10 <= 0:
+        The outlay of each level is that of ``TakerFees``, written out for speed.
+        """
+        (levels, paid_e4), (other_levels, other_paid_e4) = first, second
+        if not levels or not other_levels:
+            return None
+        (numerators, divisor, quantum, precision), (other_numerators, other_divisor, other_quantum, _) = self._tables
+        dearest_e4 = self._dearest_e4
+        least, step, min_cost, other_min_cost, worth_e18, min_edge_e18, is_capped = self._limits
+        other_price, other_held = other_levels[0]
+        other_price, other_left = other_paid_e4[other_price], other_held
+        other_depth = len(other_levels)
+        other_at = 1
+        cheapest, other_cheapest = paid_e4[levels[0][0]], other_price
+        size = outlay = other_outlay = other_quanta = left = price = held = 0
+        for book_price, held in levels:
+            price, left = paid_e4[book_price], held
+            highest = dearest_e4[price]
+            while other_price <= highest:
+                if left < other_left:
+                    other_left -= left
+                    left = 0
+                    break
+                left -= other_left
+                other_outlay += other_price * other_held
+                other_quanta += other_numerators[other_price] * other_held // other_divisor
+                if other_at == other_depth:
+                    other_price, other_left = _NOTHING_E4, other_held
+                    break
+                other_price, other_held = other_levels[other_at]
+                other_price, other_left = other_paid_e4[other_price], other_held
+                other_at += 1
+                if not left:
+                    break
+            if left:
                 break
-            take_e6 = min(held_e6, -(-missing_e10 // price_e4))
-            missing_e10 -= take_e6 * price_e4
-            size_e6 += take_e6
-        if missing_e10 > 0:
-            return _depth_e6(self.leg) + step_e6
-        return _ceil(max(size_e6, self.leg.min_size_e6), step_e6)
+            paid = price * held + numerators[price] * held // divisor * quantum
+            outlay += paid + -paid % precision
+            size += held
+        if left and left < held:
+            size += held - left
+            outlay += self._fees[0].outlay_e10(price, held - left)
+        other_outlay += other_quanta * other_quantum
+        if other_left < other_held:
+            other_outlay += self._fees[1].outlay_e10(other_price, other_held - other_left)
+        if not size:
+            return None
+        outlays = (outlay, other_outlay)
+        worth_e10 = worth_e18 * size // E24_PER_E10
+        edge_e24 = (worth_e10 - outlay - other_outlay) * E24_PER_E10
+        if (
+            size < least
+            or size % step
+            or cheapest * size < min_cost
+            or other_cheapest * size < other_min_cost
+            or edge_e24 <= 0
+            or edge_e24 < min_edge_e18 * size
+            or (is_capped and not self.terms.allows(size, outlays))
+        ):
+            return search(self.terms, (first, second))
+        return Walk(size, outlays, worth_e10, self.terms, (first, second))
 
-    def _full_levels(self, size_e6: int) -> int:
-        """Return how many levels ``size_e6`` empties, pricing levels as far as needed."""
-        while self._ends_e6[-1] < size_e6:
-            self._price_levels(len(self._ends_e6))
-        return bisect_right(self._ends_e6, size_e6) - 1
 
-    def _price_levels(self, count: int) -> None:
-        for at in range(len(self._ends_e6) - 1, count):
-            price_e4, held_e6 = self.leg.levels[at]
-            cost_e10 = price_e4 * held_e6
-            self._ends_e6.append(self._ends_e6[-1] + held_e6)
-            self._outlays_e10.append(self._outlays_e10[-1] + cost_e10 + self.leg.fees.fee_e10(price_e4, held_e6))
+def _table(fees: TakerFees) -> tuple[list[int], int, int, int]:
+    return fees.numerators, fees.divisor, fees.quantum_e10, fees.precision_e10

@@ -1,7 +1,6 @@
-"""The depth walk against an independent exhaustive search, and the laws that its answer obeys."""
+"""The laws that a depth walk obeys; ``test_arbitrage_brute_force`` holds its answer against an exhaustive search."""
 
 from decimal import Decimal
-from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -10,39 +9,47 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.domain.arbitrage import Ladders, Limits, MarketTerms, PairPricing, evaluate_pair
-from shared.domain.book import mirrored
-from shared.domain.depth_walk import UNLIMITED_E10, Leg, best_walk
+from shared.domain.book import LevelE, mirrored
+from shared.domain.depth_legs import ASKED_E4, UNLIMITED_E10, Leg, Terms, Walk
+from shared.domain.depth_search import search
+from shared.domain.depth_walk import DepthWalk
 from shared.domain.fee_tables import ONE_DOLLAR_E18, TakerFees, taker_fees
 from shared.domain.fees import KalshiFees, PolymarketFees
 from shared.domain.pair import Direction, Orientation
-from tests.property import pair_reference as reference
 from tests.unit.domain.fee_examples import kalshi, polymarket
 
 UNIT_E6 = 1_000_000
 
 
 class Case(NamedTuple):
-    """One generated pair of legs in both notations."""
+    """One generated pair of legs and what is offered on each, cheapest first."""
 
-    legs: tuple[Leg, Leg]
-    references: tuple[reference.ReferenceLeg, reference.ReferenceLeg]
-    step_e6: int
+    terms: Terms
+    ladders: tuple[list[LevelE], list[LevelE]]
+
+    def walk(self) -> Walk | None:
+        """Return the quick answer."""
+        return DepthWalk(self.terms).best(*((ladder, ASKED_E4) for ladder in self.ladders))
+
+    def exact(self) -> Walk | None:
+        """Return the thorough answer."""
+        first, second = self.ladders
+        return search(self.terms, ((first, ASKED_E4), (second, ASKED_E4)))
+
+    @property
+    def rounding_e10(self) -> int:
+        """One rounding unit per leg."""
+        return sum(leg.fees.rounding_e10 for leg in self.terms.legs)
 
 
-def as_fraction(value: int, digits: int) -> Fraction:
-    return Fraction(value, 10**digits)
-
-
-def reference_leg(leg: Leg, rate: Fraction, precision: Fraction | None) -> reference.ReferenceLeg:
-    limited = leg.max_capital_e10 < UNLIMITED_E10
-    return reference.ReferenceLeg(
-        levels=[(as_fraction(price, 4), as_fraction(size, 6)) for price, size in leg.levels],
-        rate=rate,
-        precision=precision,
-        min_contracts=as_fraction(leg.min_size_e6, 6),
-        min_notional=as_fraction(leg.min_cost_e10, 10),
-        max_capital=as_fraction(leg.max_capital_e10, 10) if limited else None,
-    )
+@st.composite
+def levels(draw: st.DrawFn, *, around_e4: int, size_step_e6: int, most: int = 12) -> list[LevelE]:
+    """Draw up to ``most`` levels near a price, cheapest first."""
+    tick = draw(st.sampled_from([1, 10, 25, 50, 100]))
+    prices = draw(st.sets(st.integers(-4, 12), min_size=0, max_size=most))
+    sizes = st.integers(1, 20).map(lambda steps: steps * size_step_e6)
+    wanted = [around_e4 // tick * tick + offset * tick for offset in sorted(prices)]
+    return [(price, draw(sizes)) for price in wanted if 0 < price < 10_000]
 
 
 @st.composite
@@ -60,88 +67,89 @@ def cases(draw: st.DrawFn) -> Case:
     polymarket_terms: PolymarketFees = draw(st.builds(polymarket, rate=st.sampled_from(["0", "0.04", "0.05", "0.07"])))
     capital = st.one_of(st.just(UNLIMITED_E10), st.integers(0, 40 * 10**10))
     first = Leg(
-        levels=draw(reference.levels(around_e4=around_e4, size_step_e6=step_e6)),
         fees=taker_fees(kalshi_terms),
         min_size_e6=draw(st.sampled_from([0, step_e6, 5 * UNIT_E6])),
         max_capital_e10=draw(capital),
     )
     second = Leg(
-        levels=draw(reference.levels(around_e4=10_000 - around_e4 - gap_e4, size_step_e6=draw(sizes_near(step_e6)))),
         fees=taker_fees(polymarket_terms),
         min_size_e6=draw(st.sampled_from([0, 5 * UNIT_E6])),
         min_cost_e10=draw(st.sampled_from([0, 10**10])),
         max_capital_e10=draw(capital),
     )
-    references = (
-        reference_leg(
-            first, Fraction(kalshi_terms.multiplier) * Fraction(7, 100), Fraction(kalshi_terms.precision_dollars)
+    other_step_e6 = draw(st.sampled_from([step_e6, step_e6 + 3]))
+    return Case(
+        Terms(
+            legs=(first, second),
+            step_e6=step_e6,
+            min_edge_e18=draw(st.sampled_from([0, 0, 10**15, 10**16])),
+            max_size_e6=draw(st.sampled_from([None, None, 3 * step_e6])),
         ),
-        reference_leg(second, Fraction(polymarket_terms.rate), None),
+        (
+            draw(levels(around_e4=around_e4, size_step_e6=step_e6)),
+            draw(levels(around_e4=10_000 - around_e4 - gap_e4, size_step_e6=other_step_e6)),
+        ),
     )
-    return Case((first, second), references, step_e6)
-
-
-def sizes_near(step_e6: int) -> st.SearchStrategy[int]:
-    """Polymarket levels also hold sizes off the common grid."""
-    return st.sampled_from([step_e6, step_e6 + 3])
-
-
-def rounding_allowance(case: Case) -> Fraction:
-    """One rounding unit per level and venue."""
-    units = (as_fraction(case.legs[0].fees.rounding_e10, 10), as_fraction(case.legs[1].fees.rounding_e10, 10))
-    return sum((unit * len(leg.levels) for unit, leg in zip(units, case.legs, strict=True)), Fraction(0))
 
 
 @settings(max_examples=300, deadline=None)
 @given(cases())
-def test_the_edge_equals_that_of_an_exhaustive_search_but_for_rounding_and_is_never_above(case: Case) -> None:
-    found = best_walk(*case.legs, step_e6=case.step_e6)
-    step = as_fraction(case.step_e6, 6)
-    best = reference.best_edge(*case.references, step)
-    edge = as_fraction(found.edge_e10, 10) if found else Fraction(0)
-    assert best - rounding_allowance(case) <= edge <= best
-    if found:
-        size = as_fraction(found.size_e6, 6)
-        assert size in set(reference.feasible_sizes(*case.references, step))
-        assert edge == reference.edge(*case.references, size)
+def test_the_quick_walk_is_never_above_the_exact_one_and_at_most_one_rounding_unit_per_leg_below(case: Case) -> None:
+    quick, exact = case.walk(), case.exact()
+    assert (quick is None) == (exact is None)
+    if quick and exact:
+        assert exact.edge_e10 - case.rounding_e10 <= quick.edge_e10 <= exact.edge_e10
 
 
-@settings(max_examples=150, deadline=None)
-@given(cases(), st.integers(1, 400))
-def test_with_a_minimum_edge_the_next_contract_would_earn_less_and_the_whole_earns_it(case: Case, edge_e4: int) -> None:
-    min_edge = as_fraction(edge_e4, 4)
-    found = best_walk(*case.legs, step_e6=case.step_e6, min_edge_e18=edge_e4 * 10**14)
-    if found is None:
-        return
-    size = as_fraction(found.size_e6, 6)
-    sizes = list(reference.feasible_sizes(*case.references, as_fraction(case.step_e6, 6)))
-    assert as_fraction(found.edge_e10, 10) >= min_edge * size
-    assert size == sizes[0] or reference.marginal_edge(*case.references, size) >= min_edge
+@settings(max_examples=200, deadline=None)
+@given(cases())
+def test_both_walks_add_up_and_keep_every_limit(case: Case) -> None:
+    for walk in (case.walk(), case.exact()):
+        if walk is None:
+            continue
+        terms = case.terms
+        assert walk.size_e6 % terms.step_e6 == 0
+        assert terms.allows(walk.size_e6, walk.outlays_e10)
+        for leg, fills, outlay_e10 in zip(terms.legs, walk.fills, walk.outlays_e10, strict=True):
+            cost_e10 = sum(fill.price_e4 * fill.size_e6 for fill in fills)
+            assert cost_e10 + sum(fill.fee_e10 for fill in fills) == outlay_e10
+            assert cost_e10 >= leg.min_cost_e10
+            assert sum(fill.size_e6 for fill in fills) == walk.size_e6 >= leg.min_size_e6
+        assert walk.edge_e10 == walk.size_e6 * 10**4 - sum(walk.outlays_e10) > 0
+        assert walk.edge_e10 * 10**14 >= terms.min_edge_e18 * walk.size_e6
 
 
 @settings(max_examples=150, deadline=None)
 @given(cases(), st.integers(1, 20), st.integers(0, 1))
-def test_one_more_level_never_lowers_the_edge_by_more_than_its_rounding(case: Case, units: int, side: int) -> None:
-    """More depth: never less, but for the rounding of the level that is added."""
-    before = best_walk(*case.legs, step_e6=case.step_e6)
-    leg = case.legs[side]
-    price_e4 = leg.levels[-1][0] + 1 if leg.levels else 100
-    if price_e4 >= 10_000:
+def test_one_more_level_never_lowers_the_edge(case: Case, units: int, side: int) -> None:
+    before = case.exact()
+    ladder = case.ladders[side]
+    price_e4 = ladder[-1][0] + 1 if ladder else 100
+    if price_e4 >= 10_000 or case.terms.min_edge_e18:
         return
-    deeper = leg._replace(levels=[*leg.levels, (price_e4, units * case.step_e6)])
-    legs = (deeper, case.legs[1]) if side == 0 else (case.legs[0], deeper)
-    after = best_walk(*legs, step_e6=case.step_e6)
-    allowance_e10 = sum(leg.fees.rounding_e10 for leg in case.legs)
-    assert (after.edge_e10 if after else 0) >= (before.edge_e10 if before else 0) - allowance_e10
+    deeper = [*ladder, (price_e4, units * case.terms.step_e6)]
+    after = case._replace(ladders=(deeper, case.ladders[1]) if side == 0 else (case.ladders[0], deeper)).exact()
+    assert (after.edge_e10 if after else 0) >= (before.edge_e10 if before else 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases(), st.integers(1, 200))
+def test_a_haircut_takes_that_much_off_every_contract(case: Case, haircut_e4: int) -> None:
+    cut = case._replace(terms=case.terms._replace(haircut_e18=haircut_e4 * 10**14)).exact()
+    whole = case.exact()
+    if cut is not None:
+        assert cut.haircut_e10 == haircut_e4 * cut.size_e6
+        assert whole is not None
+        assert whole.edge_e10 >= cut.edge_e10 + cut.haircut_e10
 
 
 @settings(max_examples=150, deadline=None)
 @given(cases())
 def test_the_guard_never_rejects_what_the_walk_accepts(case: Case) -> None:
-    first, second = case.legs
-    if best_walk(first, second, step_e6=case.step_e6):
-        cost_e18 = first.fees.all_in_e18[first.levels[0][0]] + second.fees.all_in_e18[second.levels[0][0]]
-        assert cost_e18 <= ONE_DOLLAR_E18
+    (first, second), ladders = case.terms.legs, case.ladders
+    if case.walk():
+        cost_e18 = first.fees.all_in_e18[ladders[0][0][0]] + second.fees.all_in_e18[ladders[1][0][0]]
+        assert cost_e18 < ONE_DOLLAR_E18
 
 
 terms = {
@@ -156,8 +164,8 @@ def books(draw: st.DrawFn) -> tuple[Ladders, Ladders]:
     gap_e4 = draw(st.integers(-500, 500))
     made = []
     for middle_e4 in (around_e4, around_e4 + gap_e4):
-        asks = draw(reference.levels(around_e4=middle_e4, size_step_e6=UNIT_E6, most=4))
-        bids = mirrored(draw(reference.levels(around_e4=10_000 - middle_e4, size_step_e6=UNIT_E6, most=4)))
+        asks = draw(levels(around_e4=middle_e4, size_step_e6=UNIT_E6, most=4))
+        bids = mirrored(draw(levels(around_e4=10_000 - middle_e4, size_step_e6=UNIT_E6, most=4)))
         made.append(Ladders(yes_bids=bids, yes_asks=asks))
     return made[0], made[1]
 

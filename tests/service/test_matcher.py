@@ -23,11 +23,12 @@ from services.matcher.offline import read_pairs
 from services.matcher.settings import Settings
 from shared.contracts.alerts import OperationalAlert
 from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
+from shared.contracts.funnel import PairDiverged
 from shared.contracts.pairs import CandidateFound, PairActivated, PairRetired, PairSuspended
 from shared.contracts.quotes import Quote
-from shared.contracts.streams import ALERTS, CATALOG, FIELD, PAIRS, Stream, book_key
+from shared.contracts.streams import ALERTS, CATALOG, DIVERGENCES, FIELD, PAIRS, Stream, book_key
 from shared.domain.market import Market, MarketId, Venue
-from shared.domain.pair import Orientation, Pair
+from shared.domain.pair import Direction, Orientation, Pair
 from shared.io.bus import Identity, Outbox, Profile, connect, load_latest
 from shared.runtime.errors import SettingsRefused
 from shared.runtime.redis_server import RedisServer
@@ -288,6 +289,34 @@ async def test_prices_that_say_inversion_suspend_a_pair_until_a_newer_review_and
         write_rows(mappings, row(not_after=FAR, verified_at=datetime(2026, 11, 22, 18, tzinfo=UTC)))
         said = await feeds.until(lambda said: len(said) == 3)
     assert kinds(said)[2:] == [PairActivated], "the restart said nothing, the review lifted it"
+
+
+@pytest.mark.parametrize("is_this_version", [True, False])
+async def test_a_pair_that_the_detector_found_diverged_is_suspended_in_the_version_that_was_meant(
+    feeds: Feeds, mappings: Path, *, is_this_version: bool
+) -> None:
+    await feeds.put(FED, FED_THERE)
+    async with running(feeds.url, mappings, inverted_s=0):
+        [active] = await feeds.until(lambda said: len(said) == 1)
+        found = PairDiverged(
+            pair_id=active.pair.pair_id,
+            pair_version=active.pair.version if is_this_version else "an older one",
+            direction=Direction.YES_KALSHI_NO_POLYMARKET,
+            edge_dollars_per_contract=Decimal("0.09"),
+            least_dollars_per_contract=Decimal("0.08"),
+            since_ts_ns=1,
+            diverged_ts_ns=2,
+        )
+        await feeds.redis.hset(DIVERGENCES.hash_name, "unreadable", b"\xff")
+        await feeds.redis.hset(DIVERGENCES.hash_name, found.pair_id, msgspec.json.encode(found))
+        if is_this_version:
+            [_, suspended] = await feeds.until(lambda said: len(said) == 2)
+            assert suspended.awaits == "review"
+            assert "it would have paid 0.08 per contract after fees all the time" in suspended.reason
+        else:
+            await quote(feeds, active.pair, "0.72", "0.27")
+            [_, suspended] = await feeds.until(lambda said: len(said) == 2)
+            assert "inverted" in suspended.reason, "what was looked at later is said, and the divergence is not"
 
 
 async def test_results_that_differ_page_suspend_the_series_and_are_kept_among_the_mappings(

@@ -238,8 +238,8 @@ class TestBooks:
         assert "while decompressing" in said
 
 
-KALSHI_ROW = {"ticker": "KXTEST-26NOV22-A", "event_ticker": "KXTEST-26NOV22", "title": "Will it rain in Oslo?"}
-POLYMARKET_ROW = {"conditionId": "0x" + "ab" * 32, "question": "Will it rain in Oslo?"}
+KALSHI_ROW = {"ticker": "KXTEST-26NOV22-A", "event_ticker": "KXTEST-26NOV22", "title": "Will the bridge in Oslo open?"}
+POLYMARKET_ROW = {"conditionId": "0x" + "ab" * 32, "question": "Will the bridge in Oslo open?"}
 
 
 class TestMatch:

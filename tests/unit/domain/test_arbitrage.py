@@ -184,3 +184,151 @@ def test_fees_without_a_formula_refuse_the_pair() -> None:
             polymarket=MarketTerms(fees=polymarket(), size_step_contracts=Decimal(1), min_contracts=Decimal(1)),
             limits=Limits(),
         )
+
+
+def free(step: str) -> MarketTerms:
+    """Kalshi terms without a fee; the account still rounds its balance."""
+    return MarketTerms(
+        fees=kalshi(multiplier="0"),
+        size_step_contracts=Decimal(step),
+        min_contracts=Decimal(step),
+    )
+
+
+def free_pair(step: str, other_step: str = "0.01") -> PairPricing:
+    other = MarketTerms(
+        fees=polymarket(rate="0"), size_step_contracts=Decimal(other_step), min_contracts=Decimal(other_step)
+    )
+    return PairPricing(Orientation.SAME, kalshi=free(step), polymarket=other, limits=Limits())
+
+
+def test_the_last_hundredth_of_a_contract_is_left_when_rounding_takes_more_than_it_earns() -> None:
+    """At 0.415 + 0.5849 a contract earns 0.0001. The 1.01 on offer cost 0.41915, charged as 0.4192: 0.000051 is left.
+
+    One contract costs 0.415 to the last digit and earns 0.0001.
+    """
+    result = evaluate_direction(
+        free_pair("0.01"),
+        YES_NO,
+        Ladders(yes_asks=levels(("0.415", "1.01"))),
+        Ladders(yes_bids=levels(("0.4151", "50"))),
+    )
+    assert (result.contracts, result.edge_dollars) == (1, Decimal("0.0001"))
+
+
+def test_a_step_that_straddles_two_levels_is_taken_when_it_earns_as_a_whole() -> None:
+    """Steps of seven; ten contracts earn 0.06 each, the next lose 0.01: 7 earn 0.42, 14 earn 0.60 - 0.04 = 0.56."""
+    book = Ladders(yes_bids=levels(("0.47", "10"), ("0.40", "10")))
+    result = evaluate_direction(free_pair("7"), YES_NO, Ladders(yes_asks=levels(("0.41", "50"))), book)
+    assert (result.contracts, result.edge_dollars) == (14, Decimal("0.56"))
+    dearer = Ladders(yes_bids=levels(("0.47", "10"), ("0.30", "10")))
+    result = evaluate_direction(free_pair("7"), YES_NO, Ladders(yes_asks=levels(("0.41", "50"))), dearer)
+    assert (result.contracts, result.edge_dollars) == (7, Decimal("0.42"))
+
+
+def test_sizes_are_multiples_of_both_venues_steps() -> None:
+    """Steps of 0.03 and 0.02 meet every 0.06: of 0.5 on offer 0.48 can be bought."""
+    result = evaluate_direction(
+        free_pair("0.03", "0.02"),
+        YES_NO,
+        Ladders(yes_asks=levels(("0.4", "0.5"))),
+        Ladders(yes_bids=levels(("0.5", "9"))),
+    )
+    assert (result.contracts, result.edge_dollars) == (Decimal("0.48"), Decimal("0.048"))
+
+
+def test_a_contract_that_earns_exactly_nothing_is_not_bought() -> None:
+    """0.41 + 0.59: money would be tied up for nothing."""
+    result = evaluate_direction(
+        free_pair("1"), YES_NO, Ladders(yes_asks=levels(("0.41", "5"))), Ladders(yes_bids=levels(("0.41", "5")))
+    )
+    assert (result.contracts, result.edge_dollars) == (0, 0)
+
+
+def test_behind_a_broker_every_level_ends_on_a_whole_cent_and_a_hundredth_less_may_save_one() -> None:
+    """100 at 0.35 cost 35 and 1.5925, charged as 36.60. 99.99 cost 34.9965 and 1.5924, charged as 36.59.
+
+    With 59.994 and a fee of 1.19988 for Polymarket's 99.99 at 0.60 that leaves 2.20612, where 100 would leave 2.2.
+    """
+    hundredth = {"size_step_contracts": Decimal("0.01"), "min_contracts": Decimal("0.01")}
+    priced = PairPricing(
+        Orientation.SAME,
+        kalshi=MarketTerms(fees=kalshi(precision="0.01"), **hundredth),
+        polymarket=MarketTerms(fees=polymarket(), **hundredth),
+        limits=Limits(),
+    )
+    result = evaluate_direction(
+        priced, YES_NO, Ladders(yes_asks=levels(("0.35", "100"))), Ladders(yes_bids=levels(("0.4", "100")))
+    )
+    assert (result.contracts, result.kalshi.capital_dollars) == (Decimal("99.99"), Decimal("36.59"))
+    assert (result.polymarket.fee_dollars, result.edge_dollars) == (Decimal("1.19988"), Decimal("2.20612"))
+
+
+def test_an_exponent_bends_the_fee() -> None:
+    """0.25 * 100 * (0.5 * 0.5) ** 2 = 1.5625; with 40 paid at Kalshi, free of fees, 8.4375 are left."""
+    priced = PairPricing(
+        Orientation.SAME,
+        kalshi=free("1"),
+        polymarket=MarketTerms(
+            fees=polymarket(rate="0.25", exponent=2), size_step_contracts=Decimal(1), min_contracts=Decimal(1)
+        ),
+        limits=Limits(),
+    )
+    result = evaluate_direction(
+        priced, YES_NO, Ladders(yes_asks=levels(("0.4", "100"))), Ladders(yes_bids=levels(("0.5", "100")))
+    )
+    assert (result.polymarket.fee_dollars, result.edge_dollars) == (Decimal("1.5625"), Decimal("8.4375"))
+
+
+def test_a_void_haircut_comes_off_every_contract_and_stops_the_walk_earlier() -> None:
+    """The levels earn 0.0306, 0.0206 and 0.0104... per contract by unrounded fees; with 0.025 off only the first pays.
+
+    80 contracts: 80 - 32.8 - 1.3547 (fee of 80 at 0.41) - 42.4 - 0.9964 leaves 2.4489, less 2 is 0.4489.
+    """
+    limits = Limits(void_haircut_dollars_per_contract=Decimal("0.025"))
+    priced = PairPricing(
+        Orientation.SAME,
+        kalshi=MarketTerms(fees=kalshi(), size_step_contracts=Decimal(1), min_contracts=Decimal(1)),
+        polymarket=MarketTerms(fees=polymarket(), size_step_contracts=Decimal(1), min_contracts=Decimal(1)),
+        limits=limits,
+    )
+    result = evaluated(priced)
+    assert (result.contracts, result.haircut_dollars) == (80, 2)
+    assert (result.edge_dollars, result.payout_dollars) == (Decimal("0.4489"), 80)
+
+
+def test_a_hurdle_rate_decides_whether_a_direction_is_the_best() -> None:
+    for rate, clears in (("0.28", True), ("0.29", False), (None, True)):
+        priced = PairPricing(
+            Orientation.SAME,
+            kalshi=MarketTerms(fees=kalshi(), size_step_contracts=Decimal("0.01"), min_contracts=Decimal(1)),
+            polymarket=MarketTerms(fees=polymarket(), size_step_contracts=Decimal("0.01"), min_contracts=Decimal(1)),
+            limits=Limits(hurdle_rate=None if rate is None else Decimal(rate)),
+        )
+        result = evaluate_direction(priced, YES_NO, KALSHI, POLYMARKET, days_to_payout=Decimal(30))
+        assert (result.annualised_return, result.clears_hurdle) == (Decimal("0.281180"), clears)
+        assert (best_of([result]) is not None) == clears
+
+
+def test_a_rate_at_which_a_dearer_contract_costs_less_is_refused() -> None:
+    """A rate of 20 to the power of two takes 1.25 dollars at a half and 0.0295 at 0.96: basis points, most likely."""
+    with pytest.raises(FeesRefused, match="makes a dearer contract cost less"):
+        PairPricing(
+            Orientation.SAME,
+            kalshi=free("1"),
+            polymarket=MarketTerms(
+                fees=polymarket(rate="20", exponent=2), size_step_contracts=Decimal(1), min_contracts=Decimal(1)
+            ),
+            limits=Limits(),
+        )
+
+
+def test_with_a_minimum_edge_no_contract_earns_less_whatever_the_venues_minimum_or_grid() -> None:
+    """Three contracts earn 0.0306 each, the next lose: five together would earn 0.0147 each, but not every one."""
+    book = Ladders(yes_bids=levels(("0.47", "3"), ("0.43", "10")))
+    assert evaluate_direction(pricing(), YES_NO, KALSHI, book).contracts == 5
+    assert evaluate_direction(pricing(min_edge="0.01"), YES_NO, KALSHI, book).contracts == 0
+    assert evaluate_direction(pricing(min_edge="0.01", min_contracts="2"), YES_NO, KALSHI, book).contracts == 3
+    assert (
+        evaluate_direction(pricing(min_edge="0.01", min_contracts="2", step="2"), YES_NO, KALSHI, book).contracts == 2
+    )

@@ -1,12 +1,14 @@
 """The file that ``evaluate`` prices: what comes out, and how each mistake is named."""
 
 import copy
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from shared.domain.evaluation import EvaluationRefused, evaluate_file
+from shared.domain.evaluation import BasketReport, EvaluationRefused, EvaluationReport, evaluate_file
 
 EXAMPLE: dict[str, Any] = {
     "orientation": "same",
@@ -66,6 +68,15 @@ def test_the_example_is_priced_as_worked_by_hand() -> None:
     assert (nothing["contracts"], nothing["edge_dollars"], nothing["annualised_return"]) == ("0", "0", None)
 
 
+def test_the_files_of_the_documentation_are_priced() -> None:
+    page = (Path(__file__).parents[3] / "docs/economics.md").read_bytes()
+    pair, basket = (evaluate_file(block) for block in re.findall(rb"```json\n(.*?)```", page, re.DOTALL))
+    assert isinstance(pair, EvaluationReport)
+    assert isinstance(basket, BasketReport)
+    assert (pair.best, pair.directions[0].edge_dollars) == ("yes_kalshi_no_polymarket", "3.3883")
+    assert (basket.basket, basket.edge_dollars) == ("every_no", "0.1727")  # 10 - 6.0 - 0.168 - 3.5 - 0.1593
+
+
 def test_without_an_edge_there_is_no_best_direction() -> None:
     report = evaluate_file(changed("polymarket.yes_bids", []))
     assert report.best is None
@@ -87,6 +98,17 @@ def test_limits_and_days_may_be_left_out() -> None:
     report = evaluate_file(msgspec.json.encode(example))
     assert report.directions[0].edge_dollars == "3.3883"
     assert report.directions[0].annualised_return is None
+
+
+def test_haircut_and_hurdle_are_reported_only_when_asked_for() -> None:
+    limits = {"void_haircut_dollars_per_contract": "0.01", "hurdle_rate": "0.28", "max_contracts": "100"}
+    found = msgspec.json.decode(msgspec.json.encode(evaluate_file(changed("limits", limits))))
+    first, nothing = found["directions"]
+    assert (first["contracts"], first["haircut_dollars"], first["clears_hurdle"]) == ("100", "1", False)
+    assert found["best"] is None, "less than the hurdle rate"
+    assert (nothing["haircut_dollars"], nothing["clears_hurdle"]) == ("0", True)
+    plain = msgspec.json.decode(msgspec.json.encode(evaluate_file(msgspec.json.encode(EXAMPLE))))
+    assert not {"haircut_dollars", "clears_hurdle"} & plain["directions"][0].keys()
 
 
 def test_a_capital_limit_is_respected() -> None:
@@ -118,6 +140,9 @@ def test_a_capital_limit_is_respected() -> None:
         ("polymarket.fee.exponent", "1.5", "polymarket.fee.exponent: 1.5 is not a whole number"),
         ("polymarket.fee.exponent", "9", "exponent 9 is not one of 1 to 4"),
         ("limits.max_capital_dollars", {"kalshi": "1e3"}, "limits.max_capital_dollars.kalshi: '1e3'"),
+        ("limits.hurdle_rate", "-1", "limits.hurdle_rate: '-1': not a plain"),
+        ("limits.void_haircut_dollars_per_contract", "1", "limits.void_haircut_dollars_per_contract: must be below 1"),
+        ("polymarket.fee", {"rate": "50", "exponent": "2"}, "fee rate 50.* makes a dearer contract cost less"),
         ("days_to_payout", 30, "days_to_payout: 30 is not decimal text"),
     ],
 )

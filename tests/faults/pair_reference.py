@@ -5,8 +5,6 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import NamedTuple
 
-from hypothesis import strategies as st
-
 Levels = list[tuple[Fraction, Fraction]]
 """Price to pay and contracts, cheapest first."""
 
@@ -79,13 +77,3 @@ def _allows(leg: ReferenceLeg, size: Fraction) -> bool:
     cost = sum(price * part for price, part in take(leg.levels, size))
     within = leg.max_capital is None or outlay(leg, size) <= leg.max_capital
     return size >= leg.min_contracts and cost >= leg.min_notional and within
-
-
-@st.composite
-def levels(draw: st.DrawFn, *, around_e4: int, size_step_e6: int, most: int = 12) -> list[tuple[int, int]]:
-    """Draw up to ``most`` levels near a price, cheapest first, as scaled integers."""
-    tick = draw(st.sampled_from([1, 10, 25, 50, 100]))
-    prices = draw(st.sets(st.integers(-4, 12), min_size=0, max_size=most))
-    sizes = st.integers(1, 20).map(lambda steps: steps * size_step_e6)
-    wanted = [around_e4 // tick * tick + offset * tick for offset in sorted(prices)]
-    return [(price, draw(sizes)) for price in wanted if 0 < price < 10_000]
