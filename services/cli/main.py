@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import bench, demo, doctor, offline, pairs
+from services.cli import bench, demo, doctor, offline, pairs, record
 from services.cli.output import write_json, write_line
 from services.cli.stack import SERVICES
 from shared.runtime.errors import SettingsRefused, StartRefused
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(bench.app, name="bench")
 offline.add_to(app)
+record.add_to(app)
 
 RUNNABLE = (*SERVICES, "venue_sim")
 

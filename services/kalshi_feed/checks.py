@@ -1,4 +1,4 @@
-"""Looking twice: streamed books against fresh snapshots, a silent stream against REST, and whether anything trades."""
+"""Looking twice: books against fresh snapshots, a silent stream and its price scale against REST, and the exchange."""
 
 import asyncio
 import logging
@@ -10,10 +10,13 @@ from shared.domain.book import Book
 from shared.domain.market import MarketId
 from shared.venues.kalshi import catalog, market_data, rest
 from shared.venues.kalshi.market_data import ExchangeStatus
+from shared.venues.kalshi.scale import agreement
 
 _AUDITED_AT_ONCE = 3
 _SETTLED_AFTER_S = 1.0
 _PROBE_STEP_S = 1.0
+_SCALE_STEP_S = 0.2
+_SCALE_PAUSE_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ async def audit_books(books: LiveBooks, *, every_s: float) -> None:
 
 
 class SilenceProbe:
-    """Asks REST for the books when the stream has not moved for a while: pings prove nothing about data.
+    """Asks for the subscriptions, and REST for the books, when nothing has come for a while: pings prove no data.
 
     A REST book has no sequence, so only books that did not move between the question and a second after the answer
     are compared.
@@ -50,6 +53,7 @@ class SilenceProbe:
             quiet_s += _PROBE_STEP_S
             if quiet_s >= self._after_s:
                 quiet_s = 0.0
+                self._books.check()
                 try:
                     await self.probe()
                 except (RestFailed, catalog.BodyRefused) as error:
@@ -88,6 +92,40 @@ class SilenceProbe:
 def levels(book: Book) -> tuple[dict[int, int], dict[int, int]]:
     """Return both sides of a book, to be compared."""
     return book.yes_bids.sizes_e6, book.no_bids.sizes_e6
+
+
+class ScaleProbe:
+    """Asks REST on which scale the prices of side ``no`` are, while the stream alone cannot prove it."""
+
+    def __init__(self, books: LiveBooks, client: RestClient) -> None:
+        self._books = books
+        self._client = client
+
+    async def run(self) -> None:
+        """Probe whenever a connection keeps books back for want of a proof, for ever."""
+        while True:
+            await asyncio.sleep(_SCALE_STEP_S)
+            if self._books.session.wants_scale_compared:
+                try:
+                    await self.probe()
+                except (RestFailed, catalog.BodyRefused) as error:
+                    log.warning("probe.failed", extra={"error": str(error)})
+                if self._books.session.wants_scale_compared:
+                    await asyncio.sleep(_SCALE_PAUSE_S)
+
+    async def probe(self) -> None:
+        """Compare the NO prices of up to 100 books with REST. Raises RestFailed or BodyRefused."""
+        session, connection = self._books.session, self._books.connection
+        asked = [market_id for market_id in session.market_ids() if session.book(market_id) is not None]
+        asked = asked[: rest.ORDERBOOKS_PAGE]
+        if not asked:
+            return
+        found = catalog.read_orderbooks(await self._client.get(rest.orderbooks_request(asked)))
+        if self._books.connection != connection:
+            return  # these books are gone
+        pairs = [(session.book(market_id), found.get(market_id)) for market_id in asked]
+        counts = [agreement(ours, theirs) for ours, theirs in pairs if ours is not None and theirs is not None]
+        self._books.scale_compared(sum(same for same, _ in counts), sum(other for _, other in counts))
 
 
 class ExchangeWatch:

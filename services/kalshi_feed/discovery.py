@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from services.kalshi_feed.core import after_news, catalog_changes, with_fees_known_before
-from services.kalshi_feed.fee_terms import FeeTerms
+from services.kalshi_feed.fee_terms import FeeTerms, Waivers
 from services.kalshi_feed.live_books import News
 from services.kalshi_feed.rest_client import RestClient, RestFailed
 from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
@@ -44,6 +44,7 @@ class Discovery:
         *,
         page_pause_s: float,
         fee_precision_dollars: Decimal,
+        honour_waivers: bool = False,
         on_listed: Callable[[Sequence[Market], int], None] = lambda _markets, _read_ms: None,
     ) -> None:
         self._client = client
@@ -56,6 +57,7 @@ class Discovery:
         self._on_listed = on_listed
         self._terms = FeeTerms(fee_precision_dollars)
         self._calendar = FeeCalendar()
+        self._waivers = Waivers(honoured=honour_waivers)
         self._over: set[MarketId] = set()
         self._again = asyncio.Event()
         self.known: dict[MarketId, Market] = {}
@@ -105,6 +107,9 @@ class Discovery:
             log.info("fees.changed", extra={"change": change.id})
             for event_id in self._terms.changed(change, self._series):
                 self._put_fees(event_id)
+        for market_id in self._waivers.ended(_utc(self._clock.now_ms())):
+            if market_id in self.known:
+                self._put_fees(self.known[market_id].event_id)
 
     def news(self, news: News) -> None:
         """Take what the exchange said by WebSocket about a market or an event, and tell the catalog."""
@@ -131,7 +136,8 @@ class Discovery:
         read_on = _utc_date(self._clock.now_ms())
         fees = self._terms.fees(event_id, self._series, read_on=read_on)
         for market in [market for market in self.known.values() if market.event_id == event_id]:
-            self._put_changed(with_fees_known_before(msgspec.structs.replace(market, fees=fees), market.fees))
+            renewed = self._waivers.applied(msgspec.structs.replace(market, fees=fees), _utc(self._clock.now_ms()))
+            self._put_changed(with_fees_known_before(renewed, market.fees))
 
     def _put_changed(self, market: Market) -> None:
         before = self.known[market.market_id]
@@ -151,6 +157,7 @@ class Discovery:
         await self._read_series({event.series_ticker for event, _ in listed})
         self._rounds += 1
         self._terms.listed(event for event, _ in listed)
+        self._waivers.listed(market for _, markets in listed for market in markets)
         every = self._markets(listed)
         self._over.intersection_update(market.market_id for market in every)  # over for us, not yet for the listing
         markets = [market for market in every if market.market_id not in self._over]
@@ -216,20 +223,15 @@ class Discovery:
             await asyncio.sleep(self._page_pause_s)
 
     def _markets(self, listed: list[tuple[RestEvent, list[RestMarket]]]) -> list[Market]:
-        read_on = _utc_date(self._clock.now_ms())
+        now = _utc(self._clock.now_ms())
         markets = []
         for event, rest_markets in listed:
             for rest_market in rest_markets:
                 try:
-                    markets.append(
-                        catalog.market(
-                            rest_market,
-                            event,
-                            self._series,
-                            read_on=read_on,
-                            precision_dollars=self._precision_dollars,
-                        )
+                    market = catalog.market(
+                        rest_market, event, self._series, read_on=now.date(), precision_dollars=self._precision_dollars
                     )
+                    markets.append(self._waivers.applied(market, now))
                 except NumberRefused as error:
                     self._refuse(f"market {rest_market.ticker}: {error}")
         return markets

@@ -1,16 +1,20 @@
 """The fee terms of every listed event: its series, what overrides it, and what changes them between two listings."""
 
 from collections.abc import Iterable, MutableMapping
-from datetime import date
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
 
 from shared.domain.fees import KalshiFees
+from shared.domain.market import Market, MarketId
 from shared.venues.kalshi import catalog
 from shared.venues.kalshi.fee_changes import EventFeeChange, FeeChange, SeriesFeeChange
 from shared.venues.kalshi.lifecycle import EventFees
-from shared.venues.kalshi.schema import RestEvent, RestSeries
+from shared.venues.kalshi.schema import RestEvent, RestMarket, RestSeries
+
+_WAIVER_MARGIN = timedelta(minutes=10)
+"""A waiver counts as over this long before its end: what was found with it must be traded in time."""
 
 
 class FeeTerms:
@@ -64,3 +68,30 @@ class FeeTerms:
         if event is not None:
             event.fee_type_override = fee_type
             event.fee_multiplier_override = multiplier
+
+
+class Waivers:
+    """Which markets' taker fee the exchange waives, and until when. Nothing counts unless the operator said so."""
+
+    def __init__(self, *, honoured: bool) -> None:
+        self._honoured = honoured
+        self._until: dict[MarketId, datetime] = {}
+
+    def listed(self, markets: Iterable[RestMarket]) -> None:
+        """Take a complete listing."""
+        ends = {MarketId(market.ticker): catalog.waived_until(market) for market in markets if self._honoured}
+        self._until = {market_id: end for market_id, end in ends.items() if end is not None}
+
+    def applied(self, market: Market, now: datetime) -> Market:
+        """Return the market with the fees that hold now."""
+        end = self._until.get(market.market_id)
+        if end is None or now >= end - _WAIVER_MARGIN or not isinstance(market.fees, KalshiFees):
+            return market
+        return msgspec.structs.replace(market, fees=catalog.waived(market.fees, end))
+
+    def ended(self, now: datetime) -> list[MarketId]:
+        """Return the markets whose waiver has ended since the last call."""
+        found = [market_id for market_id, end in self._until.items() if now >= end - _WAIVER_MARGIN]
+        for market_id in found:
+            del self._until[market_id]
+        return found

@@ -1,4 +1,4 @@
-"""The books of the wanted markets: one signed WebSocket, the session on it, and the quotes that come of it.
+"""The books of one connection: a signed WebSocket, the session on it, and the quotes that come of it.
 
 The read loop waits for nothing but the socket. Books are marked for the publisher as the session announces them; the
 open operations are ended once two turns of the event loop brought no further frame.
@@ -14,7 +14,7 @@ from websockets.exceptions import WebSocketException
 
 from services.kalshi_feed.lag import LagGauge
 from services.kalshi_feed.trading import TradingState
-from shared.domain.market import Market, MarketId
+from shared.domain.market import MarketId
 from shared.io.websocket import Unauthorised
 from shared.runtime.clock import Clock
 from shared.runtime.feed import QuoteSource, QuoteState
@@ -27,9 +27,10 @@ from shared.venues.kalshi.events import (
     CommandRefused,
     Event,
     LinkUnusable,
+    ScaleContradicted,
+    ScaleProven,
 )
 from shared.venues.kalshi.lifecycle import EventFees, EventListed, LifecycleMissed, MarketNews
-from shared.venues.kalshi.market_data import ExchangeStatus
 from shared.venues.kalshi.rest import api_error
 from shared.venues.kalshi.session import KalshiSession
 
@@ -78,21 +79,25 @@ class LiveBooks:
         clock: Clock,
         *,
         alert: Alert,
-        epoch: str,
+        name: str,
         silent_s: float,
+        trading: TradingState | None = None,
+        state_changed: asyncio.Event | None = None,
         on_news: Callable[[News], None] = _no_news,
         on_delay: Callable[[int], None] = lambda _least_ms: None,
     ) -> None:
+        """``trading`` and ``state_changed`` are shared with other connections of the same feed."""
         self.session = session
-        self.trading = TradingState()
+        self._trading = trading or TradingState()
         self._on_news = on_news
         self._on_delay = on_delay
         self._publisher = publisher
         self._clock = clock
         self._alert = alert
-        self._epoch = epoch
+        self._name = name
         self._silent_s = silent_s
-        self._wanted: frozenset[MarketId] = frozenset(session.market_ids())
+        self.wanted: frozenset[MarketId] = frozenset(session.market_ids())
+        """The markets this connection is to carry."""
         self._dials = 0
         self._unauthorised = 0
         self._wake = asyncio.Event()
@@ -104,13 +109,14 @@ class LiveBooks:
         self._yielded_ns = 0
         self.frames = 0
         """Frames received since the start."""
-        self.connection = f"{epoch}-0"
+        self.connection = f"{name}-0"
         self.is_connected = False
         self.heard_s: float | None = None
         """Monotonic time of the last frame or pong, None before the first of this connection."""
         self.data_s: float | None = None
         self.lag = LagGauge()
-        self.state_changed = asyncio.Event()
+        self._scale_alarmed = False
+        self.state_changed = state_changed or asyncio.Event()
         """Set when ``state`` is another than it was."""
         self._state_told = ""
 
@@ -129,7 +135,7 @@ class LiveBooks:
     def quote_state(self, market_id: MarketId) -> QuoteState | None:
         """Return the book when it may be quoted now."""
         state = self.session.book_state(market_id)
-        if state is None or self.trading.why_not(market_id) is not None:
+        if state is None or self._trading.why_not(market_id) is not None:
             return None
         return QuoteState(
             state.book, state.venue_ts_ms, state.received_ts_ns, "sequence", state.sequence, self.connection
@@ -137,17 +143,23 @@ class LiveBooks:
 
     def want(self, market_ids: Iterable[MarketId]) -> None:
         """Stream exactly these markets from now on."""
-        self._wanted = frozenset(market_ids)
-        self.session.want(self._wanted)
+        self.wanted = frozenset(market_ids)
+        self.session.want(self.wanted)
         self._wake.set()
 
-    def listed(self, markets: Iterable[Market], read_ms: int) -> None:
-        """Take the status and closing times of a listing whose reading began at ``read_ms``."""
-        self._trading_changed(self.trading.listed(markets, read_ms=read_ms))
+    def trading_changed(self, market_ids: Iterable[MarketId]) -> None:
+        """Look anew whether these markets may be quoted; those of other connections are left to them."""
+        for market_id in self.wanted.intersection(market_ids):
+            reason = self._trading.why_not(market_id)
+            if reason is None:
+                self._publisher.mark(self, market_id)
+            else:
+                log.info("market.not_quoted", extra={"market": market_id, "reason": reason})
+                self._publisher.stale((market_id,), reason)
 
-    def exchange(self, status: ExchangeStatus) -> None:
-        """Take whether the exchange trades."""
-        self._trading_changed(self.trading.exchange(status, self.session.market_ids()))
+    def scale_compared(self, as_asked: int, on_the_other: int) -> None:
+        """Take a comparison of NO prices with REST, see ``KalshiSession.scale_compared``."""
+        self._act(self.session.scale_compared(as_asked, on_the_other))
 
     def lose(self, market_ids: Iterable[MarketId], reason: str) -> None:
         """Stop believing these books, for a reason seen from outside, and ask for new ones."""
@@ -158,11 +170,16 @@ class LiveBooks:
         if self.session.audit(count):
             self._wake.set()
 
+    def check(self) -> None:
+        """Compare our subscriptions with those that the exchange lists."""
+        self.session.check()
+        self._wake.set()
+
     async def talk(self, link: ClientConnection) -> None:
         """Hold the conversation on a fresh link until it is lost, which raises ConnectionError."""
         self._dials += 1
         self._unauthorised = 0
-        self.connection = f"{self._epoch}-{self._dials}"
+        self.connection = f"{self._name}-{self._dials}"
         self._given_up = ""
         self.lag = LagGauge()
         self.heard_s = self._clock.monotonic_s()
@@ -248,27 +265,25 @@ class LiveBooks:
                     self._wake.set()
                 case AuditDiffered(market_id, differing):
                     self._differed(market_id, f"{differing} levels differ from a fresh snapshot")
-                case MarketNews():
-                    if self.trading.heard(event, self._clock.now_ms()):
-                        self._trading_changed([event.market_id])
-                    self._on_news(event)
-                case EventFees() | EventListed() | LifecycleMissed():
+                case ScaleContradicted(reason):
+                    self._contradicted(reason)
+                case ScaleProven():
+                    self._scale_alarmed = False
+                case MarketNews() | EventFees() | EventListed() | LifecycleMissed():
                     self._on_news(event)
         if self.session.has_data_to_send:
             self._wake.set()
 
-    def _trading_changed(self, market_ids: Iterable[MarketId]) -> None:
-        for market_id in self._wanted.intersection(market_ids):
-            reason = self.trading.why_not(market_id)
-            if reason is None:
-                self._publisher.mark(self, market_id)
-            else:
-                log.info("market.not_quoted", extra={"market": market_id, "reason": reason})
-                self._publisher.stale((market_id,), reason)
-
     def _differed(self, market_id: MarketId, what: str) -> None:
         log.error("audit.differed", extra={"market": market_id, "what": what})
         self._alert("kalshi_feed.audit_differed", f"The streamed book of {market_id} was wrong", what)
+
+    def _contradicted(self, reason: str) -> None:
+        log.error("scale.contradicted", extra={"connection": self.connection, "reason": reason})
+        if not self._scale_alarmed:
+            self._scale_alarmed = True
+            remedy = "nothing of this connection is quoted; if it stays so, change KALSHI_FEED_USE_YES_PRICE"
+            self._alert("kalshi_feed.price_scale", f"Kalshi's {reason}", remedy)
 
     def _tell_state(self) -> None:
         state = self.state
@@ -295,7 +310,6 @@ class LiveBooks:
                 self._sample_lag()
             else:
                 self.lag.quiet(now_s)
-            self._trading_changed(self.trading.due(self._clock.now_ms()))
             self._tell_state()
             if self.heard_s is not None and now_s - self.heard_s > self._silent_s:
                 self._given_up = f"no frame and no pong for {self._silent_s:.0f} s"

@@ -7,18 +7,19 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from random import SystemRandom
 from typing import Any, Literal
 from uuid import uuid4
 
-from websockets.asyncio.client import ClientConnection
-
+from services.kalshi_feed.account import AccountWatch
 from services.kalshi_feed.beat import beat
-from services.kalshi_feed.checks import ExchangeWatch, SilenceProbe, audit_books
+from services.kalshi_feed.checks import ExchangeWatch
 from services.kalshi_feed.discovery import Discovery
-from services.kalshi_feed.live_books import LiveBooks
+from services.kalshi_feed.fleet import Fleet
 from services.kalshi_feed.polled_books import PolledBooks
 from services.kalshi_feed.rest_client import RestClient
+from services.kalshi_feed.serving import Streaming, signer
 from services.kalshi_feed.settings import Settings
 from services.kalshi_feed.skew import ClockSkew
 from shared.contracts.alerts import OperationalAlert
@@ -27,17 +28,13 @@ from shared.contracts.streams import ALERTS, CATALOG, FEED_HEALTH
 from shared.domain.market import Market, Venue
 from shared.io.bus import Identity, Outbox
 from shared.io.http import HttpClient
-from shared.io.websocket import dial, keep_connected
 from shared.runtime.catalog_repair import repair_catalog
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
-from shared.venues.kalshi.auth import KalshiKey
 from shared.venues.kalshi.limits import AccountLimits, BucketLimit, EndpointCosts, RateLimits
-from shared.venues.kalshi.session import KalshiSession
-from shared.venues.kalshi.urls import signed_path
 
 SERVICE = "kalshi_feed"
 _BEAT_S = 1.0
@@ -74,7 +71,8 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     def listed(markets: Sequence[Market], read_ms: int) -> None:
         books.listed(markets, read_ms)
 
-    async with HttpClient(settings.rest_base) as http:
+    async with AsyncExitStack() as resources:
+        http = await resources.enter_async_context(HttpClient(settings.rest_base))
         client = RestClient(
             http,
             clock,
@@ -88,9 +86,10 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             clock,
             page_pause_s=settings.page_pause_ms / 1000,
             fee_precision_dollars=settings.fee_precision_dollars,
+            honour_waivers=settings.honour_fee_waivers,
             on_listed=listed,
         )
-        books: LiveBooks | PolledBooks
+        books: Fleet | PolledBooks
         if key is None:
             log.warning("books.polled", extra={"reason": "no Kalshi key is set: public order books are polled"})
             _alerter(outbox, clock, "info")(
@@ -102,24 +101,28 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 client, publisher, clock, alert=alert, epoch=identity.epoch, poll_s=settings.poll_ms / 1000
             )
             reading = [_after(pairs, polled.run)]
-            beats = _beats(polled.state_changed, lambda: polled.beat(quotes=publisher.quotes), outbox)
+            beats = _beats(polled.state_changed, lambda: [polled.beat(quotes=publisher.quotes)], outbox)
         else:
-            stream = books = LiveBooks(
-                KalshiSession(use_yes_price=settings.use_yes_price, chunk=settings.chunk, lifecycle=True),
+            streaming = Streaming(
+                settings,
+                key,
+                client,
                 publisher,
                 clock,
-                alert=alert,
                 epoch=identity.epoch,
-                silent_s=settings.silent_s,
+                alert=alert,
                 on_news=discovery.news,
                 on_delay=ClockSkew(_skew_alarm(alert, "the stamps on the stream")).saw_stream,
             )
-            reading = [
-                _keep_books(settings, key, stream, pairs, clock),
-                audit_books(stream, every_s=settings.audit_s),
-                SilenceProbe(stream, client, after_s=settings.probe_s).run(),
-            ]
-            beats = _beats(stream.state_changed, lambda: beat(stream, clock, quotes=publisher.quotes), outbox)
+            fleet = books = streaming.fleet
+            signed = await resources.enter_async_context(HttpClient(settings.rest_base, signer=signer(key, clock)))
+            watch = AccountWatch(client, signed, clock, share_percent=settings.account_share_percent)
+            reading = [_after(pairs, fleet.run), watch.run()]
+            beats = _beats(
+                streaming.state_changed,
+                lambda: [beat(one, clock, quotes=publisher.quotes) for one in fleet.connections],
+                outbox,
+            )
         work = [
             discovery.run(settings.redis_url, refresh_s=settings.refresh_s),
             repair_catalog(settings.redis_url, CATALOG[Venue.KALSHI], outbox, lambda: discovery.known),
@@ -204,29 +207,12 @@ async def _after(pairs: LivePairs, work: Callable[[], Work]) -> None:
     await work()
 
 
-async def _keep_books(settings: Settings, key: KalshiKey, books: LiveBooks, pairs: LivePairs, clock: Clock) -> None:
-    """Stay connected once the pairs are known, with a fresh signature for every dial."""
-    await pairs.loaded.wait()
-    url = settings.websocket
-
-    async def open_link() -> ClientConnection:
-        return await dial(url, key.headers(timestamp_ms=clock.now_ms(), method="GET", path=signed_path(url)))
-
-    await keep_connected(
-        open_link,
-        books.talk,
-        name=SERVICE,
-        on_lost=books.lost,
-        on_unauthorised=books.unauthorised,
-        jitter=SystemRandom(),
-    )
-
-
-async def _beats(changed: asyncio.Event, beat_now: Callable[[], FeedBeat], outbox: Outbox) -> None:
+async def _beats(changed: asyncio.Event, beats_now: Callable[[], Sequence[FeedBeat]], outbox: Outbox) -> None:
     """Beat each second and at once when the state changes: quotes are not believed before the first beat."""
     while True:
         changed.clear()
-        outbox.put(FEED_HEALTH, beat_now())
+        for one in beats_now():
+            outbox.put(FEED_HEALTH, one)
         try:
             async with asyncio.timeout(_BEAT_S):
                 await changed.wait()

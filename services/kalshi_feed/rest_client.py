@@ -1,6 +1,7 @@
-"""One door to Kalshi's public REST: paced by tokens, tried again where that may help, and watching the clock."""
+"""One door to Kalshi's REST: paced by tokens, tried again where that may help, and watching the clock."""
 
 import asyncio
+import logging
 import random
 
 from services.kalshi_feed.skew import ClockSkew
@@ -10,6 +11,9 @@ from shared.venues.kalshi import limits, rest
 from shared.venues.kalshi.limits import RateLimits
 
 _ATTEMPTS = 6
+_UNAUTHORISED = 401
+
+log = logging.getLogger(__name__)
 
 
 class RestFailed(Exception):
@@ -21,19 +25,28 @@ class RestFailed(Exception):
 
 
 class RestClient:
-    """Sends requests inside the limits. Public reads are not signed: then they cost the account nothing."""
+    """Sends requests inside the limits: unsigned by the public ones, signed by the account's once they are known."""
 
     def __init__(
         self, http: HttpClient, clock: Clock, *, allowed: RateLimits, jitter: random.Random, skew: ClockSkew
     ) -> None:
-        self._http = http
+        self._http = self._public = http
         self._clock = clock
-        self._allowed = allowed
+        self._allowed = self._public_limits = allowed
         self._jitter = jitter
         self._skew = skew
         self._turn = asyncio.Lock()
         self.refused = 0
         """Answers 429 since the start."""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether requests carry the account's signature, and so draw on its buckets."""
+        return self._http is not self._public
+
+    def sign_with(self, signed: HttpClient, allowed: RateLimits) -> None:
+        """Send signed requests from now on, inside these limits."""
+        self._http, self._allowed = signed, allowed
 
     async def get(self, request: rest.RestRequest, *, attempts: int = _ATTEMPTS) -> bytes:
         """Return the body of a 200.
@@ -47,6 +60,10 @@ class RestClient:
                 return answer.body
             failures += 1
             status = 0 if answer is None else answer.status
+            if status == _UNAUTHORISED and self.is_signed:
+                log.warning("rest.unsigned", extra={"reason": problem})
+                self._http, self._allowed = self._public, self._public_limits
+                continue
             if failures >= attempts or (answer is not None and status != 429 and status < 500):
                 raise RestFailed(problem, status)
             longest_s = limits.longest_pause_s(failures)

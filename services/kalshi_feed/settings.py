@@ -34,6 +34,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ws_url: Annotated[str, SharedVariable("KALSHI_WS_URL")] = ""
     fee_precision_dollars: Annotated[Decimal, SharedVariable("KALSHI_FEE_PRECISION")] = DIRECT_PRECISION_DOLLARS
     """0.0001 for direct members, 0.01 behind a broker."""
+    honour_fee_waivers: bool = False
+    """Whether a market's taker fee counts as 0 while the exchange says that it is waived."""
     depth: int = 10
     """Levels of each side in a quote."""
     chunk: int = 100
@@ -45,6 +47,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Pause between two pages, to stay well inside the public limit."""
     public_tokens_per_s: int = PUBLIC_TOKENS_PER_S
     """What REST may cost without a signature; a request costs 10. The exchange does not publish the limit."""
+    account_share_percent: int = 45
+    """With a key: how much of the account's allowance this feed may use; the executor reads on the same account."""
+    markets_per_connection: int = 500
+    """A gap or a lost link costs the books of one connection, so more connections lose fewer at once."""
     poll_ms: int = 1_000
     """Without a key: at least this long between two readings of the same book."""
     audit_s: int = 20
@@ -55,6 +61,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Between two questions whether the exchange trades."""
     silent_s: int = 25
     """No frame and no pong for this long: the connection is dead."""
+    ack_s: int = 10
+    """A subscription that is not acknowledged within this time makes the connection useless."""
+    proven_s: int = 10
+    """A link that held for this long is a good one: the pauses between dials start small again."""
 
     def __post_init__(self) -> None:
         if (self.demo_key_id or self.demo_key_file) and (self.prod_key_id or self.prod_key_file):
@@ -71,9 +81,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ("AUDIT_S", self.audit_s),
             ("PROBE_S", self.probe_s),
             ("STATUS_S", self.status_s),
+            ("ACK_S", self.ack_s),
+            ("PROVEN_S", self.proven_s),
+            ("MARKETS_PER_CONNECTION", self.markets_per_connection),
+            ("ACCOUNT_SHARE_PERCENT", self.account_share_percent),
         ):
             if value < 1:
                 raise ValueError(f"KALSHI_FEED_{name}={value}: expected 1 or more")
+        if self.account_share_percent > 100:
+            raise ValueError(f"KALSHI_FEED_ACCOUNT_SHARE_PERCENT={self.account_share_percent}: expected 1 to 100")
         for variable, check, url in (
             ("KALSHI_REST_URL", checked_rest_url, self.rest_base),
             ("KALSHI_WS_URL", checked_websocket_url, self.websocket),

@@ -50,6 +50,7 @@ class League:
 
     def __init__(self, table: TeamsFile) -> None:
         self.code = table.league
+        self.table = table
         self._kalshi = {code: team.team for team in table.teams for code in team.kalshi_codes}
         self._polymarket = {code: team.team for team in table.teams for code in team.polymarket_codes}
         self._labels: defaultdict[str, set[str]] = defaultdict(set)

@@ -13,9 +13,9 @@ from shared.domain.market import MarketId
 from shared.io.http import HttpClient, HttpUnavailable
 from shared.runtime.clock import Clock
 from shared.venues.polymarket.asset_book import Phase
-from shared.venues.polymarket.book_keeping import timestamp_ms
 from shared.venues.polymarket.rest import RestBook, RestRefused, books_request, read_books
 from shared.venues.polymarket.rest_check import RestVerdict
+from shared.venues.polymarket.schema import timestamp_ms
 from shared.venues.polymarket.urls import BOOKS_PATH, BOOKS_PER_CALL
 
 GRACE_S = 2.0

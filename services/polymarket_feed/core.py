@@ -1,6 +1,6 @@
 """The feed's own pure logic: what changed between two listings, and which connection carries which market."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import msgspec
 
@@ -14,7 +14,7 @@ _OVER = frozenset({MarketStatus.CLOSED, MarketStatus.SETTLED})
 
 
 def catalog_changes(known: Mapping[MarketId, Market], listed: Iterable[Market]) -> list[CatalogMessage]:
-    """Return the messages from ``known`` to a complete listing, closings last.
+    """Return the messages from ``known`` to a listing that is complete as far as ``known`` goes, closings last.
 
     A known market that is missing from the listing has closed. Fees that were read again with the same terms keep
     the date and source of the first reading.
@@ -37,6 +37,19 @@ def catalog_changes(known: Mapping[MarketId, Market], listed: Iterable[Market]) 
             messages.append(MarketChanged(market=msgspec.structs.replace(market, fees=fees), changed=changed))
     closed += [closing(market_id, "not listed any more") for market_id in known if market_id not in seen]
     return messages + closed
+
+
+def concerned(
+    known: Mapping[MarketId, Market], event_ids: Container[str], listed: Iterable[Market]
+) -> dict[MarketId, Market]:
+    """Return the known markets about which a listing of some events says something: all that these events had.
+
+    A market that moved to one of them counts as well.
+    """
+    ids = {market.market_id for market in listed}
+    return {
+        market_id: market for market_id, market in known.items() if market.event_id in event_ids or market_id in ids
+    }
 
 
 def closing(market_id: MarketId, reason: str) -> MarketClosed:

@@ -1,39 +1,38 @@
-"""All open Polymarket markets to the catalog: Gamma's events to the last page, and only what changed."""
+"""All open Polymarket markets to the catalog: the whole listing now and then, what changed in between, as messages."""
 
 import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 
 import msgspec
 
-from services.polymarket_feed.core import catalog_changes, closing
+from services.polymarket_feed.core import catalog_changes, closing, concerned
+from services.polymarket_feed.listing import (
+    GammaListings,
+    ListingFailed,
+    NotOrdered,
+    get_patiently,
+    utc_date,
+)
 from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
 from shared.contracts.streams import CATALOG
 from shared.domain.market import Market, MarketId, PriceStep, Venue
 from shared.domain.numbers import NumberRefused, decimal_from_text
 from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_latest, waits_s
 from shared.io.fees_file import FeeRate, category_fees
-from shared.io.http import HttpClient, HttpUnavailable, Query
+from shared.io.http import HttpClient
 from shared.runtime.clock import Clock
-from shared.venues.polymarket.catalog import NotListed, lacks_fee_terms, market_from_gamma, price_steps, with_clob_fee
-from shared.venues.polymarket.gamma import GammaRefused, flag_of, markets_of, read_event, read_events_page, read_market
+from shared.venues.polymarket.catalog import lacks_fee_terms, price_steps, with_clob_fee
 from shared.venues.polymarket.rest import ClobFee, RestRefused, read_clob_market
-from shared.venues.polymarket.urls import EVENTS_PATH, clob_market_path, open_events_query
+from shared.venues.polymarket.urls import clob_market_path
 
-_ATTEMPTS = 6
-_FIRST_WAIT_S = 0.25
-_LONGEST_WAIT_S = 5.0
 _FEES_ASKED_PER_ROUND = 50
 _CATALOG = CATALOG[Venue.POLYMARKET]
 
 log = logging.getLogger(__name__)
-
-
-class ListingFailed(Exception):
-    """Gamma could not be read to the end; the catalog stays as it was and the next round tries again."""
 
 
 class Discovery:
@@ -55,11 +54,10 @@ class Discovery:
         on_change: Callable[[], None],
         rates: Sequence[FeeRate] = (),
     ) -> None:
-        self._gamma = gamma
+        self._listings = GammaListings(gamma, clock, page_pause_s=page_pause_s, jitter=jitter)
         self._clob = clob
         self._outbox = outbox
         self._clock = clock
-        self._page_pause_s = page_pause_s
         self._jitter = jitter
         self._on_change = on_change
         self._rates = rates
@@ -67,18 +65,30 @@ class Discovery:
         self._ended: set[MarketId] = set()
         self._steps: dict[MarketId, tuple[PriceStep, ...]] = {}
         self.known: dict[MarketId, Market] = {}
-        self.neg_risk: dict[MarketId, bool] = {}
-        """What Gamma says about it, which a book's hash covers."""
-        self.not_listed: Counter[str] = Counter()
-        """Why objects of the latest listing are not in the catalog."""
 
-    async def run(self, redis_url: str, *, refresh_s: int) -> None:
-        """Load what the catalog holds, then list and publish for ever."""
+    @property
+    def neg_risk(self) -> Mapping[MarketId, bool]:
+        """What Gamma says about it, which a book's hash covers."""
+        return self._listings.neg_risk
+
+    @property
+    def not_listed(self) -> Counter[str]:
+        """Why objects that were read since the last whole listing began are not in the catalog."""
+        return self._listings.not_listed
+
+    async def run(self, redis_url: str, *, refresh_s: int, crawl_s: int) -> None:
+        """Load what the catalog holds, then list and publish for ever: what changed, and all of it each ``crawl_s``."""
         await self._load_known(redis_url)
         self._on_change()
+        crawled_s: float | None = None
         while True:
+            now_s = self._clock.monotonic_s()
             try:
-                await self.refresh()
+                if crawled_s is None or now_s - crawled_s >= crawl_s:
+                    await self.refresh()
+                    crawled_s = now_s
+                else:
+                    await self.catch_up()
             except ListingFailed as error:
                 log.warning("catalog.incomplete", extra={"error": str(error), "wait_s": refresh_s})
             await asyncio.sleep(refresh_s)
@@ -88,13 +98,37 @@ class Discovery:
 
         Raises ListingFailed.
         """
-        self.not_listed.clear()
-        listed = await self._fees_filled_in(self._ahead_of_gamma(await self._all_markets()))
-        changes = catalog_changes(self.known, listed)
+        listing = await self._listings.whole()
+        listed = {market.market_id for market in listing.markets}
+        self._ended &= listed
+        self._steps = {market_id: steps for market_id, steps in self._steps.items() if market_id in listed}
+        return self._publish_changes(await self._fees_filled_in(listing.markets), lambda _: self.known)
+
+    async def catch_up(self) -> int:
+        """Read what changed since the last look, publish it and return how many messages that were.
+
+        Where the venue does not say what changed, the whole listing is read. Raises ListingFailed.
+        """
+        try:
+            listing = await self._listings.changes()
+        except NotOrdered as error:
+            log.warning("catalog.not_ordered", extra={"error": str(error)})
+            return await self.refresh()
+        named = {market.market_id for market in listing.markets}
+        unpriced = [
+            market for market in self.known.values() if self._awaits_fee(market) and market.market_id not in named
+        ]
+        listed = await self._fees_filled_in(listing.markets + unpriced)
+        return self._publish_changes(listed, lambda told: concerned(self.known, listing.event_ids, told))
+
+    def _publish_changes(self, listed: list[Market], about: Callable[[list[Market]], Mapping[MarketId, Market]]) -> int:
+        """Publish what a listing changes; ``about`` says which of the known markets it speaks of."""
+        told = self._ahead_of_gamma(listed)
+        changes = catalog_changes(about(told), told)
         for message in changes:
             self._publish(message)
-        facts = {"markets": len(self.known), "changes": len(changes), "not_listed": self.not_listed.total()}
-        log.info("catalog.read", extra=facts)
+        facts = {"read": len(listed), "markets": len(self.known), "changes": len(changes)}
+        log.info("catalog.read", extra={**facts, "not_listed": self.not_listed.total()})
         if changes:
             self._on_change()
         return len(changes)
@@ -125,11 +159,10 @@ class Discovery:
     def _ahead_of_gamma(self, listed: list[Market]) -> list[Market]:
         """Return the listing with what the stream has said already, until Gamma says so too: it lags by minutes."""
         by_id = {market.market_id: market for market in listed}
-        self._ended &= by_id.keys()
         self._steps = {
             market_id: steps
             for market_id, steps in self._steps.items()
-            if market_id in by_id and by_id[market_id].price_steps != steps
+            if market_id not in by_id or by_id[market_id].price_steps != steps
         }
         return [
             msgspec.structs.replace(market, price_steps=self._steps.get(market.market_id, market.price_steps))
@@ -162,58 +195,23 @@ class Discovery:
             }
             return
 
-    async def _all_markets(self) -> list[Market]:
-        found: list[Market] = []
-        cursors: set[str] = set()
-        cursor = ""
-        while True:
-            body = await self._get(self._gamma, EVENTS_PATH, open_events_query(cursor))
-            try:
-                page = read_events_page(body)
-            except GammaRefused as error:
-                raise ListingFailed(str(error)) from error
-            for raw in page.events:
-                found += self._markets_of_event(raw)
-                await asyncio.sleep(0)  # a page is many milliseconds of work, and books are waiting
-            if not page.next_cursor:
-                return found
-            if page.next_cursor in cursors:
-                raise ListingFailed(f"Gamma's cursor {page.next_cursor[:40]!r} came twice after {len(cursors)} pages")
-            cursors.add(cursor := page.next_cursor)
-            await asyncio.sleep(self._page_pause_s)
-
-    def _markets_of_event(self, raw: msgspec.Raw) -> list[Market]:
-        read_on = _utc_date(self._clock.now_ms())
-        found: list[Market] = []
-        try:
-            event = read_event(raw)
-            for raw_market in markets_of(event):
-                gamma = read_market(raw_market)
-                market = market_from_gamma(gamma, event, read_on=read_on)
-                if isinstance(market, NotListed):
-                    self.not_listed[market.reason] += 1
-                else:
-                    found.append(market)
-                    self.neg_risk[market.market_id] = flag_of(gamma.neg_risk) or False
-        except GammaRefused as error:
-            self.not_listed["unreadable"] += 1
-            log.warning("catalog.refused", extra={"reason": str(error)[:300]})
-        return found
-
     async def _fees_filled_in(self, listed: list[Market]) -> list[Market]:
         """Ask the CLOB, a few per round, for the fees that Gamma does not name."""
-        read_on = _utc_date(self._clock.now_ms())
+        read_on = utc_date(self._clock.now_ms())
         asked = 0
         filled: list[Market] = []
         for market in listed:
             if not lacks_fee_terms(market):
                 filled.append(market)
                 continue
-            if market.market_id not in self._clob_fees and asked < _FEES_ASKED_PER_ROUND:
+            if self._awaits_fee(market) and asked < _FEES_ASKED_PER_ROUND:
                 asked += 1
                 await self._ask_fee(market.market_id)
             filled.append(self._priced(market, read_on))
         return filled
+
+    def _awaits_fee(self, market: Market) -> bool:
+        return lacks_fee_terms(market) and market.market_id not in self._clob_fees
 
     def _priced(self, market: Market, read_on: date) -> Market:
         """Return the market with what the CLOB says, else with what its category pays, which is alert-only."""
@@ -225,35 +223,8 @@ class Discovery:
 
     async def _ask_fee(self, market_id: MarketId) -> None:
         try:
-            terms = read_clob_market(await self._get(self._clob, clob_market_path(market_id), ()))
+            terms = read_clob_market(await get_patiently(self._clob, clob_market_path(market_id), (), self._jitter))
         except (ListingFailed, RestRefused) as error:
             log.warning("fee.missing", extra={"market": market_id, "error": str(error)[:300]})
             return
         self._clob_fees[market_id] = terms.fee
-
-    async def _get(self, client: HttpClient, path: str, query: Query) -> bytes:
-        """Return the body of a 200, trying again where that may help.
-
-        Raises ListingFailed.
-        """
-        longest_s = _FIRST_WAIT_S
-        problem = ""
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                answer = await client.get(path, query)
-            except HttpUnavailable as error:
-                problem = str(error)
-            else:
-                if answer.status == 200:
-                    return answer.body
-                problem = f"GET {path}: {answer.status} {answer.body[:200]!r}"
-                if answer.status not in (425, 429) and answer.status < 500:
-                    break
-            if attempt < _ATTEMPTS:
-                await asyncio.sleep(self._jitter.uniform(longest_s / 2, longest_s))
-                longest_s = min(_LONGEST_WAIT_S, longest_s * 2)
-        raise ListingFailed(problem)
-
-
-def _utc_date(now_ms: int) -> date:
-    return datetime.fromtimestamp(now_ms // 1000, UTC).date()

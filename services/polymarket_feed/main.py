@@ -108,7 +108,9 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 tasks.create_task(outbox.run()),
                 tasks.create_task(publisher.run()),
                 tasks.create_task(pairs.run(stopping)),
-                tasks.create_task(discovery.run(settings.redis_url, refresh_s=settings.refresh_s)),
+                tasks.create_task(
+                    discovery.run(settings.redis_url, refresh_s=settings.refresh_s, crawl_s=settings.crawl_s)
+                ),
                 tasks.create_task(
                     repair_catalog(settings.redis_url, CATALOG[Venue.POLYMARKET], outbox, lambda: discovery.known)
                 ),

@@ -21,7 +21,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Levels of each side in a quote."""
     assets_per_connection: int = MAX_ASSETS
     refresh_s: int = 60
-    """Pause between two complete listings."""
+    """Pause between two looks at what changed in the listings."""
+    crawl_s: int = 900
+    """Pause between two complete listings, which also find what has vanished without a word."""
     page_pause_ms: int = 100
     """Pause between two pages, to stay far inside the public limit."""
     audit_s: int = 30
@@ -38,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ("DEPTH", self.depth, 1, 1_000),
             ("ASSETS_PER_CONNECTION", self.assets_per_connection, 1, MAX_ASSETS),
             ("REFRESH_S", self.refresh_s, 1, 86_400),
+            ("CRAWL_S", self.crawl_s, 1, 86_400),
             ("PAGE_PAUSE_MS", self.page_pause_ms, 0, 60_000),
             ("AUDIT_S", self.audit_s, 1, 60),
             ("RENEW_S", self.renew_s, 1, 86_400),

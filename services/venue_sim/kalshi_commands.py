@@ -128,6 +128,9 @@ class CommandDesk:
         if known is None:
             self._next_sid += 1
             self._subscriptions[subscription.sid] = subscription
+            if self._broadcast.ack_is_late():
+                self._send_snapshots(subscription, added)
+                added = []
             opened = {"channel": channel, "sid": subscription.sid}
             self._say(frames.control({"id": command_id, "type": "subscribed", "msg": opened}))
         else:

@@ -13,9 +13,12 @@ OLD_SEQ = FaultKind(
 SWAP_DELTAS = FaultKind("swap_deltas", "times", "send the next frame of a subscription after the one that follows it")
 BELOW_ZERO = FaultKind("below_zero", "times", "the next delta of a subscription takes more away than any level has")
 CHANNEL_ERROR = FaultKind("channel_error", "times", "end every order-book subscription with error 10")
+BUFFER_OVERFLOW = FaultKind("buffer_overflow", "times", "end every order-book subscription with error 25")
+ACK_LATE = FaultKind("ack_late", "times", "acknowledge the next subscription after its first snapshots")
 REFUSE_HANDSHAKE = FaultKind("refuse_handshake", "times", "answer the next WebSocket handshake with 502")
 DROP_CONNECTION = FaultKind("drop_connection", "times", "cut every connection without a close frame")
 FREEZE = FaultKind("freeze", "while_on", "hold all frames back; pings go on, and what was held follows")
+BURST = FaultKind("burst", "while_on", "after each operation send so many more deltas that come to nothing, two by two")
 TRADING_PAUSED = FaultKind("trading_paused", "while_on", "orders may be cancelled but not placed, as each Thursday")
 EXCHANGE_PAUSED = FaultKind("exchange_paused", "while_on", "no order request works, cancels included")
 BOTH_SIDES = FaultKind(
@@ -30,9 +33,12 @@ WEBSOCKET = (
     SWAP_DELTAS,
     BELOW_ZERO,
     CHANNEL_ERROR,
+    BUFFER_OVERFLOW,
+    ACK_LATE,
     REFUSE_HANDSHAKE,
     DROP_CONNECTION,
     FREEZE,
+    BURST,
     BOTH_SIDES,
     OK_WITHOUT_SEQ,
 )

@@ -54,6 +54,19 @@ def delta_bodies(operation: Operation, *, yes_scale: bool) -> list[bytes]:
     return [f"{head}{_change_text(change, yes_scale=yes_scale)}{tail}".encode() for change in operation.changes]
 
 
+def idle_delta_bodies(operation: Operation, count: int) -> list[bytes]:
+    """Return deltas that come to nothing: a contract added and taken away, each a microsecond after the other."""
+    market = operation.market
+    assert isinstance(market, KalshiMarket), market
+    head = f'{{"market_ticker":"{market.market_id}","market_id":"{market.uuid}","price_dollars":"0.0100"'
+    return [
+        f'{head},"delta_fp":"{change}","side":"yes","ts":"{time_text(operation.at_us + 2 * pair + place)}",'
+        f'"ts_ms":{operation.at_ms}}}'.encode()
+        for pair in range(1, count // 2 + 1)
+        for place, change in enumerate(("1.00", "-1.00"))
+    ]
+
+
 def trade_bodies(operation: Operation) -> list[bytes]:
     """Return one body per maker level consumed."""
     trade, market = operation.trade, operation.market

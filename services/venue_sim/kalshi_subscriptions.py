@@ -24,6 +24,9 @@ PRIVATE_CHANNELS = ("fill", "user_orders", "market_positions", "order_group_upda
 CHANNELS = (BOOKS, TRADES, TICKER, LIFECYCLE, *PRIVATE_CHANNELS)
 _DELTA = re.compile(rb'"delta_fp":"[^"]*"')
 
+_BURST_MOST = 900
+"""Operations of a market are at least a millisecond apart; what fits in between stays in order."""
+
 SEQUENCED = (BOOKS, TRADES, LIFECYCLE, "order_group_updates")
 
 
@@ -141,9 +144,10 @@ class Broadcast:
         if self._faults.take(faulty.DROP_CONNECTION.name):
             for receiver in list(self.receivers):
                 receiver.cut()
-        if self._faults.take(faulty.CHANNEL_ERROR.name):
-            for subscription in self._subscriptions_of(BOOKS):
-                subscription.receiver.end(subscription, 10)
+        for fault, code in ((faulty.CHANNEL_ERROR, 10), (faulty.BUFFER_OVERFLOW, 25)):
+            if self._faults.take(fault.name):
+                for subscription in self._subscriptions_of(BOOKS):
+                    subscription.receiver.end(subscription, code)
         self._send_deltas(operation)
         if operation.trade is not None:
             self._send_each(TRADES, market, "trade", frames.trade_bodies(operation))
@@ -161,12 +165,16 @@ class Broadcast:
 
     def _send_deltas(self, operation: Operation) -> None:
         bodies: dict[bool, list[bytes]] = {}
+        more = self._faults.level(faulty.BURST.name)
+        idle = frames.idle_delta_bodies(operation, min(more, _BURST_MOST)) if more else []
         for subscription in self._listeners(BOOKS, operation.market):
             scale = subscription.yes_scale
             if scale not in bodies:
                 bodies[scale] = frames.delta_bodies(operation, yes_scale=scale)
             for body in bodies[scale]:
                 self._send_delta(subscription, body)
+            for body in idle:
+                subscription.send("orderbook_delta", body)
 
     def _send_delta(self, subscription: Subscription, body: bytes) -> None:
         """Send one delta, with whatever goes wrong with it."""
@@ -208,6 +216,10 @@ class Broadcast:
     def ok_takes_seq(self) -> bool:
         """Tell whether an ``ok`` takes a number of its subscription, as recorded on the venue."""
         return not self._faults.active(faulty.OK_WITHOUT_SEQ.name)
+
+    def ack_is_late(self) -> bool:
+        """Tell whether the next subscription's data comes before its acknowledgement, as two clients have seen."""
+        return self._faults.take(faulty.ACK_LATE.name)
 
     def send_snapshot(self, subscription: Subscription, ticker: str, *, command_id: int | None = None) -> None:
         """Send one market's whole book."""

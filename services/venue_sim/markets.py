@@ -183,6 +183,8 @@ class PolymarketMarket(SimMarket):
     end_ts_ms: int
     winner: int | None = None
     """The outcome that pays, None before the market is resolved."""
+    version: str = "v1"
+    """The protocol's generation: listings leave ``v2`` out unless they are asked for it."""
 
     venue = "polymarket"
 

@@ -10,6 +10,7 @@ from services.venue_sim.polymarket_text import price_e4
 
 Json = dict[str, Any]
 
+_POLYMARKET_VERSIONS = ("v1", "v2")
 _POLYMARKET_TICKS = ("0.1", "0.01", "0.005", "0.0025", "0.001", "0.0001")
 
 
@@ -21,7 +22,7 @@ class EventOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     market: str = ""
     """A Kalshi ticker or a condition id; for ``list``, the market that the new one resembles."""
     value: str = ""
-    """What ``event`` needs: a tick size, the outcome that wins (``0`` or ``1``), a result (``yes`` or ``no``)."""
+    """What ``event`` needs: a tick size, the protocol's version, the outcome that wins (``0``, ``1``), a result."""
 
 
 class Impossible(Exception):
@@ -47,7 +48,9 @@ class PolymarketStage:
         if order.market not in self._venue.condition_ids():
             raise Impossible(f"market={order.market!r} is none of Polymarket's condition ids")
         if order.event == "list":
-            listed = self._venue.list_like(order.market)
+            if order.value not in ("", *_POLYMARKET_VERSIONS):
+                raise Impossible(f"value={order.value!r} is no version: {' or '.join(_POLYMARKET_VERSIONS)}")
+            listed = self._venue.list_like(order.market, version=order.value or "v1")
             return {"condition_id": listed.market_id, "gamma_id": listed.gamma_id, "token_ids": list(listed.token_ids)}
         if order.event == "resolve":
             if order.value not in ("0", "1"):

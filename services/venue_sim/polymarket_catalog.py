@@ -5,7 +5,8 @@ The simulated world and a folder of recordings both are a ``Catalog``; the HTTP 
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -33,8 +34,14 @@ class Catalog(Protocol):
     def event(self, event_id: str) -> Json | None:
         """One event with its markets nested, or None."""
 
+    def event_updated_ms(self, event_id: str) -> int:
+        """When what is listed about an event or its markets last changed; Unix milliseconds."""
+
     def market_ids(self) -> Sequence[str]:
         """Every market in the order of the listings."""
+
+    def market_updated_ms(self, gamma_id: str) -> int:
+        """When what is listed about a market last changed; Unix milliseconds."""
 
     def market(self, gamma_id: str) -> Json | None:
         """One market with its event's head in ``events``, or None."""
@@ -61,20 +68,28 @@ class Page(NamedTuple):
 
 
 def keyset_page(
-    ids: Sequence[str], fetch: Callable[[str], Json | None], keep: Callable[[Json], bool], *, limit: int, after: str
+    ids: Sequence[str],
+    fetch: Callable[[str], Json | None],
+    keep: Callable[[Json], bool],
+    *,
+    limit: int,
+    after: str,
+    rank: Callable[[str], int] | None = None,
 ) -> Page:
     """Return the page of at most ``limit`` kept objects behind the cursor ``after`` (empty: the first page).
 
+    ``rank`` orders a listing by a number that may change between two pages: the cursor holds it, so that an object
+    that has moved to the front meanwhile costs no other.
     Raises ValueError when the cursor is none of ours.
     """
-    start = _position(ids, after)
+    places = {object_id: (0 if rank is None else rank(object_id), at) for at, object_id in enumerate(ids)}
+    behind = _place(places, after)
     kept: list[tuple[str, Json]] = []
-    for object_id in ids[start:]:
-        one = fetch(object_id)
-        if one is None or not keep(one):
+    for object_id, place in sorted(places.items(), key=itemgetter(1)):
+        if (behind is not None and place <= behind) or (one := fetch(object_id)) is None or not keep(one):
             continue
         if len(kept) == limit:  # there is one more, so this is not the last page
-            return Page([body for _, body in kept], _cursor(kept[-1][0]))
+            return Page([body for _, body in kept], _cursor(kept[-1][0], places[kept[-1][0]][0]))
         kept.append((object_id, one))
     return Page([body for _, body in kept], None)
 
@@ -87,16 +102,21 @@ def offset_page(
     return [one for at, one in enumerate(kept) if offset <= at < offset + limit]
 
 
-def _cursor(object_id: str) -> str:
-    return urlsafe_b64encode(msgspec.json.encode({"id": object_id})).decode().rstrip("=")
+class _Cursor(msgspec.Struct, frozen=True, omit_defaults=True):
+    id: str
+    rank: int = 0
 
 
-def _position(ids: Sequence[str], cursor: str) -> int:
+def _cursor(object_id: str, rank: int) -> str:
+    return urlsafe_b64encode(msgspec.json.encode(_Cursor(object_id, rank))).decode().rstrip("=")
+
+
+def _place(places: Mapping[str, tuple[int, int]], cursor: str) -> tuple[int, int] | None:
+    """Return the place behind which a page begins, None for the first page."""
     if not cursor:
-        return 0
+        return None
     try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        last_id: str = msgspec.json.decode(text, type=dict[str, str])["id"]
-        return ids.index(last_id) + 1
+        last = msgspec.json.decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=_Cursor)
+        return last.rank, places[last.id][1]
     except (Base64Error, msgspec.DecodeError, KeyError, ValueError) as error:
         raise ValueError(f"invalid cursor: {cursor}") from error

@@ -31,7 +31,7 @@ def strings(value: Any) -> list[str]:
 
 def token_ids(market: GammaMarket) -> list[str]:
     """Return the token of each outcome, in outcome order; empty while a market is being set up."""
-    return strings(market.get("clobTokenIds"))
+    return strings(market.get("positionIds" if market.get("version") == "v2" else "clobTokenIds"))
 
 
 def market_by_token(market: GammaMarket) -> Json:

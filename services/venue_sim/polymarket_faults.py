@@ -57,6 +57,11 @@ class Mischief:
         return self._faults.active(NO_PONG.name)
 
     @property
+    def is_listing_swapped(self) -> bool:
+        """Whether listings name tokens in the reverse order."""
+        return self._faults.active(SWAPPED_LISTING.name)
+
+    @property
     def repeats_old_book(self) -> bool:
         """Whether the book before the next operation is wanted; uses up one strike."""
         return self._faults.take(OLD_BOOK.name)
@@ -84,7 +89,7 @@ class Mischief:
 
     def listed(self, market: Json) -> Json:
         """Return a Gamma market as it is listed now."""
-        if not self._faults.active(SWAPPED_LISTING.name):
+        if not self.is_listing_swapped or "clobTokenIds" not in market:
             return market
         yes, no = market["clobTokenIds"].strip('[]"').split('", "')
         return {**market, "clobTokenIds": f'["{no}", "{yes}"]'}

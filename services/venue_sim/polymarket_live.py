@@ -33,6 +33,12 @@ DROP_CHANGE = FaultKind("drop_change", "times", "leave out one price_change")
 WRONG_HASH = FaultKind("wrong_hash", "times", "one price_change carries hashes that fit no book")
 
 
+_LISTED_APART_MS = 60_000
+"""Nobody has touched the listings that are there from the start for a while, each for a minute longer."""
+_STRUCTURAL_ID = (1 << 256) - 1 ^ ((1 << 104) - (1 << 40))
+"""Ids of the second protocol generation have none of the bits 40 to 103 (polymarket-client 0.14.0)."""
+
+
 class Source(Protocol):
     """Where operations come from: a ``World``, or a recording of one."""
 
@@ -76,6 +82,7 @@ class LiveVenue:
             self._dump, stats=stats, queue_limit_frames=queue_limit_frames, is_mute=lambda: self._mischief.is_mute
         )
         self._faults.watch(self._cut_connection)
+        self._faults.watch(self._update_listings)
         world.subscribe(self._on_operation)
         world.subscribe_closings(self._on_closing)
 
@@ -88,9 +95,12 @@ class LiveVenue:
         self._tokens: dict[str, str] = {}
         self._books: dict[str, MirroredBook] = {}
         self._changed_ms: dict[str, int] = {}
+        self._updated_ms: dict[str, int] = {}
+        self._was_listing_swapped = False
         self._last_sides: dict[str, str] = {}
-        for market in markets:
+        for count, market in enumerate(markets):
             self._add(market, self._world.start_ms)
+            self._updated_ms[market.gamma_id] -= count * _LISTED_APART_MS
 
     def _add(self, market: PolymarketMarket, at_ms: int) -> None:
         gamma_id = market.gamma_id
@@ -101,7 +111,7 @@ class LiveVenue:
         self._conditions[market.market_id] = gamma_id
         self._tokens |= dict.fromkeys(market.token_ids, gamma_id)
         self._books[gamma_id] = _mirrored(market)
-        self._changed_ms[gamma_id] = at_ms
+        self._changed_ms[gamma_id] = self._updated_ms[gamma_id] = at_ms
 
     # --- listings and books -----------------------------------------------------------------------------------
 
@@ -114,7 +124,7 @@ class LiveVenue:
         group = self._by_event.get(event_id)
         if not group:
             return None
-        event = gamma_event(group[0].event, group, now_ms=self._now_ms())
+        event = gamma_event(group, self._updated_ms)
         return {**event, "markets": [self._mischief.listed(market) for market in event["markets"]]}
 
     def market_ids(self) -> Sequence[str]:
@@ -127,7 +137,15 @@ class LiveVenue:
         if market is None:
             return None
         group = self._by_event[market.event.event_id]
-        return self._mischief.listed(gamma_market_alone(market, group, now_ms=self._now_ms()))
+        return self._mischief.listed(gamma_market_alone(market, group, self._updated_ms))
+
+    def event_updated_ms(self, event_id: str) -> int:
+        """When what is listed about an event or its markets last changed."""
+        return max(self._updated_ms[market.gamma_id] for market in self._by_event[event_id])
+
+    def market_updated_ms(self, gamma_id: str) -> int:
+        """When what is listed about a market last changed. Statistics do not count, unlike on the venue."""
+        return self._updated_ms[gamma_id]
 
     def event_id_of_slug(self, slug: str) -> str | None:
         """The event with this slug."""
@@ -167,7 +185,7 @@ class LiveVenue:
         book = self._books[gamma_id]
         old_e4, book.tick_e4 = book.tick_e4, tick_e4
         self._markets[gamma_id].tick_e4 = tick_e4
-        at_ms = self._now_ms()
+        at_ms = self._updated_ms[gamma_id] = self._now_ms()
         pair = [frames.tick_size_change(book, token, old_e4=old_e4, at_ms=at_ms) for token in (0, 1)]
         self._send_per_token(book, (pair[0], pair[1]))
 
@@ -181,21 +199,35 @@ class LiveVenue:
             if client.custom:
                 client.outbox.push(frame)
 
+    def withdraw_event(self, event_id: str) -> None:
+        """Take an event out of the event listings, which say nothing about it."""
+        del self._by_event[event_id]
+
     def condition_ids(self) -> Iterable[str]:
         """Every market by its condition id."""
         return self._conditions.keys()
 
-    def list_like(self, condition_id: str) -> PolymarketMarket:
-        """List a market in the event of a known one, with identifiers of its own and an empty book."""
+    def list_like(self, condition_id: str, *, version: str = "v1") -> PolymarketMarket:
+        """List a market in the event of a known one, with identifiers of its own and an empty book.
+
+        One of the second protocol generation comes in an event of its own.
+        """
         known = self._markets[self._conditions[condition_id]]
         number = len(self._markets)
+        tokens = (_digest(known.token_ids[0], number), _digest(known.token_ids[1], number))
+        event = known.event
+        if version == "v2":
+            tokens = (tokens[0] & _STRUCTURAL_ID, tokens[1] & _STRUCTURAL_ID)
+            event = replace(event, event_id=f"9{event.event_id}{number}", slug=f"{event.slug}-{version}-{number}")
         listed = replace(
             known,
             market_id=f"0x{_digest(known.market_id, number):064x}",
             gamma_id=str(3_000_000 + number),
             question_id=f"0x{_digest(known.question_id, number):064x}",
             slug=f"{known.slug}-{number}",
-            token_ids=(str(_digest(known.token_ids[0], number)), str(_digest(known.token_ids[1], number))),
+            token_ids=(str(tokens[0]), str(tokens[1])),
+            event=event,
+            version=version,
             book=SimBook(),
             status=TRADABLE,
             winner=None,
@@ -221,7 +253,7 @@ class LiveVenue:
     def _on_closing(self, market: SimMarket, at_ms: int) -> None:
         if isinstance(market, PolymarketMarket):
             self._books[market.gamma_id].load((), ())
-            self._changed_ms[market.gamma_id] = at_ms
+            self._changed_ms[market.gamma_id] = self._updated_ms[market.gamma_id] = at_ms
 
     def _dump(self, client: Client, token_ids: Sequence[str]) -> None:
         if not client.dump:
@@ -261,6 +293,11 @@ class LiveVenue:
     def _cut_connection(self) -> None:
         if self.channel.clients and self._mischief.cuts_connection:
             next(iter(self.channel.clients)).outbox.cut()
+
+    def _update_listings(self) -> None:
+        if self._mischief.is_listing_swapped != self._was_listing_swapped:
+            self._was_listing_swapped = self._mischief.is_listing_swapped
+            self._updated_ms = dict.fromkeys(self._updated_ms, self._now_ms())
 
     def _send_burst(self, book: MirroredBook, clients: Sequence[Client], burst: frames.Burst) -> None:
         top_moved = burst.bests is not None

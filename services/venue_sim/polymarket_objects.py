@@ -6,7 +6,7 @@ number on an event; a game's start has a space and an offset without minutes (Ga
 numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -26,8 +26,8 @@ _OTHER_REBATE = Decimal("0.25")
 _NO_ADDRESS = "0x" + "0" * 40
 
 
-def gamma_market(market: PolymarketMarket, *, now_ms: int) -> Json:
-    """Return a market as it is nested in an event, without the ``events`` key."""
+def gamma_market(market: PolymarketMarket, *, updated_ms: int) -> Json:
+    """Return a market as it is nested in an event, without the ``events`` key; it last changed at ``updated_ms``."""
     closed = market.status != TRADABLE
     bid_e4, ask_e4 = market.book.best_bid_e4(), market.book.best_ask_e4()
     volume = _contracts(market.volume_e6)
@@ -49,7 +49,7 @@ def gamma_market(market: PolymarketMarket, *, now_ms: int) -> Json:
         "closed": closed,
         "marketMakerAddress": "",
         "createdAt": _instant(market.created_ts_ms, fraction=True),
-        "updatedAt": _instant(now_ms, fraction=True),
+        "updatedAt": _instant(updated_ms, fraction=True),
         "new": False,
         "featured": False,
         "submitted_by": _NO_ADDRESS,
@@ -89,7 +89,7 @@ def gamma_market(market: PolymarketMarket, *, now_ms: int) -> Json:
         "rfqEnabled": False,
         "holdingRewardsEnabled": False,
         "requiresTranslation": False,
-        "version": "v1",
+        "version": market.version,
         **_tops(bid_e4, ask_e4),
         **_fees(market),
         **_game(market),
@@ -97,23 +97,29 @@ def gamma_market(market: PolymarketMarket, *, now_ms: int) -> Json:
     if market.last_price_e4:
         body["lastTradePrice"] = _dollars(market.last_price_e4)
     if closed:
-        body["closedTime"] = _spaced(now_ms)
+        body["closedTime"] = _spaced(updated_ms)
+    if market.version == "v2":
+        del body["clobTokenIds"]
+        body["positionIds"] = list(market.token_ids)
     if market.winner is not None:
         body["umaResolutionStatus"] = "resolved"
         body["umaResolutionStatuses"] = _text(["proposed", "resolved"])
     return body
 
 
-def gamma_event(event: PolymarketEvent, markets: Sequence[PolymarketMarket], *, now_ms: int) -> Json:
-    """Return an event with its markets nested."""
-    rendered = [gamma_market(market, now_ms=now_ms) for market in markets]
-    return {**event_head(event, rendered), "markets": rendered}
+def gamma_event(markets: Sequence[PolymarketMarket], updated_ms: Mapping[str, int]) -> Json:
+    """Return the event of these markets with them nested; ``updated_ms`` is by Gamma id."""
+    rendered = [gamma_market(market, updated_ms=updated_ms[market.gamma_id]) for market in markets]
+    return {**event_head(markets[0].event, rendered), "markets": rendered}
 
 
-def gamma_market_alone(market: PolymarketMarket, siblings: Sequence[PolymarketMarket], *, now_ms: int) -> Json:
+def gamma_market_alone(
+    market: PolymarketMarket, siblings: Sequence[PolymarketMarket], updated_ms: Mapping[str, int]
+) -> Json:
     """Return a market as the market listings give it: its event is inside, without markets."""
-    rendered = [gamma_market(sibling, now_ms=now_ms) for sibling in siblings]
-    return {**gamma_market(market, now_ms=now_ms), "events": [event_head(market.event, rendered)]}
+    rendered = [gamma_market(sibling, updated_ms=updated_ms[sibling.gamma_id]) for sibling in siblings]
+    alone = gamma_market(market, updated_ms=updated_ms[market.gamma_id])
+    return {**alone, "events": [event_head(market.event, rendered)]}
 
 
 def event_head(event: PolymarketEvent, markets: Sequence[Json]) -> Json:
@@ -127,6 +133,7 @@ def event_head(event: PolymarketEvent, markets: Sequence[Json]) -> Json:
         "description": event.description,
         "resolutionSource": "",
         "startDate": min((market["startDate"] for market in markets), default=None),
+        "updatedAt": max((market["updatedAt"] for market in markets), default=None),
         "endDate": _instant(event.end_ts_ms),
         "active": True,
         "closed": closed,

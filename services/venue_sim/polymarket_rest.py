@@ -5,7 +5,7 @@ larger limits are clamped silently, ``offset`` on a keyset page is a 422, a toke
 ``POST /books`` answers in its own order and leaves unknown tokens out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -61,10 +61,12 @@ class _Gamma:
         self._catalog = catalog
 
     async def events_keyset(self, request: web.Request) -> web.Response:
-        return self._keyset(request, "events", self._catalog.event_ids(), self._catalog.event)
+        catalog = self._catalog
+        return self._keyset(request, "events", catalog.event_ids(), catalog.event, catalog.event_updated_ms)
 
     async def markets_keyset(self, request: web.Request) -> web.Response:
-        return self._keyset(request, "markets", self._catalog.market_ids(), self._catalog.market)
+        catalog = self._catalog
+        return self._keyset(request, "markets", catalog.market_ids(), catalog.market, catalog.market_updated_ms)
 
     async def events(self, request: web.Request) -> web.Response:
         limit, offset = _count(request, "limit", DEFAULT_LIMIT), _count(request, "offset", 0)
@@ -90,13 +92,21 @@ class _Gamma:
         gamma_id = self._catalog.market_id_of(slug=request.match_info["slug"])
         return _found(None if gamma_id is None else self._catalog.market(gamma_id))
 
-    def _keyset(self, request: web.Request, key: str, ids: Any, fetch: Callable[[str], Json | None]) -> web.Response:
+    def _keyset(
+        self,
+        request: web.Request,
+        key: str,
+        ids: Sequence[str],
+        fetch: Callable[[str], Json | None],
+        updated_ms: Callable[[str], int],
+    ) -> web.Response:
         if "offset" in request.query:
             return _json({"type": "validation error", "error": "offset is not supported; use after_cursor"}, 422)
         limit = min(_count(request, "limit", DEFAULT_LIMIT), PAGE_LIMIT)
         try:
             after = request.query.get("after_cursor", "")
-            page = keyset_page(ids, fetch, _filter(request), limit=limit, after=after)
+            rank = _rank(request, updated_ms)
+            page = keyset_page(ids, fetch, _filter(request), limit=limit, after=after, rank=rank)
         except ValueError as error:
             return _json({"type": "validation error", "error": str(error)}, 422)
         body: Json = {"$schema": _SCHEMA.format(key.capitalize()), key: page.objects}
@@ -215,9 +225,18 @@ def is_order(method: str, path: str) -> bool:
     return method in ("POST", "DELETE") and path.split("/")[1] in _ORDER_PATHS
 
 
+def _rank(request: web.Request, updated_ms: Callable[[str], int]) -> Callable[[str], int] | None:
+    """Return what a listing is ordered by, None for its usual order."""
+    if request.query.get("order") != "updatedAt":
+        return None
+    sign = 1 if request.query.get("ascending", "true") == "true" else -1
+    return lambda object_id: sign * updated_ms(object_id)
+
+
 def _filter(request: web.Request) -> Callable[[Json], bool]:
     """Return the test that a listing's query asks for; unknown parameters are ignored, as the venue does."""
     query = request.query
+    version = query.get("version", "v1")
     flags = {key: query[key] == "true" for key in ("closed", "active", "archived") if key in query}
     wanted = {field: set(query.getall(key)) for key, field in _LIST_FILTERS.items() if key in query}
     tokens = set(query.getall("clob_token_ids", []))
@@ -225,6 +244,7 @@ def _filter(request: web.Request) -> Callable[[Json], bool]:
     def keep(one: Json) -> bool:
         return (
             all(bool(one.get(key)) == value for key, value in flags.items())
+            and any(market.get("version", "v1") == version for market in one.get("markets", [one]))
             and all(str(one.get(field)) in values for field, values in wanted.items())
             and (not tokens or not tokens.isdisjoint(clob.token_ids(one)))
         )

@@ -1,7 +1,8 @@
 """Reading recorded venue data: which files a folder holds, and the values and frames inside them.
 
 Three shapes: JSON documents, JSON lines (also gzipped), and transcripts, whose lines wrap each message in ``dir``
-(``in`` or ``out``) and ``msg``. A frame file has one received frame per line and nothing around it.
+(``in`` or ``out``; others are notes of the recorder) and ``msg``. A frame file has one received frame per line and
+nothing around it.
 """
 
 import gzip
@@ -16,6 +17,7 @@ Kind = Literal["kalshi_frames", "polymarket_frames", "objects"]
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _SUFFIXES = (".json", ".jsonl", ".jsonl.gz")
+_DIRECTIONS = ("in", "out")
 _KALSHI_TYPES = {
     "subscribed",
     "ok",
@@ -63,6 +65,8 @@ def messages_in(path: Path) -> Iterator[Message]:
     for number, line in _lines(path):
         value = _decode(path, number, line)
         if isinstance(value, dict) and "dir" in value:
+            if value["dir"] not in _DIRECTIONS or "msg" not in value:
+                continue
             inner = value.get("msg")
             yield Message(value["dir"] == "out", inner, msgspec.json.encode(inner))
         else:

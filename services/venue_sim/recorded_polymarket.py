@@ -6,6 +6,7 @@ at another time says, because the frames show it trading.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -55,6 +56,14 @@ class RecordedPolymarket:
         if head is None:
             return None
         return {**head, "markets": [self._markets[gamma_id] for gamma_id in self._members[event_id]]}
+
+    def event_updated_ms(self, event_id: str) -> int:
+        """When the recorded event says that it last changed."""
+        return _updated_ms(self._heads[event_id])
+
+    def market_updated_ms(self, gamma_id: str) -> int:
+        """When the recorded market says that it last changed."""
+        return _updated_ms(self._markets[gamma_id])
 
     def market_ids(self) -> Sequence[str]:
         """Every market."""
@@ -144,6 +153,11 @@ class RecordedPolymarket:
             head = _made_event(f"9{gamma_id}", market.get("slug", gamma_id), market["question"], market)
             self._owners[gamma_id] = head["id"]
             self._heads[head["id"]] = head
+
+
+def _updated_ms(one: Json) -> int:
+    text = one.get("updatedAt") or "1970-01-01T00:00:00Z"
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def _made_market(condition: str, tokens: list[str], tick: str, *, neg_risk: bool = False) -> Json:

@@ -65,8 +65,12 @@ class Ladder:
 
     def replace(self, levels: Iterable[LevelE]) -> None:
         """Forget everything and hold ``levels``, in any order; sizes of zero are left out."""
-        self.sizes_e6 = {price_e4: size_e6 for price_e4, size_e6 in levels if size_e6}
-        self.best_e4 = max(self.sizes_e6, default=0)
+        self.hold({price_e4: size_e6 for price_e4, size_e6 in levels if size_e6})
+
+    def hold(self, sizes_e6: dict[int, int]) -> None:
+        """Forget everything and keep these sizes by price, none of them zero; the dictionary is the ladder's now."""
+        self.sizes_e6 = sizes_e6
+        self.best_e4 = max(sizes_e6, default=0)
 
     def best_first(self, count: int | None = None) -> list[LevelE]:
         """Return up to ``count`` levels (all when None), best price first."""

@@ -14,6 +14,7 @@ from shared.venues.polymarket.asset_book import AssetTerms
 from shared.venues.polymarket.book_hash import BookTerms, book_hash
 from shared.venues.polymarket.replay import ReplayResult, replay
 from shared.venues.polymarket.rest import RestBook, read_books, read_clob_market
+from shared.venues.polymarket.schema import read_levels
 from shared.venues.polymarket.session import PolymarketSession
 from tests.shared_folder import shared_folder
 
@@ -231,8 +232,8 @@ def test_every_recorded_rest_book_hashes_to_what_the_venue_said() -> None:
         computed = book_hash(
             terms,
             timestamp=book.timestamp,
-            bids=book.bids,
-            asks=book.asks,
+            bids=read_levels(book.bids),
+            asks=read_levels(book.asks),
             last_trade_price=book.last_trade_price or "",
         )
         assert computed == book.hash, (source, book.asset_id)

@@ -1,72 +1,22 @@
 """Redis is killed in the middle of a run and comes back: nothing else dies, and everything goes on where it was."""
 
-import shutil
 import sqlite3
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-import redis
 
 from services.cli.stack import SERVICES
 from shared.contracts import streams
 from shared.contracts.executions import OrderDone
-from shared.runtime.redis_server import find_redis_server
+from tests.e2e.durable_redis import durable_redis
 from tests.e2e.pipeline import Pipeline, all_quoted, pipeline, start_everything, unquoted
-from tests.e2e.processes import eventually, short_folder
+from tests.e2e.processes import eventually
 
 OPEN_ORDERS = """
     SELECT intent_id FROM orders WHERE state NOT IN ('filled', 'canceled', 'expired', 'rejected', 'not_placed')
 """
-
-
-class DurableRedis:
-    """A server that can be killed and started again with its data, at the same address."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.url = f"unix://{folder / 'redis.sock'}"
-        self._server: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        settings = ("--port", "0", "--unixsocket", str(self._folder / "redis.sock"), "--dir", str(self._folder))
-        settings += ("--appendonly", "yes", "--appendfsync", "everysec", "--save", "")
-        with (self._folder / "log").open("ab") as log:
-            self._server = subprocess.Popen([find_redis_server(), *settings], stdout=log, stderr=log)
-        with redis.Redis.from_url(self.url) as client:
-            eventually(lambda: answers(client), what=(self._folder / "log").read_text)
-
-    def forget(self) -> None:
-        """Remove its data, as when a container loses its volume."""
-        shutil.rmtree(self._folder / "appendonlydir")
-
-    def kill(self) -> None:
-        """Kill it as a power cut would."""
-        assert self._server is not None
-        self._server.kill()
-        self._server.wait()
-
-
-def answers(client: redis.Redis) -> bool:
-    try:
-        return bool(client.ping())
-    except redis.RedisError:
-        return False
-
-
-@contextmanager
-def durable_redis() -> Iterator[DurableRedis]:
-    with short_folder() as folder:
-        server = DurableRedis(folder)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.kill()
 
 
 def newest_fill_ns(pipe: Pipeline) -> int:

@@ -36,16 +36,22 @@ class Connection:
         self.transport = request.transport
         self.shift = 0
         """Added to every number of the book subscription: how many frames were injected."""
-        self.last_seq = 0
+        self.frames = 0
+        self._last_text = ""
         self.commands: list[Frame] = []
         self.stalled = False
         """Nothing passes any more, in neither direction, and nobody says so."""
 
+    def saw(self, text: str) -> None:
+        """Remember the newest frame of the book subscription; nobody needs its number yet."""
+        self.frames += 1
+        if '"sid":1,' in text and '"seq":' in text:
+            self._last_text = text
+
     def injected(self, frame: Frame) -> Frame:
         """Give an invented frame the next number."""
         self.shift += 1
-        self.last_seq += 1
-        return {**frame, "sid": 1, "seq": self.last_seq}
+        return {**frame, "sid": 1, "seq": json.loads(self._last_text)["seq"] + self.shift}
 
 
 class Proxy:
@@ -139,10 +145,14 @@ class Proxy:
 
     async def _down(self, connection: Connection, upstream: aiohttp.ClientWebSocketResponse) -> None:
         async for message in upstream:
+            connection.saw(message.data)
+            if self.rule is unspoiled and not connection.shift:
+                if not connection.stalled:
+                    await connection.ws.send_str(message.data)
+                continue
             frame = json.loads(message.data)
             if frame.get("sid") == 1 and "seq" in frame:
                 frame["seq"] += connection.shift
-                connection.last_seq = frame["seq"]
             for passed in self.rule(connection, frame):
                 if not connection.stalled:
                     await connection.ws.send_str(json.dumps(passed))

@@ -1,164 +1,49 @@
 """The faults K01 to K26 of the Kalshi feed, against real processes: feed, simulator, Redis, and a spoiler between them.
 
-After every fault the published books are the simulator's again, and what stood in doubt was withdrawn first. Not
-exercised here: K14 (``Retry-After`` at the handshake is not honoured; the jittered pauses apply), K15 (a burst of
-5,000 messages a second; the pipeline benchmark plays more), K21 (Redis killed: ``tests/e2e/test_redis_dies.py``) and
-K26 (a wrong scale of side ``no`` is noticed only where it crosses the book or the probe compares it).
+After every fault the published books are the simulator's again, and what stood in doubt was withdrawn first. With
+``DUTCHBOOK_FULL_FAULTS=1`` faults last as long as the catalogue says and recoveries are repeated for a percentile.
 """
 
 import json
 import signal
-import statistics
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from decimal import Decimal
 
-import msgspec
 import pytest
 from aiohttp import web
 
-from shared.contracts.alerts import OperationalAlert
 from shared.contracts.catalog import MarketClosed
-from shared.contracts.pairs import PairActivated
 from shared.contracts.quotes import Quote, QuotesStale
-from shared.contracts.streams import ALERTS, CATALOG, FIELD, PAIRS, QUOTES, book_key
-from shared.domain.market import MarketId, Venue
-from shared.domain.pair import Orientation, Pair, PairId
-from shared.runtime.redis_server import RedisServer
-from tests.e2e.pipeline import Levels, Pipeline, levels_of
-from tests.e2e.pipeline import ask as ask_url
+from shared.contracts.streams import CATALOG, FIELD
+from shared.domain.market import Venue
+from tests.e2e.durable_redis import DurableRedis, durable_redis
+from tests.e2e.pipeline import Pipeline
 from tests.e2e.processes import eventually, short_folder
 from tests.faults.kalshi_proxy import Connection, Frame, Proxy, unspoiled
+from tests.faults.kalshi_scene import FULL, Bench, delta, on_the_other_scale, p95_ms, reset_mid_frame, skipped
+
+pytestmark = [pytest.mark.xdist_group("kalshi_faults"), pytest.mark.timeout(900 if FULL else 120)]
 
 PAIRED = 8
-
-
-class Bench:
-    """A feed behind a proxy, on markets that somebody has paired."""
-
-    def __init__(self, pipe: Pipeline, proxy: Proxy, tickers: list[str]) -> None:
-        self.pipe = pipe
-        self.proxy = proxy
-        self.pairs = [self.pair(ticker) for ticker in tickers]
-
-    def pair(self, ticker: str) -> Pair:
-        pair = Pair(
-            pair_id=PairId(f"{ticker}~x"),
-            kalshi_ticker=MarketId(ticker),
-            polymarket_id=MarketId("0x1"),
-            polymarket_token_ids=("1", "2"),
-            orientation=Orientation.SAME,
-            origin="curated",
-            source="test:1",
-            kalshi_rules_hash="",
-            polymarket_rules_hash="",
-        )
-        payload = msgspec.json.encode(PairActivated(pair=pair))
-        self.pipe.redis.hset(PAIRS.hash_name, pair.pair_id, payload)
-        self.pipe.redis.xadd(PAIRS.name, {FIELD: payload})
-        return pair
-
-    def start_feed(self, **environ: str) -> None:
-        self.pipe.start(
-            "kalshi_feed",
-            KALSHI_REST_URL=self.proxy.rest_url,
-            KALSHI_WS_URL=self.proxy.ws_url,
-            KALSHI_FEED_DEPTH="60",
-            KALSHI_FEED_STATUS_S="1",
-            KALSHI_FEED_AUDIT_S="2",
-            KALSHI_FEED_PROBE_S="2",
-            KALSHI_FEED_SILENT_S="5",
-            **environ,
-        )
-
-    def restart_feed(self) -> None:
-        feed = self.pipe.runs["kalshi_feed"]
-        feed.tell(signal.SIGTERM)
-        assert feed.ends() == 0, feed.stderr
-        since_ns = time.time_ns()
-        self.start_feed()
-        self.wait_equal(since_ns=since_ns)
-
-    def truth(self, ticker: str) -> Levels:
-        url = self.pipe.simulator["kalshi"]["rest_url"]
-        sides = ask_url(f"{url}/markets/{ticker}/orderbook")["orderbook_fp"]
-        bids = {("bid", Decimal(price)): Decimal(size) for price, size in sides["yes_dollars"]}
-        return bids | {("ask", 1 - Decimal(price)): Decimal(size) for price, size in sides["no_dollars"]}
-
-    def quote(self, pair: Pair) -> Quote | None:
-        return self.pipe.quote(Venue.KALSHI, pair.kalshi_ticker, pair.partition)
-
-    def epochs(self) -> set[str]:
-        return {quote.epoch for quote in map(self.quote, self.pairs) if quote is not None}
-
-    def word(self, pair: Pair) -> Quote | QuotesStale | None:
-        payload = self.pipe.redis.get(book_key(Venue.KALSHI, pair.kalshi_ticker, pair.partition))
-        return QUOTES[Venue.KALSHI][pair.partition].decoder.decode(payload) if payload else None
-
-    def wait_equal(self, *, since_ns: int = 0, within_s: float = 40.0) -> None:
-        """Wait until each market, at some moment, is quoted exactly as the simulator has it."""
-        for pair in self.pairs:
-
-            def equal(pair: Pair = pair) -> bool:
-                quote = self.quote(pair)
-                fresh = quote is not None and quote.published_ts_ns > since_ns
-                return fresh and quote is not None and levels_of(quote) == self.truth(pair.kalshi_ticker)
-
-            eventually(equal, within_s=within_s, what=lambda pair=pair: (self.word(pair), self.feed_log))
-
-    def said_since(self, since_ns: int) -> list[Quote | QuotesStale]:
-        found: list[Quote | QuotesStale] = []
-        for stream in QUOTES[Venue.KALSHI]:
-            entries = self.pipe.redis.xrange(stream.name, min=str(since_ns // 1_000_000))
-            found += [stream.decoder.decode(fields[FIELD]) for _, fields in entries]
-        return sorted((one for one in found if one.published_ts_ns >= since_ns), key=lambda one: one.published_ts_ns)
-
-    def stale_since(self, since_ns: int) -> list[QuotesStale]:
-        return [one for one in self.said_since(since_ns) if isinstance(one, QuotesStale)]
-
-    def wait_stale(self, since_ns: int, *, count: int = 1) -> list[QuotesStale]:
-        return eventually(
-            lambda: found if len(found := self.stale_since(since_ns)) >= count else [], what=lambda: self.feed_log
-        )
-
-    def alerts(self, code: str) -> list[OperationalAlert]:
-        entries = [ALERTS.decoder.decode(fields[FIELD]) for _, fields in self.pipe.redis.xrange(ALERTS.name)]
-        return [alert for alert in entries if alert.code == code]
-
-    def recovered_ns(self, since_ns: int) -> int:
-        """Wait until every market was quoted after ``since_ns`` and return when the last one was."""
-
-        def last_ns() -> int:
-            firsts: dict[str, int] = {}
-            for one in self.said_since(since_ns):
-                if isinstance(one, Quote):
-                    firsts.setdefault(one.market_id, one.published_ts_ns)
-            return max(firsts.values()) if len(firsts) == len(self.pairs) else 0
-
-        return eventually(last_ns, what=lambda: self.feed_log)
-
-    @property
-    def feed_log(self) -> str:
-        return self.pipe.runs["kalshi_feed"].stderr[-3_000:]
+World = tuple[Pipeline, Proxy, DurableRedis, list[str]]
 
 
 @pytest.fixture(scope="module")
-def world(redis_server: RedisServer) -> Iterator[tuple[Pipeline, Proxy, list[str]]]:
-    redis_server.clear()
-    with short_folder() as folder, ExitStack() as stack:
-        pipe = Pipeline(folder, redis_server.url, stack)
-        pipe.start_simulator(VENUE_SIM_RATE="400")
+def world() -> Iterator[World]:
+    with durable_redis() as server, short_folder() as folder, ExitStack() as stack:
+        pipe = Pipeline(folder, server.url, stack)
+        pipe.start_simulator(VENUE_SIM_RATE="250")
         proxy = Proxy(pipe.simulator["kalshi"]["rest_url"], pipe.simulator["kalshi"]["ws_url"])
         stack.enter_context(proxy.running())
         tickers = [ticker for ticker, book in pipe.control("/books")["kalshi"].items() if book["bids"] and book["asks"]]
-        yield pipe, proxy, tickers
+        yield pipe, proxy, server, tickers
 
 
 @pytest.fixture(scope="module")
-def steady(world: tuple[Pipeline, Proxy, list[str]]) -> Iterator[Bench]:
-    pipe, proxy, tickers = world
-    bench = Bench(pipe, proxy, tickers[:PAIRED])
+def steady(world: World) -> Iterator[Bench]:
+    pipe, proxy, server, tickers = world
+    bench = Bench(pipe, proxy, server, tickers[:PAIRED])
     bench.start_feed()
     yield bench
     feed = pipe.runs["kalshi_feed"]
@@ -179,36 +64,28 @@ def bench(steady: Bench) -> Iterator[Bench]:
 
 @pytest.fixture
 def fresh(bench: Bench) -> Bench:
-    """A feed that was started just now: its pauses between dials begin at a quarter of a second."""
-    bench.restart_feed()
+    """A feed whose link has held for a while: its pauses between dials begin at a quarter of a second."""
+    bench.wait_proven()
     return bench
 
 
-def delta(ticker: str, price: str, change: str, *, side: str = "yes") -> Frame:
-    body = {"market_ticker": ticker, "market_id": "x", "price_dollars": price, "delta_fp": change, "side": side}
-    return {"type": "orderbook_delta", "msg": {**body, "ts": f"{time.time_ns()}", "ts_ms": time.time_ns() // 1_000_000}}
-
-
-def skipped(_connection: Connection, _frame: Frame) -> list[Frame]:
-    return []
-
-
 def test_k01_a_gap_withdraws_every_book_of_the_sid_and_a_snapshot_brings_them_back(bench: Bench) -> None:
-    took_ms = []
-    for _ in range(6):
-        bench.proxy.once(skipped)
+    took_ms, stale_ms = [], []
+    for number in range(40 if FULL else 6):
+        if number % 3 == 0:  # more than three losses within two seconds are asked for with pauses: another fault
+            bench.wait_calm()
         struck = len(bench.proxy.struck_ns)
+        bench.proxy.once(skipped)
         eventually(lambda struck=struck: len(bench.proxy.struck_ns) > struck)
         since_ns = bench.proxy.struck_ns[-1]
         stale = bench.wait_stale(since_ns, count=PAIRED)
         assert "seq" in stale[0].reason
         lost_ns = stale[0].published_ts_ns
+        stale_ms.append((stale[PAIRED - 1].published_ts_ns - lost_ns) / 1e6)
         took_ms.append((bench.recovered_ns(lost_ns) - lost_ns) / 1e6)
         bench.wait_equal(since_ns=lost_ns)
-        # A book that is lost again within two seconds is asked for with pauses; that is another fault than this one.
-        eventually(lambda lost_ns=lost_ns: time.time_ns() - lost_ns > 3_000_000_000)
-    report("recovery after a gap", took_ms)
-    assert statistics.median(took_ms) < 5_000
+    assert p95_ms("every book withdrawn after a gap", stale_ms) <= 50
+    assert p95_ms("recovery after a gap", took_ms) <= 1_000
 
 
 def test_k02_a_gap_while_the_snapshot_is_in_flight_does_not_loop(bench: Bench) -> None:
@@ -216,6 +93,7 @@ def test_k02_a_gap_while_the_snapshot_is_in_flight_does_not_loop(bench: Bench) -
         bench.proxy.once(skipped, kind="orderbook_snapshot")
         return []
 
+    bench.wait_calm()
     commands = len(bench.proxy.connections[-1].commands)
     bench.proxy.once(twice)
     struck = len(bench.proxy.struck_ns)
@@ -282,23 +160,16 @@ def test_k07_k08_a_level_below_zero_or_a_crossed_book_is_withdrawn_and_fetched_a
     assert stale[0].market_ids == (ticker,)
     assert any(word in stale[0].reason for word in says.split("|")), (fault, stale[0].reason)
     bench.wait_equal(since_ns=stale[0].published_ts_ns)
-    best = Decimal(1)
     assert not any(
-        isinstance(one, Quote) and one.yes_bids and one.yes_asks and one.yes_bids[0][0] >= min(best, one.yes_asks[0][0])
-        for one in bench.said_since(since_ns)
+        one.yes_bids and one.yes_asks and one.yes_bids[0][0] >= one.yes_asks[0][0]
+        for one in bench.quotes_since(since_ns)
     ), "nothing crossed was ever quoted"
-
-
-def reset_mid_frame(connection: Connection) -> None:
-    assert connection.transport is not None
-    connection.transport.write(b'\x81\x7e\x10\x00{"type":"orderbook_delta"')
-    connection.transport.abort()
 
 
 def test_k09_a_reset_inside_a_frame_is_followed_by_a_dial_with_a_new_signature(bench: Bench) -> None:
     took_ms = []
-    for _ in range(4):
-        bench.restart_feed()
+    for _ in range(40 if FULL else 3):
+        bench.wait_proven()
         dials = len(bench.proxy.dials_s)
         bench.proxy.do(reset_mid_frame)
         since_ns = bench.proxy.struck_ns[-1]
@@ -307,8 +178,7 @@ def test_k09_a_reset_inside_a_frame_is_followed_by_a_dial_with_a_new_signature(b
         bench.wait_equal(since_ns=since_ns)
         assert len(bench.proxy.dials_s) > dials
     assert len(set(bench.proxy.signatures)) == len(bench.proxy.signatures)
-    report("recovery after a drop", took_ms)
-    assert statistics.median(took_ms) < 20_000
+    assert p95_ms("recovery after a drop", took_ms) <= 5_000
 
 
 def test_k10_a_link_on_which_everything_vanishes_is_doubted_at_once_and_given_up(fresh: Bench) -> None:
@@ -336,31 +206,82 @@ def test_k11_a_frozen_stream_is_noticed_by_asking_and_not_by_pings(bench: Bench)
     bench.wait_equal(since_ns=since_ns)
 
 
-@pytest.mark.parametrize("code", [1000, 1011])
-def test_k12_a_venue_that_accepts_and_closes_is_not_stormed(fresh: Bench, code: int) -> None:
-    fresh.proxy.refuse_all = lambda: code
-    since_ns, began = time.time_ns(), len(fresh.proxy.dials_s)
+@pytest.mark.parametrize("codes", [(1000, 1001), (1008, 1011)])
+def test_k12_a_venue_that_accepts_and_closes_is_not_stormed(fresh: Bench, codes: tuple[int, ...]) -> None:
+    began = len(fresh.proxy.dials_s)
+    fresh.proxy.handshakes.extend(codes)
     fresh.proxy.do(reset_mid_frame)
+    since_ns = fresh.proxy.struck_ns[-1]
     fresh.wait_stale(since_ns, count=PAIRED)
-    eventually(lambda: len(fresh.proxy.dials_s) - began >= 3, what=lambda: fresh.feed_log)
-    dials_s = fresh.proxy.dials_s[began:]
-    assert dials_s[-1] - dials_s[0] > 0.01 * len(dials_s), "pauses between dials"
-    fresh.proxy.refuse_all = None
     fresh.wait_equal(since_ns=since_ns)
+    assert len(fresh.proxy.dials_s) == began + len(codes) + 1
 
 
-def unauthorised() -> web.Response:
-    code = "header_timestamp_expired"
-    return web.json_response({"error": {"code": code, "message": "header timestamp expired"}}, status=401)
+def refused(status: int, code: str = "", **headers: str) -> web.Response:
+    return web.json_response({"error": {"code": code, "message": code}}, status=status, headers=headers)
 
 
 def test_k13_one_401_is_tried_again_at_once_and_two_page_somebody(fresh: Bench) -> None:
-    since_ns, before = time.time_ns(), len(fresh.alerts("kalshi_feed.unauthorised"))
-    fresh.proxy.handshakes.append(unauthorised())
+    before = len(fresh.alerts("kalshi_feed.unauthorised"))
+    fresh.proxy.handshakes.append(refused(401, "header_timestamp_expired"))
     fresh.proxy.do(reset_mid_frame)
-    fresh.wait_equal(since_ns=since_ns)
+    fresh.wait_equal(since_ns=fresh.proxy.struck_ns[-1])
     assert len(fresh.alerts("kalshi_feed.unauthorised")) == before
     assert not fresh.proxy.handshakes
+
+
+def test_k13_a_key_that_is_refused_for_ever_pages_once_and_is_not_stormed(fresh: Bench) -> None:
+    fresh.proxy.refuse_all = lambda: refused(401, "header_timestamp_expired")
+    fresh.proxy.do(reset_mid_frame)
+    since_ns = fresh.proxy.struck_ns[-1]
+    [alert] = eventually(lambda: fresh.alerts("kalshi_feed.unauthorised"), what=lambda: fresh.feed_log)
+    assert "clock" in alert.detail
+    dials = len(fresh.proxy.dials_s)
+    fresh.wait_stale(since_ns, count=PAIRED)
+    eventually(lambda: time.monotonic() - fresh.proxy.dials_s[-1] > 1.5)
+    assert len(fresh.proxy.dials_s) == dials, "after the second refusal the longest pause"
+    assert fresh.pipe.runs["kalshi_feed"].process.poll() is None
+    fresh.proxy.refuse_all = None
+    fresh.restart_feed()
+    assert len(fresh.alerts("kalshi_feed.unauthorised")) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_k14_a_handshake_that_is_told_to_come_later_comes_later(fresh: Bench, status: int) -> None:
+    began = len(fresh.proxy.dials_s)
+    fresh.proxy.handshakes.append(refused(status, **{"Retry-After": "1"}))
+    fresh.proxy.do(reset_mid_frame)
+    since_ns = fresh.proxy.struck_ns[-1]
+    fresh.wait_stale(since_ns, count=PAIRED)
+    fresh.wait_equal(since_ns=since_ns)
+    refused_s, again_s = fresh.proxy.dials_s[began:]
+    assert again_s - refused_s >= 1.0
+
+
+def test_k15_a_burst_is_conflated_and_neither_lag_nor_memory_grows(bench: Bench) -> None:
+    """About ten times the usual load of a busy feed: 5,000 frames a second on one link."""
+    bench.pipe.control("/_fault", {"venue": "kalshi", "name": "burst", "times": 300})
+    try:
+        eventually(lambda: bench.beats_since(0)[-1].frames > 5_000, what=lambda: bench.feed_log)
+        resident_mib, since_ns = bench.resident_mib(), time.time_ns()
+        before = bench.beats_since(since_ns - 2_000_000_000)[-1]
+        ends_ns = since_ns + (30 if FULL else 3) * 1_000_000_000
+        eventually(lambda: time.time_ns() > ends_ns)
+        beats = bench.beats_since(since_ns)
+        grown_mib = bench.resident_mib() - resident_mib
+    finally:
+        bench.pipe.control("/_fault", {"venue": "kalshi", "name": "burst", "times": 0})
+    bench.wait_equal(since_ns=time.time_ns())
+    took_s = (beats[-1].sent_ts_ns - before.sent_ts_ns) / 1e9
+    frames, quotes = beats[-1].frames - before.frames, beats[-1].quotes - before.quotes
+    print(  # noqa: T201
+        f"burst: {frames / took_s:.0f} frames/s and {quotes / took_s:.0f} quotes/s for {took_s:.1f} s,"
+        f" lag at most {max(beat.lag_ms for beat in beats)} ms, {grown_mib} MiB more"
+    )
+    assert all(beat.lag_ms <= 1_000 or beat.state != "live" for beat in beats)
+    assert quotes < frames / 2, "newer states replace older ones"
+    assert frames / took_s > 1_000, "a burst that was none"
+    assert grown_mib < 30
 
 
 def test_k16_a_ticker_that_the_exchange_refuses_costs_no_other(bench: Bench) -> None:
@@ -406,6 +327,21 @@ def test_k20_a_venue_clock_that_is_a_minute_off_is_reported_and_stops_nothing(fr
     fresh.wait_equal(since_ns=since_ns)
 
 
+def test_k21_a_redis_that_died_gets_the_newest_state_and_nothing_old(bench: Bench) -> None:
+    resident_mib = bench.resident_mib()
+    bench.redis_server.kill()
+    back_ns = time.time_ns() + (20 if FULL else 2) * 1_000_000_000
+    eventually(lambda: time.time_ns() > back_ns)
+    bench.redis_server.start()
+    bench.wait_equal(since_ns=back_ns)
+    firsts = {one.market_id: one for one in reversed(bench.quotes_since(back_ns))}
+    assert len(firsts) == PAIRED
+    written = [one for one in bench.said_since(back_ns) if isinstance(one, Quote)]
+    assert all(one.published_ts_ns >= back_ns for one in written)
+    assert bench.resident_mib() - resident_mib < 30
+    assert bench.pipe.runs["kalshi_feed"].process.poll() is None
+
+
 def test_k22_a_feed_that_was_stopped_for_a_while_ends_with_the_right_books(bench: Bench) -> None:
     feed = bench.pipe.runs["kalshi_feed"]
     feed.tell(signal.SIGSTOP)
@@ -444,6 +380,34 @@ def test_k25_a_compressed_frame_that_nobody_agreed_to_ends_the_link(fresh: Bench
     fresh.wait_equal(since_ns=fresh.proxy.struck_ns[-1])
 
 
+def test_k26_prices_on_another_scale_than_asked_for_are_never_quoted(fresh: Bench) -> None:
+    fresh.proxy.rule = on_the_other_scale
+    fresh.proxy.do(reset_mid_frame)
+    since_ns = fresh.wait_stale(fresh.proxy.struck_ns[-1], count=PAIRED)[-1].published_ts_ns
+    [alert] = eventually(lambda: fresh.alerts("kalshi_feed.price_scale"), what=lambda: fresh.feed_log)
+    assert "YES scale" in alert.title
+    assert "KALSHI_FEED_USE_YES_PRICE" in alert.detail
+    assert not any(one.yes_asks for one in fresh.quotes_since(since_ns)), "no ask that nobody made"
+    dials = len(fresh.proxy.dials_s)
+    eventually(lambda: len(fresh.proxy.dials_s) > dials, what=lambda: fresh.feed_log)
+    assert not any(one.yes_asks for one in fresh.quotes_since(since_ns))
+    fresh.proxy.rule = unspoiled
+    fresh.wait_equal(since_ns=time.time_ns())
+    assert len(fresh.alerts("kalshi_feed.price_scale")) == 1
+
+
+@pytest.mark.parametrize("side", ["", "maybe", "YES"])
+def test_k26_a_side_that_is_none_withdraws_the_books_of_the_sid(bench: Bench, side: str) -> None:
+    def odd(_connection: Connection, frame: Frame) -> list[Frame]:
+        return [{**frame, "msg": {**frame["msg"], "side": side}}]
+
+    bench.proxy.once(odd)
+    since_ns = time.time_ns()
+    stale = bench.wait_stale(since_ns, count=PAIRED)
+    assert "malformed orderbook_delta" in stale[0].reason
+    bench.wait_equal(since_ns=stale[0].published_ts_ns)
+
+
 def test_k18_a_settled_market_has_no_quote_and_leaves_the_catalog(bench: Bench) -> None:
     pair = bench.pairs.pop()
     bench.pipe.control("/_event", {"venue": "kalshi", "event": "settle", "market": pair.kalshi_ticker, "value": "yes"})
@@ -467,11 +431,22 @@ def test_k23_a_killed_feed_comes_back_with_a_new_epoch_and_the_right_books(bench
     bench.start_feed()
     bench.wait_equal(since_ns=since_ns)
     assert bench.epochs().isdisjoint(epochs)
-    report("rebuilt after a kill", [(bench.recovered_ns(since_ns) - since_ns) / 1e6])
+    assert p95_ms("rebuilt after a kill", [(bench.recovered_ns(since_ns) - since_ns) / 1e6]) <= 5_000
 
 
-def report(what: str, took_ms: list[float]) -> None:
-    """Say what was measured; the promise is checked by people, a busy machine is no fault."""
-    ordered = sorted(took_ms)
-    p95 = ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
-    print(f"{what}: n={len(ordered)} median {statistics.median(ordered):.0f} ms, p95 {p95:.0f} ms")  # noqa: T201
+def test_one_connection_of_several_costs_only_its_own_books(bench: Bench) -> None:
+    bench.restart_feed(KALSHI_FEED_MARKETS_PER_CONNECTION="3")
+    connections = bench.proxy.connections[-3:]
+    carried = {pair.kalshi_ticker: quote.connection for pair in bench.pairs if (quote := bench.quote(pair)) is not None}
+    assert len(set(carried.values())) == 3
+    victim = connections[1]
+    asked = {ticker for command in victim.commands for ticker in command["params"].get("market_tickers", ())}
+    bench.wait_proven()
+    bench.proxy.do(lambda _newest: reset_mid_frame(victim))
+    since_ns = bench.proxy.struck_ns[-1]
+    stale = bench.wait_stale(since_ns, count=len(asked))
+    bench.wait_equal(since_ns=since_ns)
+    assert {ticker for one in bench.stale_since(since_ns) for ticker in one.market_ids} == asked
+    assert 0 < len(asked) <= 3
+    others = {one.connection for one in bench.quotes_since(stale[0].published_ts_ns) if one.market_id not in asked}
+    assert others <= set(carried.values()), "the other links were never lost"

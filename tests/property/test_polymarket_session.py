@@ -11,6 +11,7 @@ from decimal import Decimal
 from hashlib import sha1
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,15 +156,16 @@ def in_decimals(session: PolymarketSession) -> tuple[Side, Side] | None:
     )
 
 
-@given(st.lists(orders, max_size=40))
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["the venue's text", "spaces"])
+@given(told=st.lists(orders, max_size=40))
 def test_without_faults_every_announced_top_is_true_every_book_is_proved_and_nothing_is_asked_again(
-    told: list[tuple[bool, Decimal, Decimal]],
+    separators: tuple[str, str], told: list[tuple[bool, Decimal, Decimal]]
 ) -> None:
     venue = Venue()
     session = PolymarketSession({YES: KNOWN})
     session.connected()
     for message in frames_of(venue, told):
-        events = session.receive(json.dumps(message).encode(), 1)
+        events = session.receive(json.dumps(message, separators=separators).encode(), 1)
         session.settle()
         book = in_decimals(session)
         if BookChanged(MARKET) in events:
@@ -191,8 +193,9 @@ def test_under_faults_no_crossed_book_can_be_read_and_what_is_called_proved_is_t
     session.connected()
     late: list[bytes] = []
     now_s = 0.0
+    separators = data.draw(st.sampled_from([(",", ":"), (", ", ": ")]))
     for message in frames_of(venue, told):
-        frame = json.dumps(message).encode()
+        frame = json.dumps(message, separators=separators).encode()
         fate = data.draw(fates)
         now_s += data.draw(st.sampled_from([0.0, 0.01, 0.3]))
         arriving = {

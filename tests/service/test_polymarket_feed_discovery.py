@@ -46,18 +46,29 @@ def gamma_market(number: int, **changes: Any) -> dict[str, Any]:
 
 
 class Gamma:
-    """Pages by cursor; ``broken`` answers come first, one per request."""
+    """Pages by cursor; ``broken`` answers come first, one per request for the whole listing."""
 
     def __init__(self, *pages: list[dict[str, Any]]) -> None:
         self.pages = list(pages)
         self.broken: list[web.Response] = []
         self.queries: list[dict[str, str]] = []
+        self.changed: list[dict[str, Any]] = []
+        """The events in the order in which the listing of changes gives them."""
+        self.second_protocol: list[dict[str, Any]] | None = []
+        """The markets that only ``version=v2`` brings; None: no such listing is served."""
         self.repeats_cursor = False
         self.fee: dict[str, Any] = {"fd": {"r": 0.072, "e": 1, "to": True}}
         self.fees_asked = 0
 
     async def events(self, request: web.Request) -> web.Response:
         self.queries.append(dict(request.query))
+        if "version" in request.query:
+            if self.second_protocol is None:
+                return web.json_response({"error": "unknown version"}, status=422)
+            return web.json_response({"events": [{"id": "v2", "title": "E", "markets": self.second_protocol}]})
+        if "order" in request.query:
+            events = self.changed if request.query["closed"] == "false" else []
+            return web.json_response({"events": events})
         if self.broken:
             return self.broken.pop(0)
         number = int(request.query.get("after_cursor", "0"))
@@ -128,7 +139,8 @@ async def test_every_page_is_read_with_the_full_page_size_until_the_cursor_is_ab
             condition(3),
         ]
         assert it.changes == 1
-    assert gamma.queries == [
+    whole = [query for query in gamma.queries if "order" not in query and "version" not in query]
+    assert whole == [
         {"closed": "false", "limit": "100"},
         {"closed": "false", "limit": "100", "after_cursor": "1"},
         {"closed": "false", "limit": "100", "after_cursor": "2"},
@@ -236,3 +248,72 @@ async def test_what_the_stream_says_about_a_market_reaches_the_catalog_at_once(r
         assert await it.discovery.refresh() == 0
         gamma.pages = [[gamma_market(1)]]
         assert await it.discovery.refresh() == 1  # and back again, on Gamma's word
+
+
+async def test_markets_of_the_second_protocol_are_listed_by_their_position_ids(redis_url: str) -> None:
+    gamma = Gamma([gamma_market(1)])
+    positions = [str(2**110 + 1), str(2**110 + 2)]
+    gamma.second_protocol = [gamma_market(2, version="v2", clobTokenIds="[]", positionIds=positions)]
+    async with rig(gamma, redis_url) as it:
+        assert await it.discovery.refresh() == 2
+        assert it.discovery.known[MarketId(condition(2))].token_ids == tuple(positions)
+        gamma.second_protocol = None
+        assert await it.discovery.refresh() == 1
+        assert it.discovery.known.keys() == {condition(1)}
+
+
+def event(number: int, updated_at: str | None, *markets: dict[str, Any]) -> dict[str, Any]:
+    body = {"id": f"e{number}", "title": "E", "markets": list(markets)}
+    return body if updated_at is None else {**body, "updatedAt": updated_at}
+
+
+async def test_what_changed_is_read_newest_first_until_what_was_seen_before(redis_url: str) -> None:
+    gamma = Gamma([gamma_market(1)], [gamma_market(2)])
+    gamma.changed = [event(0, "2026-11-21T10:00:00.5Z", gamma_market(1))]
+    async with rig(gamma, redis_url) as it:
+        await it.discovery.refresh()
+        gamma.changed = [
+            event(7, None, gamma_market(7)),
+            event(1, "2026-11-21T10:02:00Z", gamma_market(2, question="Other words?"), gamma_market(3)),
+            event(0, "2026-11-21T09:59:00Z", gamma_market(1, question="Too old to be looked at")),
+        ]
+        assert await it.discovery.catch_up() == 3
+        assert [(type(m), m.market.market_id) for m in (await it.published())[2:]] == [  # type: ignore[union-attr]
+            (MarketListed, condition(7)),
+            (MarketChanged, condition(2)),
+            (MarketListed, condition(3)),
+        ]
+        gamma.changed[1]["markets"].pop()
+        assert await it.discovery.catch_up() == 1
+        assert it.discovery.known.keys() == {condition(1), condition(2), condition(7)}
+
+
+@pytest.mark.parametrize(
+    "unordered",
+    [
+        [event(0, "2026-11-21T10:00:00Z"), event(1, "2026-11-21T10:02:00Z")],
+        [event(0, None), event(1, None)],
+    ],
+    ids=["oldest first", "no times"],
+)
+async def test_a_venue_that_does_not_order_its_changes_is_read_as_a_whole(
+    unordered: list[dict[str, Any]], redis_url: str
+) -> None:
+    gamma = Gamma([gamma_market(1)])
+    gamma.changed = unordered
+    async with rig(gamma, redis_url) as it:
+        await it.discovery.refresh()
+        gamma.pages = [[gamma_market(1, question="Other words?")]]
+        assert await it.discovery.catch_up() == 1
+        assert it.discovery.known[MarketId(condition(1))].title == "Other words?"
+
+
+async def test_fees_that_were_not_asked_for_in_the_first_round_are_in_the_next(redis_url: str) -> None:
+    gamma = Gamma([gamma_market(number, feesEnabled=True, feeSchedule=None) for number in range(1, 61)])
+    gamma.changed = [event(99, "2026-11-21T10:00:00Z")]
+    async with rig(gamma, redis_url) as it:
+        await it.discovery.refresh()
+        assert sum(market.fees is None for market in it.discovery.known.values()) == 10
+        assert await it.discovery.catch_up() == 10
+        assert all(market.fees is not None for market in it.discovery.known.values())
+        assert gamma.fees_asked == 60

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import websockets
 
-from tests.service.simulated_kalshi import KalshiClient, SimulatedKalshi, book_of, running_kalshi
+from tests.service.simulated_kalshi import Json, KalshiClient, SimulatedKalshi, book_of, running_kalshi
 from tests.service.trading_venue import ORDERS, trading
 
 
@@ -49,13 +49,45 @@ async def test_a_delta_takes_more_than_there_is_and_its_number_is_right() -> Non
         assert client.went_below_zero
 
 
-async def test_a_channel_error_ends_the_subscription_and_a_new_one_works() -> None:
+async def test_a_burst_multiplies_the_deltas_and_changes_no_book() -> None:
+    async with running_kalshi() as venue, venue.connected() as client:
+        sid = await subscribed(venue, client)
+        venue.pass_time(500)
+        await client.caught_up()
+        calm = len(client.sequence(sid))
+        venue.faults.arm("burst", 40)
+        venue.pass_time(500)
+        await client.caught_up()
+        numbers = client.sequence(sid)
+        assert len(numbers) - calm > 10 * calm
+        assert {later - earlier for earlier, later in pairwise(numbers)} == {1}
+        for ticker in venue.world.kalshi_markets:
+            assert client.books[ticker] == book_of(venue, ticker)
+
+
+async def test_an_acknowledgement_can_come_after_the_data() -> None:
+    async with running_kalshi() as venue, venue.connected() as client:
+        venue.faults.arm("ack_late")
+        await subscribed(venue, client)
+        kinds = [frame["type"] for frame in client.frames]
+        assert kinds.index("orderbook_snapshot") < kinds.index("subscribed")
+        assert kinds.count("orderbook_snapshot") == len(venue.world.kalshi_markets)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("channel_error", {"code": 10, "msg": "Channel error"}),
+        ("buffer_overflow", {"code": 25, "msg": "Subscription buffer overflow"}),
+    ],
+)
+async def test_an_error_ends_the_subscription_and_a_new_one_works(fault: str, said: Json) -> None:
     async with running_kalshi() as venue, venue.connected() as client:
         await subscribed(venue, client)
-        venue.faults.arm("channel_error")
+        venue.faults.arm(fault)
         venue.pass_time(1_000)
         error = await client.until("error")
-        assert (error["sid"], error["msg"]) == (1, {"code": 10, "msg": "Channel error"})
+        assert (error["sid"], error["msg"]) == (1, said)
         frames = len(client.frames)
         await client.caught_up()
         assert all(frame["type"] == "ok" for frame in client.frames[frames:])

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from services.cli.bench import detector, kalshi, pipeline, polymarket
-from services.cli.output import write_json
+from services.cli.bench import detector, kalshi, matcher, pipeline, polymarket
+from services.cli.output import errors, write_json
+from services.cli.simulated import SHIPPED_MAPPINGS
+from services.matcher.mapping_files import load
 
 app = typer.Typer(help="Figures beside a naive baseline, measured in the same run.", no_args_is_help=True)
 
@@ -69,7 +71,37 @@ def detector_command(
 ) -> None:
     """Pairs priced per second, best prices alone and twenty levels deep, beside naive code, uselayer and oracle3."""
     report = detector.measure(pairs=pairs, repetitions=repetitions, seed=seed)
+    for name, why in report["missing"].items():
+        errors.print(f"{name}: {why}")
     if as_json:
         write_json(report)
     else:
         detector.print_report(report)
+
+
+@app.command("matcher")
+def matcher_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    kalshi_listings: Annotated[int, typer.Option("--kalshi", min=100, help="Listings of Kalshi.")] = 100_000,
+    polymarket_listings: Annotated[
+        int, typer.Option("--polymarket", min=100, help="Listings of Polymarket.")
+    ] = 200_000,
+    candidates: Annotated[
+        int, typer.Option(min=100, help="Listings of Polymarket among which candidates alone are looked for.")
+    ] = 50_000,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 2,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Both whole venues matched, candidates alone, one new listing; beside rapidfuzz and arb-tool where installed."""
+    sizes = matcher.Sizes(
+        kalshi=kalshi_listings,
+        polymarket=polymarket_listings,
+        candidates_polymarket=min(candidates, polymarket_listings),
+    )
+    report = matcher.measure(load(SHIPPED_MAPPINGS), sizes, processes=processes, seed=seed)
+    if report["ratios"]["times_arb_tool"] is None:
+        errors.print(f"arb-tool: {report['arb_tool']['status']}")
+    if as_json:
+        write_json(report)
+    else:
+        matcher.print_report(report)

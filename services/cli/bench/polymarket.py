@@ -21,6 +21,7 @@ from services.venue_sim.world import World
 from shared.domain.market import MarketId
 from shared.domain.numbers import decimal_from_text, price_text, size_text
 from shared.venues.polymarket.asset_book import AssetTerms
+from shared.venues.polymarket.events import BookChanged
 from shared.venues.polymarket.session import PolymarketSession
 
 _START_MS = 1_795_284_000_000
@@ -80,9 +81,12 @@ class Recording:
             neg_risk=market.event.neg_risk,
         )
         mirror.load(market.book.bids(), market.book.asks())
+        bid_e4, ask_e4 = market.book.best_bid_e4() or 0, market.book.best_ask_e4() or 10_000
         for step in range(1, _DEEP_LEVELS + 1):
-            mirror.set_level("bid", step, _DEEP_SIZE_E6 * step)
-            mirror.set_level("ask", 10_000 - step, _DEEP_SIZE_E6 * step)
+            if step < bid_e4 // 4:  # where a price near 0 or 1 will not wander to: the book must never be crossed
+                mirror.set_level("bid", step, _DEEP_SIZE_E6 * step)
+            if step < (10_000 - ask_e4) // 4:
+                mirror.set_level("ask", 10_000 - step, _DEEP_SIZE_E6 * step)
         self._mirrors[market.market_id] = mirror
         self.assets[market.token_ids[0]] = AssetTerms(
             market_id=MarketId(market.market_id),
@@ -168,11 +172,10 @@ def _read_by_session(frames: Sequence[bytes], assets: dict[str, AssetTerms]) -> 
     receive, settle, book_state = session.receive, session.settle, session.book_state
     given = 0
     for frame in frames:
-        changed = [event[0] for event in receive(frame, 0) if len(event) == 1]
+        events = receive(frame, 0)
         settle()
-        for market_id in changed:
-            state = book_state(market_id)
-            if state is not None:
+        for event in events:
+            if type(event) is BookChanged and (state := book_state(event.market_id)) is not None:
                 given += state.book.best_bid_e4 < state.book.best_ask_e4
     assert not session.refused, session.refused
     assert not session.hash_mismatches, session.hash_mismatches

@@ -202,6 +202,20 @@ def fees(
     )
 
 
+def waived(fees: KalshiFees, until: datetime) -> KalshiFees:
+    """Return the terms while the exchange waives the taker fee (``fee_waiver_expiration_time``, OpenAPI 3.34.0).
+
+    Only for takers: what the exchange then charges makers is not said.
+    """
+    source = f"{fees.source}; taker fee waived until {until:%Y-%m-%dT%H:%MZ}"
+    return msgspec.structs.replace(fees, multiplier=Decimal(0), source=source)
+
+
+def waived_until(rest: RestMarket) -> datetime | None:
+    """Return until when the exchange says that it waives a market's taker fee."""
+    return _time(rest.fee_waiver_expiration_time)
+
+
 def price_steps(ranges: Iterable[PriceRange]) -> tuple[PriceStep, ...]:
     """Return the price grid that these ranges describe; nothing when one of them is no number."""
     try:

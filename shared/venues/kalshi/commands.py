@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from shared.domain.market import MarketId
-from shared.venues.kalshi.lifecycle import LIFECYCLE_CHANNEL
+from shared.venues.kalshi.channels import MARKET_CHANNELS
 from shared.venues.kalshi.schema import BOOK_CHANNEL
 
 
@@ -24,8 +24,9 @@ class CommandKind(StrEnum):
     SNAPSHOT = "get_snapshot"
     AUDIT = "audit"
     """A ``get_snapshot`` for books that are believed, to compare them."""
-    LIFECYCLE = "lifecycle"
-    """A ``subscribe`` to what happens to markets; it has no list of tickers."""
+    CHANNEL = "channel"
+    """A ``subscribe`` to another channel than that of the books."""
+    LIST = "list_subscriptions"
 
 
 class Command(msgspec.Struct, kw_only=True):
@@ -34,6 +35,7 @@ class Command(msgspec.Struct, kw_only=True):
     id: int
     kind: CommandKind
     tickers: tuple[MarketId, ...]
+    channel: str = BOOK_CHANNEL
     sid: int = 0
     """0 for a subscription that has no sid yet."""
     sent_ns: int
@@ -44,13 +46,16 @@ class Command(msgspec.Struct, kw_only=True):
 
     def text(self, *, yes_price: bool) -> str:
         """Return the frame to send. ``use_yes_price`` is always said, because its default is going to change."""
-        return msgspec.json.encode({"id": self.id, "cmd": self._name, "params": self._params(yes_price)}).decode()
+        command: dict[str, Any] = {"id": self.id, "cmd": self._name}
+        if self.kind is not CommandKind.LIST:
+            command["params"] = self._params(yes_price)
+        return msgspec.json.encode(command).decode()
 
     @property
     def _name(self) -> str:
-        if self.kind is CommandKind.LIFECYCLE:
+        if self.kind is CommandKind.CHANNEL:
             return CommandKind.SUBSCRIBE.value
-        whole = self.kind in {CommandKind.SUBSCRIBE, CommandKind.UNSUBSCRIBE}
+        whole = self.kind in {CommandKind.SUBSCRIBE, CommandKind.UNSUBSCRIBE, CommandKind.LIST}
         return self.kind.value if whole else "update_subscription"
 
     def _params(self, yes_price: bool) -> dict[str, Any]:
@@ -61,8 +66,9 @@ class Command(msgspec.Struct, kw_only=True):
                     "market_tickers": self.tickers,
                     "use_yes_price": yes_price,
                 }
-            case CommandKind.LIFECYCLE:
-                return {"channels": [LIFECYCLE_CHANNEL]}
+            case CommandKind.CHANNEL:
+                named = {"market_tickers": self.tickers} if self.tickers and self.channel in MARKET_CHANNELS else {}
+                return {"channels": [self.channel], **named}
             case CommandKind.UNSUBSCRIBE:
                 return {"sids": [self.sid]}
             case CommandKind.AUDIT:

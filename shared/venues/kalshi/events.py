@@ -6,6 +6,7 @@ import msgspec
 
 from shared.domain.book import Book
 from shared.domain.market import MarketId
+from shared.venues.kalshi.channels import ChannelMessage
 from shared.venues.kalshi.lifecycle import EventFees, EventListed, LifecycleMissed, MarketNews
 
 _TYPES_MAX = 50
@@ -45,6 +46,29 @@ class LinkUnusable(msgspec.Struct, frozen=True):
     reason: str
 
 
+class ScaleContradicted(msgspec.Struct, frozen=True):
+    """Prices of side ``no`` come on another scale than asked for: no book of this connection is what it seems."""
+
+    reason: str
+
+
+class ScaleProven(msgspec.Struct, frozen=True):
+    """The scale of side ``no`` is the one asked for."""
+
+
+class ChannelSaid(msgspec.Struct, frozen=True):
+    """A message of a channel that was asked for beside the books."""
+
+    message: ChannelMessage
+
+
+class ChannelMissed(msgspec.Struct, frozen=True):
+    """Messages of such a channel are missing, or it was refused."""
+
+    channel: str
+    reason: str
+
+
 class AuditDiffered(msgspec.Struct, frozen=True):
     """A fresh snapshot, in sequence, was not the book that was streamed; the snapshot has replaced it."""
 
@@ -59,6 +83,10 @@ Event = (
     | BooksLost
     | CommandRefused
     | LinkUnusable
+    | ScaleContradicted
+    | ScaleProven
+    | ChannelSaid
+    | ChannelMissed
     | AuditDiffered
     | MarketNews
     | EventFees

@@ -101,12 +101,15 @@ class TokenBucket:
 class RateLimits:
     """Every bucket of one account, and the price list."""
 
-    def __init__(self, limits: AccountLimits, costs: EndpointCosts, *, now_ns: int) -> None:
+    def __init__(
+        self, limits: AccountLimits, costs: EndpointCosts, *, now_ns: int, share_percent: int = SHARE_PERCENT
+    ) -> None:
         self._limits = limits
+        self._share_percent = share_percent
         self._default_cost = costs.default_cost
         self._patterns = [(cost.method.upper(), _pattern(cost.path), cost.cost) for cost in costs.endpoint_costs]
-        self._read = TokenBucket(limits.read, now_ns=now_ns)
-        self._write = TokenBucket(limits.write, now_ns=now_ns)
+        self._read = TokenBucket(limits.read, now_ns=now_ns, share_percent=share_percent)
+        self._write = TokenBucket(limits.write, now_ns=now_ns, share_percent=share_percent)
         self._shards: dict[int, TokenBucket] = {}
 
     def cost(self, method: str, path: str, *, items: int = 1) -> int:
@@ -138,7 +141,7 @@ class RateLimits:
         if not shard:
             return self._write
         if shard not in self._shards:
-            self._shards[shard] = TokenBucket(self._limits.write, now_ns=now_ns)
+            self._shards[shard] = TokenBucket(self._limits.write, now_ns=now_ns, share_percent=self._share_percent)
         return self._shards[shard]
 
 

@@ -1,7 +1,7 @@
 """Recorded frames through the live session: what ``dutchbook books kalshi FILE`` prints.
 
-A line is a frame as received, or a line of a transcript, ``{"dir": "in" | "out", "t": seconds, "msg": frame}``. Lines
-of direction ``out`` are read for ``use_yes_price`` and not counted.
+A line is a frame as received, or a line of a recording as in ``shared.venues.raw_lines``. What was sent is read for
+``use_yes_price``; only what was received counts.
 
 A feed forgets a book it cannot believe, because it can ask for it again. Nobody can ask a recording, so here a lost
 book is shown as far as the frames tell, and named as lost.
@@ -24,6 +24,7 @@ from shared.domain.numbers import (
 from shared.venues.kalshi.books import LiveBook
 from shared.venues.kalshi.schema import BOOK_FRAME, UNREADABLE, Delta, Snapshot
 from shared.venues.kalshi.session import KalshiSession
+from shared.venues.raw_lines import RECEIVED, SENT, read_line
 
 Levels = list[tuple[str, str]]
 
@@ -61,12 +62,11 @@ def replay(lines: Iterable[bytes], frames: int | None = None, *, use_yes_price: 
     for line in lines:
         if left is not None and left <= 0:
             break
-        stripped = line.strip()
-        if not stripped:
+        direction, content = read_line(line)
+        if not content:
             continue
-        incoming, content = _unwrapped(stripped)
-        if not incoming:
-            use_yes_price = _asked_for_yes_price(content, use_yes_price)
+        if direction != RECEIVED:
+            use_yes_price = _asked_for_yes_price(content, use_yes_price) if direction == SENT else use_yes_price
             continue
         if session is None or told is None:
             session = KalshiSession(use_yes_price=use_yes_price, adopt=True)
@@ -81,11 +81,6 @@ def replay(lines: Iterable[bytes], frames: int | None = None, *, use_yes_price: 
     return _result(session, told.books if told is not None else {})
 
 
-class _Line(msgspec.Struct):
-    dir: str
-    msg: msgspec.Raw
-
-
 class _SubscribeParams(msgspec.Struct):
     use_yes_price: bool | None = None
 
@@ -94,17 +89,7 @@ class _OutgoingCommand(msgspec.Struct):
     params: _SubscribeParams | None = None
 
 
-_LINE: msgspec.json.Decoder[_Line] = msgspec.json.Decoder(_Line)
 _COMMAND: msgspec.json.Decoder[_OutgoingCommand] = msgspec.json.Decoder(_OutgoingCommand)
-
-
-def _unwrapped(line: bytes) -> tuple[bool, bytes]:
-    """Return whether the line was received, and the frame in it; a line without wrapping is a received frame."""
-    try:
-        wrapped = _LINE.decode(line)
-    except UNREADABLE:
-        return True, line
-    return wrapped.dir == "in", bytes(wrapped.msg)
 
 
 def _asked_for_yes_price(command: bytes, so_far: bool) -> bool:

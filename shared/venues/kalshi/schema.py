@@ -73,6 +73,13 @@ class Subscribed(msgspec.Struct, tag="subscribed"):
     id: int | None = None
 
 
+class ListedBody(msgspec.Struct):
+    """One of the subscriptions that the exchange knows; not recorded yet, so nothing of it is required."""
+
+    channel: str | None = None
+    sid: int | None = None
+
+
 class OkBody(msgspec.Struct):
     """The complete list of the subscription's tickers after the change, when it is sent."""
 
@@ -85,7 +92,7 @@ class Ok(msgspec.Struct, tag="ok"):
     id: int | None = None
     sid: int | None = None
     seq: int | None = None
-    msg: OkBody | list[SubscribedBody] | None = None
+    msg: OkBody | list[ListedBody] | None = None
 
 
 class Unsubscribed(msgspec.Struct, tag="unsubscribed"):
@@ -159,6 +166,7 @@ class RestMarket(msgspec.Struct):
     expected_expiration_time: str | None = None
     occurrence_datetime: str | None = None
     updated_time: str | None = None
+    fee_waiver_expiration_time: str | None = None
     strike_type: str | None = None
     floor_strike: msgspec.Raw = msgspec.Raw(b"null")
     cap_strike: msgspec.Raw = msgspec.Raw(b"null")

@@ -17,10 +17,22 @@ from shared.domain.market import MarketId
 from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, SIGNED_SIZE_E6, NumberRefused
 from shared.venues.kalshi import schema
 from shared.venues.kalshi.books import LiveBook, Step, Subscription
-from shared.venues.kalshi.events import AuditDiffered, BookEnded, BookState, Counts, Event, LinkUnusable
+from shared.venues.kalshi.channels import CHANNEL_TYPES, read_channel
+from shared.venues.kalshi.events import (
+    AuditDiffered,
+    BookEnded,
+    BookState,
+    ChannelSaid,
+    Counts,
+    Event,
+    LinkUnusable,
+    ScaleContradicted,
+    ScaleProven,
+)
 from shared.venues.kalshi.lifecycle import LIFECYCLE_CHANNEL, LIFECYCLE_TYPES, read_lifecycle
+from shared.venues.kalshi.scale import ScaleWatch
 from shared.venues.kalshi.schema import Delta, Envelope, Snapshot
-from shared.venues.kalshi.subscriptions import CROSSED_FOR_NS, Subscriptions
+from shared.venues.kalshi.subscriptions import ACK_WITHIN_NS, CROSSED_FOR_NS, Subscriptions
 
 _STASH_FRAMES = 4_096
 _decode = schema.BOOK_FRAME.decode  # looked up once: it is called for every frame
@@ -35,8 +47,11 @@ class KalshiSession:
     """The books of one connection.
 
     ``use_yes_price`` asks for side ``no`` on the YES scale and reads it so. ``chunk`` bounds the tickers of one
-    command. ``lifecycle`` subscribes to what happens to markets and fees as well. ``adopt`` is for recordings: it takes
-    any sid and any market it meets, as there is nobody to ask.
+    command. ``lifecycle`` subscribes to what happens to markets and fees as well, ``channels`` to
+    others, for the markets wanted when a connection is opened. ``adopt`` is for recordings: it takes
+    any sid and any market it meets, as there is nobody to ask. ``prove_scale`` keeps every book with NO bids back until
+    a snapshot or ``scale_compared`` has shown that side ``no`` has the scale that was asked for. An acknowledgement
+    that takes longer than ``ack_within_ns`` never comes.
     """
 
     def __init__(
@@ -47,11 +62,23 @@ class KalshiSession:
         chunk: int = 100,
         adopt: bool = False,
         lifecycle: bool = False,
+        channels: Iterable[str] = (),
+        prove_scale: bool = False,
+        ack_within_ns: int = ACK_WITHIN_NS,
     ) -> None:
         self.counts = Counts()
         self._subs = Subscriptions(
-            tickers, use_yes_price=use_yes_price, chunk=chunk, counts=self.counts, lifecycle=lifecycle
+            tickers,
+            use_yes_price=use_yes_price,
+            chunk=chunk,
+            counts=self.counts,
+            channels=[*((LIFECYCLE_CHANNEL,) if lifecycle else ()), *channels],
+            ack_within_ns=ack_within_ns,
         )
+        self._reads_channels = bool(tuple(channels))
+        self._use_yes_price = use_yes_price
+        self._prove_scale = prove_scale
+        self._scale = ScaleWatch(use_yes_price=use_yes_price, is_proven=not prove_scale)
         self._by_sid = self._subs.by_sid
         self._adopt = adopt
         self._events = self._subs.events
@@ -68,7 +95,13 @@ class KalshiSession:
     @property
     def live_markets(self) -> int:
         """How many of them have a book that may be believed."""
-        return sum(book.live and book.wanted for book in self._subs.markets.values())
+        allows = self._scale.allows
+        return sum(book.live and book.wanted and allows(book.book) for book in self._subs.markets.values())
+
+    @property
+    def wants_scale_compared(self) -> bool:
+        """Whether books are kept back that only a comparison with REST can release."""
+        return not self._scale.is_proven and any(book.live for book in self._subs.markets.values())
 
     @property
     def has_data_to_send(self) -> bool:
@@ -116,11 +149,27 @@ class KalshiSession:
         """
         return self._subs.audit(count)
 
+    def check(self) -> None:
+        """Ask which subscriptions the exchange knows; one that it does not is the end of the connection."""
+        self._subs.check()
+
     def lose(self, market_ids: Iterable[MarketId], reason: str) -> Sequence[Event]:
         """Stop believing these books, for a reason seen from outside, and ask for new ones."""
         asked = set(market_ids)
         for sub in list(self._by_sid.values()):
             self._subs.lose(sub, [book for ticker, book in sub.markets.items() if ticker in asked], reason)
+        return self._drain()
+
+    def scale_compared(self, as_asked: int, on_the_other: int) -> Sequence[Event]:
+        """Take how many NO prices REST has too, as they were read and on the other scale, over many books.
+
+        With neither the question stays open; REST knows no order, so a moving book may share no price with itself.
+        """
+        if on_the_other > as_asked:
+            self._contradicted()
+        elif as_asked and not self._scale.is_proven:
+            self._scale.is_proven = True
+            self._release()
         return self._drain()
 
     def data_to_send(self) -> list[str]:
@@ -132,6 +181,8 @@ class KalshiSession:
         """Return the book when it may be quoted now; None when it is lost, ended or inside an operation."""
         book = self._subs.markets.get(market_id)
         if book is None or not book.live or book.open or not book.wanted or (book.ended and book.book.is_empty):
+            return None
+        if not self._scale.allows(book.book):
             return None
         return BookState(book.book, book.venue_ts_ms, book.received_ts_ns, book.sequence)
 
@@ -250,6 +301,7 @@ class KalshiSession:
         self._queue = []
         self._stash = []
         self._last_times = None
+        self._scale = ScaleWatch(use_yes_price=self._use_yes_price, is_proven=not self._prove_scale)
 
     def _drain(self) -> Sequence[Event]:
         if not self._events:
@@ -387,6 +439,9 @@ class KalshiSession:
         book.sequence = message.seq
         book.open = False
         book.group = None
+        was_proven = self._scale.is_proven
+        if self._scale.snapshot(book.book) and not self._adopt:
+            self._contradicted()
         if book.is_crossed:
             self._subs.snapshot_came(book, usable=False)
             self.counts.refused["crossed"] += 1
@@ -394,6 +449,24 @@ class KalshiSession:
             return
         self._subs.snapshot_came(book, usable=True)
         self._announce_snapshot(book, ended=unasked and book.book.is_empty)
+        if self._scale.is_proven and not was_proven:
+            self._release()
+
+    def _contradicted(self) -> None:
+        """Stop believing anything that was read on the wrong scale."""
+        reason = self._scale.contradiction
+        self.counts.refused["scale"] += 1
+        for sub in list(self._by_sid.values()):
+            self._subs.lose(sub, sub.markets.values(), reason)
+        self._scale.is_proven = False
+        self._events += [ScaleContradicted(reason), LinkUnusable(reason)]
+
+    def _release(self) -> None:
+        """Announce the books that were kept back."""
+        self._events.append(ScaleProven())
+        for book in self._subs.markets.values():
+            if book.live and book.wanted and not book.open:
+                self._events.extend(book.changed)
 
     def _audited(self, book: LiveBook, yes_e6: dict[int, int], no_e6: dict[int, int]) -> bool:
         """Count a comparison of what was streamed with the snapshot that replaced it; return whether it differed."""
@@ -460,9 +533,20 @@ class KalshiSession:
             self._subs.lose(sub, sub.markets.values(), kind)
 
     def _other_channel(self, envelope: Envelope, frame: bytes) -> None:
-        """Follow the numbers of channels without books too, so that a hole in them is counted."""
-        if envelope.sid is None or envelope.seq is None:
+        """Follow the numbers of channels without books too, so that a hole in them is noticed; then read the frame."""
+        if envelope.sid is not None and envelope.seq is not None and not self._is_next(envelope, frame):
             return
+        try:
+            if envelope.type in LIFECYCLE_TYPES:
+                self._events.append(read_lifecycle(frame))
+            elif envelope.type in CHANNEL_TYPES and self._reads_channels:
+                self._events.append(ChannelSaid(read_channel(frame)))
+        except ValueError:
+            self.counts.refused[f"malformed {envelope.type}"] += 1
+
+    def _is_next(self, envelope: Envelope, frame: bytes) -> bool:
+        assert envelope.sid is not None
+        assert envelope.seq is not None
         sub = self._by_sid.get(envelope.sid)
         if sub is None:
             channel = LIFECYCLE_CHANNEL if envelope.type in LIFECYCLE_TYPES else envelope.type
@@ -470,11 +554,8 @@ class KalshiSession:
         expected = sub.next_seq
         if sub.channel == schema.BOOK_CHANNEL:
             self._subs.control_number(sub, envelope.seq)
-        elif self._take(sub, envelope.seq, expected, frame) and envelope.type in LIFECYCLE_TYPES:
-            try:
-                self._events.append(read_lifecycle(frame))
-            except ValueError:
-                self.counts.refused[f"malformed {envelope.type}"] += 1
+            return False
+        return self._take(sub, envelope.seq, expected, frame)
 
 
 def _crossing(book: LiveBook) -> str:

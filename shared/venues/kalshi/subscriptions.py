@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from shared.domain.market import MarketId
 from shared.venues.kalshi.books import LiveBook, Step, Subscription
 from shared.venues.kalshi.commands import Command, CommandKind, chunked
-from shared.venues.kalshi.events import BooksLost, CommandRefused, Counts, Event, LinkUnusable
-from shared.venues.kalshi.lifecycle import LifecycleMissed
+from shared.venues.kalshi.events import BooksLost, ChannelMissed, CommandRefused, Counts, Event, LinkUnusable
+from shared.venues.kalshi.lifecycle import LIFECYCLE_CHANNEL, LifecycleMissed
 from shared.venues.kalshi.schema import (
     BOOK_CHANNEL,
     ControlFrame,
@@ -47,7 +47,14 @@ class Subscriptions:
     """The sids of one connection, the commands under way and the books that wait for a snapshot."""
 
     def __init__(
-        self, tickers: Iterable[MarketId], *, use_yes_price: bool, chunk: int, counts: Counts, lifecycle: bool = False
+        self,
+        tickers: Iterable[MarketId],
+        *,
+        use_yes_price: bool,
+        chunk: int,
+        counts: Counts,
+        channels: Iterable[str] = (),
+        ack_within_ns: int = ACK_WITHIN_NS,
     ) -> None:
         assert chunk > 0, chunk
         self.wanted = dict.fromkeys(tickers)
@@ -60,7 +67,10 @@ class Subscriptions:
         self._yes_price = use_yes_price
         self._chunk = chunk
         self._counts = counts
-        self._lifecycle = lifecycle
+        self._channels = tuple(dict.fromkeys(channels))
+        self._ack_within_ns = ack_within_ns
+        self._news_missed = ""
+        """Why messages about markets' lives may have been missed, until that channel is opened again."""
         self._connected = False
         self._refused: set[MarketId] = set()
         self._pending: dict[int, Command] = {}
@@ -81,11 +91,12 @@ class Subscriptions:
         self.now_ns = now_ns
         self._connected = True
         self._reconcile()
-        if self._lifecycle:
-            self._send(CommandKind.LIFECYCLE, ())
+        for channel in self._channels:
+            self._open_channel(channel)
 
     def disconnected(self, reason: str) -> None:
         """Lose every book; nothing more can be asked."""
+        self._news_missed = self._news_missed or (reason if self._connected else "")
         self._connected = False
         self._announce_lost(self.markets.values(), reason)
         self._forget_connection()
@@ -136,7 +147,7 @@ class Subscriptions:
         """Lose every book of the sid at once and ask for all of them."""
         self._counts.gaps += 1
         if subscription.channel != BOOK_CHANNEL:
-            self.events.append(LifecycleMissed(reason))
+            self._channel_missed(subscription.channel, reason)
         self.lose(subscription, subscription.markets.values(), reason)
 
     def lose(self, subscription: Subscription, books: Iterable[LiveBook], reason: str) -> None:
@@ -161,6 +172,11 @@ class Subscriptions:
         if asked:
             self._send(CommandKind.AUDIT, asked, sid=subscription.sid)
         return len(asked)
+
+    def check(self) -> None:
+        """Ask which subscriptions the exchange knows, unless it was asked already."""
+        if self._connected and not any(command.kind is CommandKind.LIST for command in self._pending.values()):
+            self._send(CommandKind.LIST, ())
 
     def is_audit(self, command_id: int | None) -> bool:
         """Whether a snapshot with this id answers a comparison rather than a loss."""
@@ -190,8 +206,9 @@ class Subscriptions:
                 del self._pending[command.id]
                 self._send(command.kind, command.tickers, sid=command.sid)
                 continue
-            if now_ns - command.sent_ns > ACK_WITHIN_NS and command.kind not in _SNAPSHOTS:
-                self.events.append(LinkUnusable(f"no answer to {command.kind} {command.id} within 10 s"))
+            if now_ns - command.sent_ns > self._ack_within_ns and command.kind not in _SNAPSHOTS:
+                within_s = self._ack_within_ns // _SECOND_NS
+                self.events.append(LinkUnusable(f"no answer to {command.kind} {command.id} within {within_s} s"))
                 return
             if now_ns - command.sent_ns > SNAPSHOT_WITHIN_NS and command.kind is CommandKind.SNAPSHOT:
                 self._snapshot_overdue(command)
@@ -220,7 +237,8 @@ class Subscriptions:
         """Send what is missing between the markets carried and the markets wanted."""
         if not self._connected:
             return
-        under_way = {ticker for command in self._pending.values() for ticker in command.tickers}
+        books = (command for command in self._pending.values() if command.channel == BOOK_CHANNEL)
+        under_way = {ticker for command in books for ticker in command.tickers}
         subscription = self._book_subscription()
         if subscription is None:
             missing = [ticker for ticker in self.wanted if ticker not in self._refused]
@@ -254,9 +272,23 @@ class Subscriptions:
             self.markets.pop(ticker, None)
             self._waiting.pop(ticker, None)
 
-    def _send(self, kind: CommandKind, tickers: tuple[MarketId, ...], *, sid: int = 0) -> None:
+    def _open_channel(self, channel: str) -> None:
+        self._send(CommandKind.CHANNEL, tuple(self.wanted), channel=channel)
+
+    def _channel_missed(self, channel: str, reason: str) -> None:
+        self.events.append(LifecycleMissed(reason) if channel == LIFECYCLE_CHANNEL else ChannelMissed(channel, reason))
+
+    def _send(
+        self, kind: CommandKind, tickers: tuple[MarketId, ...], *, sid: int = 0, channel: str = BOOK_CHANNEL
+    ) -> None:
         command = Command(
-            id=self._next_id, kind=kind, tickers=tickers, sid=sid, sent_ns=self.now_ns, waiting=set(tickers)
+            id=self._next_id,
+            kind=kind,
+            tickers=tickers,
+            channel=channel,
+            sid=sid,
+            sent_ns=self.now_ns,
+            waiting=set(tickers),
         )
         self._next_id += 1
         if kind is not CommandKind.UNSUBSCRIBE:  # nothing depends on its answer: the sid is left already
@@ -276,6 +308,9 @@ class Subscriptions:
         if message.msg.channel != BOOK_CHANNEL:
             if message.msg.sid not in self.by_sid:  # its first messages may have come before
                 self.adopt(message.msg.sid, message.msg.channel)
+            if self._news_missed and message.msg.channel == LIFECYCLE_CHANNEL:
+                self.events.append(LifecycleMissed(self._news_missed))
+                self._news_missed = ""
             return
         subscription = self.adopt(message.msg.sid, message.msg.channel)
         if command is not None:
@@ -286,7 +321,10 @@ class Subscriptions:
         command = self._pending.pop(message.id or 0, None)
         if command is None:
             return
-        if command.kind is CommandKind.LIFECYCLE:
+        if command.kind is CommandKind.LIST:
+            self._listed(message)
+            return
+        if command.kind is CommandKind.CHANNEL:
             return
         if command.kind in _SNAPSHOTS:
             self._pending[command.id] = command  # the snapshots are the answer
@@ -305,6 +343,18 @@ class Subscriptions:
                 self._refuse(subscription, missing, code=0, text="not in the list of the acknowledgement")
         self._reconcile()
 
+    def _listed(self, message: Ok) -> None:
+        """Compare what the exchange says it streams with what we believe to hold."""
+        if not isinstance(message.msg, list):
+            return
+        listed = {one.sid for one in message.msg}
+        if None in listed:
+            self._counts.refused["unreadable list of subscriptions"] += 1
+            return
+        unknown = sorted(self.by_sid.keys() - listed)
+        if unknown:
+            self.events.append(LinkUnusable(f"the exchange does not list our subscription {unknown[0]}"))
+
     def _lose_returned(self, subscription: Subscription, tickers: Iterable[MarketId]) -> None:
         """Forget books that were deleted and are wanted again, so that they are added afresh."""
         returned = [ticker for ticker in tickers if ticker in subscription.markets]
@@ -316,16 +366,16 @@ class Subscriptions:
         self._counts.refused[f"error {code}"] += 1
         subscription = self.by_sid.get(message.sid) if message.sid is not None else None
         if subscription is not None and code in _TERMINAL and subscription.channel != BOOK_CHANNEL:
-            self._lifecycle_ended(subscription, f"error {code}: {text}")
+            self._channel_ended(subscription, f"error {code}: {text}")
             return
         if subscription is not None and code in _TERMINAL:
             self._resubscribe(subscription, f"error {code}: {text}")
             return
         command = self._pending.pop(message.id or 0, None)
-        if command is None or command.kind is CommandKind.AUDIT:
+        if command is None or command.kind in {CommandKind.AUDIT, CommandKind.LIST}:
             return
-        if command.kind is CommandKind.LIFECYCLE:
-            self.events.append(LifecycleMissed(f"error {code} to the lifecycle subscription: {text}"))
+        if command.kind is CommandKind.CHANNEL:
+            self._channel_missed(command.channel, f"error {code} to the subscription of {command.channel}: {text}")
         elif code in _PASSING:
             self._try_later(command)
         elif command.kind is CommandKind.SNAPSHOT or command.kind is CommandKind.DELETE or code == 7:
@@ -438,12 +488,12 @@ class Subscriptions:
             books = [subscription.markets[ticker] for ticker in command.waiting if ticker in subscription.markets]
             self.lose(subscription, books, "no snapshot to compare with within 5 s")
 
-    def _lifecycle_ended(self, subscription: Subscription, reason: str) -> None:
+    def _channel_ended(self, subscription: Subscription, reason: str) -> None:
         del self.by_sid[subscription.sid]
         self.retired.add(subscription.sid)
-        self.events.append(LifecycleMissed(reason))
-        if self._lifecycle:
-            self._send(CommandKind.LIFECYCLE, ())
+        self._channel_missed(subscription.channel, reason)
+        if subscription.channel in self._channels:
+            self._open_channel(subscription.channel)
 
     def _resubscribe(self, subscription: Subscription, reason: str) -> None:
         """Leave a sid that cannot be mended and subscribe to its markets anew."""

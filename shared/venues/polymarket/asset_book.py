@@ -12,13 +12,14 @@ the book after its operation and the hash of the whole book (recorded messages o
 Hash checks are advice: they prove a book, and several misses in a row ask for a look at REST.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from enum import Enum
 from typing import Literal
 
 import msgspec
 
-from shared.domain.book import Book, Ladder
+from shared.domain.book import Book
 from shared.domain.market import MarketId
 from shared.domain.numbers import (
     LEVEL_PRICE_E4,
@@ -26,11 +27,10 @@ from shared.domain.numbers import (
     SIZE_E6,
     NumberMemo,
     price_e4,
-    price_text,
-    size_text,
 )
-from shared.venues.polymarket.book_hash import BookTerms, HashedBook, TextLevel, padded_price
+from shared.venues.polymarket.book_hash import BookTerms, BookText, padded_price
 from shared.venues.polymarket.events import BookChanged
+from shared.venues.polymarket.levels import Side, keyed_asks, keyed_bids, read_asks, read_bids
 
 Verified = Literal["hash", "top", "rest"]
 
@@ -49,14 +49,6 @@ class Phase(Enum):
     ENDED = "ended"
 
 
-class Proof(Enum):
-    """What a hash check said."""
-
-    MATCHED = "matched"
-    UNDECIDED = "undecided"
-    """No match yet: the hash may belong to the end of a burst that is not complete."""
-
-
 class AssetTerms(msgspec.Struct, frozen=True, kw_only=True):
     """What the catalog knows about one token. None: not known, hashes cannot be checked until REST says it."""
 
@@ -72,29 +64,38 @@ class SideRefused(ValueError):
     """A change was for neither side of the book."""
 
 
-def _top_e4(text: str) -> int:
+def _best_bid_e4(text: str) -> int:
     return price_e4(text) if text else 0
 
 
-_TOP_E4 = NumberMemo(_top_e4)
+def _best_no_bid_e4(text: str) -> int:
+    """Return what a best ask is as the bid for the other outcome; nothing, 0 and 1 dollar all mean no ask."""
+    return (ONE_DOLLAR_E4 - (_best_bid_e4(text) or ONE_DOLLAR_E4)) if text else 0
 
 
-def _texts(ladder: Ladder, price_of: Callable[[int], int]) -> list[tuple[int, str, str]]:
-    """Return a ladder's levels as the venue writes them, without trailing zeros."""
-    return [(key, price_text(price_of(key)), size_text(size_e6)) for key, size_e6 in ladder.sizes_e6.items()]
+_BEST_BID_E4 = NumberMemo(_best_bid_e4)
+_BEST_NO_BID_E4 = NumberMemo(_best_no_bid_e4)
 
 
 class AssetBook:
     """The state of one token's book, in that token's own terms; its asks are kept as bids of the other outcome."""
 
     __slots__ = (
+        "_bids",
         "_consumed_e4",
-        "_hashed",
+        "_is_contradicted",
         "_last_trade_price",
         "_newest_trade_e4",
+        "_no_bids",
+        "_text",
+        "_told_ask",
+        "_told_bid",
+        "_told_bid_e4",
         "_told_hash",
+        "_told_no_bid_e4",
         "book",
         "changed",
+        "has_book",
         "is_doubted",
         "is_proving",
         "is_queued",
@@ -105,7 +106,6 @@ class AssetBook:
         "phase",
         "received_ts_ns",
         "terms",
-        "timestamp",
         "token_id",
         "ts_ms",
         "undecided_ts_ms",
@@ -125,8 +125,11 @@ class AssetBook:
         """Drop everything said on the connection so far."""
         self.phase = phase
         self.book = Book()
+        self._bids = self.book.yes_bids
+        self._no_bids = self.book.no_bids
+        self.has_book = False
+        """Whether changes can be applied: a whole book came since."""
         self.ts_ms = 0
-        self.timestamp = ""
         self.received_ts_ns = 0
         self.verified: Verified = "top"
         self.is_doubted = False
@@ -139,15 +142,21 @@ class AssetBook:
         self.misses = 0
         self.undecided_ts_ms = 0
         self._told_hash: str | None = None
-        self._hashed: HashedBook | None = None
+        self._told_bid: str | None = None
+        self._told_bid_e4 = 0
+        self._told_ask: str | None = None
+        self._told_no_bid_e4 = 0
+        self._is_contradicted = False
+        self._text = BookText()
+        self._text.know(self._book_terms())
         self._last_trade_price: str | None = None
         self._newest_trade_e4: int | None = None
-        self._consumed_e4: list[int] = []
+        self._consumed_e4: deque[int] = deque(maxlen=_CONSUMED_KEPT)
 
     @property
     def is_checkable(self) -> bool:
         """Whether the newest message carried a hash and everything it covers is known."""
-        return self._hashed is not None and self._told_hash is not None
+        return self._told_hash is not None and self._text.is_hashable
 
     def is_proved_by(self, sent_hash: str | None, ts_ms: int) -> bool:
         """Whether the book already has this hash at this time, so that the same book sent whole says nothing new."""
@@ -158,24 +167,18 @@ class AssetBook:
     @property
     def is_crossed_or_locked(self) -> bool:
         """Whether the best bid reaches the best ask, which no operation of the venue leaves behind."""
-        return self.book.yes_bids.best_e4 + self.book.no_bids.best_e4 >= ONE_DOLLAR_E4
+        return self._bids.best_e4 + self._no_bids.best_e4 >= ONE_DOLLAR_E4
 
     def learn(self, terms: AssetTerms, *, last_trade_price: str | None = None) -> None:
         """Take over better knowledge of the market, from which on hashes can be checked."""
         self.terms = terms
+        self._text.know(self._book_terms())
         if last_trade_price is not None:
             self._last_trade_price = last_trade_price
-        if self._hashed is None and self.phase is Phase.LIVE:
-            self._hashed = self._new_hashed_book()
-            if self._hashed is not None:
-                self._hashed.bids.replace(_texts(self.book.yes_bids, lambda key: key))
-                self._hashed.asks.replace(_texts(self.book.no_bids, lambda key: ONE_DOLLAR_E4 - key))
 
     def learn_tick_size(self, tick_size: str) -> None:
         """Take over a new price step, which every hash from now on covers."""
-        self.terms = msgspec.structs.replace(self.terms, tick_size=tick_size)
-        if self._hashed is not None:
-            self._hashed.terms = msgspec.structs.replace(self._hashed.terms, tick_size=tick_size)
+        self.learn(msgspec.structs.replace(self.terms, tick_size=tick_size))
 
     def learn_trade(self, price: str) -> None:
         """Remember the newest trade's price: a candidate for the one inside the hash.
@@ -184,29 +187,23 @@ class AssetBook:
         """
         self._newest_trade_e4 = LEVEL_PRICE_E4[price]
 
-    def replace(
-        self,
-        bids: Iterable[TextLevel],
-        asks: Iterable[TextLevel],
-        *,
-        timestamp: str,
-        ts_ms: int,
-        sent_hash: str | None,
-    ) -> None:
-        """Hold exactly these levels, in any order; the phase is the caller's business.
+    def replace(self, bids: msgspec.Raw, asks: msgspec.Raw, *, ts_ms: int, sent_hash: str | None) -> None:
+        """Hold exactly these levels; the phase is the caller's business.
 
-        Raises NumberRefused, and then nothing has changed.
+        Raises NumberRefused, or FrameRefused when the sides are no lists of levels; then nothing has changed.
         """
-        bid_levels = [(LEVEL_PRICE_E4[level.price], SIZE_E6[level.size], level) for level in bids]
-        ask_levels = [(ONE_DOLLAR_E4 - LEVEL_PRICE_E4[level.price], SIZE_E6[level.size], level) for level in asks]
-        self.book.yes_bids.replace((key, size_e6) for key, size_e6, _ in bid_levels)
-        self.book.no_bids.replace((key, size_e6) for key, size_e6, _ in ask_levels)
-        self._hashed = hashed = self._new_hashed_book()
-        if hashed is not None:
-            hashed.bids.replace((key, level.price, level.size) for key, size_e6, level in bid_levels if size_e6)
-            hashed.asks.replace((key, level.price, level.size) for key, size_e6, level in ask_levels if size_e6)
+        text = self._text
+        new_bids = None if text.bids.is_written(bids) else read_bids(bids)
+        new_asks = None if text.asks.is_written(asks) else read_asks(asks)
+        if new_bids is not None:
+            self._bids.hold(new_bids.sizes_e6)
+            text.bids.replace(keyed_bids(new_bids))
+        if new_asks is not None:
+            self._no_bids.hold(new_asks.sizes_e6)
+            text.asks.replace(keyed_asks(new_asks))
         self._told_hash = sent_hash
-        self.timestamp = timestamp
+        self._is_contradicted = False
+        self.has_book = True
         self.ts_ms = ts_ms
 
     def change(self, price: str, size: str, side: str) -> None:
@@ -214,62 +211,65 @@ class AssetBook:
 
         Raises NumberRefused or SideRefused, and then nothing has changed.
         """
-        key = LEVEL_PRICE_E4[price]
+        price_e4 = key = LEVEL_PRICE_E4[price]
         size_e6 = SIZE_E6[size]
-        hashed = self._hashed
         if side == "BUY":
-            ladder = self.book.yes_bids
+            ladder, texts = self._bids, self._text.bids
         elif side == "SELL":
-            ladder = self.book.no_bids
-            key = ONE_DOLLAR_E4 - key
+            ladder, texts = self._no_bids, self._text.asks
+            key = ONE_DOLLAR_E4 - price_e4
         else:
             return self._change_on_odd_side(price, size, side)
-        if hashed is None:
-            return ladder.set(key, size_e6)
         if size_e6 < ladder.sizes_e6.get(key, 0):
-            self._note_consumed(price)
-        ladder.set(key, size_e6)
-        fragments = hashed.bids if side == "BUY" else hashed.asks
+            self._consumed_e4.append(price_e4)
         if size_e6:
-            return fragments.set(key, price, size)
-        return fragments.remove(key)
+            texts.set(key, f'{price}","size":"{size}')
+        else:
+            texts.remove(key)
+        return ladder.set(key, size_e6)
 
-    def told(self, best_bid: str | None, best_ask: str | None, sent_hash: str | None, timestamp: str) -> bool:
+    def told(self, best_bid: str | None, best_ask: str | None, sent_hash: str | None) -> bool:
         """Take over what a change says about the book after its operation; nothing told means an empty side.
 
         Return whether the own top is the told one and not crossed: whether the operation is complete.
         Raises NumberRefused.
         """
-        told_bid_e4 = _TOP_E4[best_bid or ""]
-        told_ask_e4 = _TOP_E4[best_ask or ""] or ONE_DOLLAR_E4
+        if best_bid != self._told_bid:
+            self._told_bid_e4 = _BEST_BID_E4[best_bid or ""]
+            self._told_bid = best_bid
+        if best_ask != self._told_ask:
+            self._told_no_bid_e4 = _BEST_NO_BID_E4[best_ask or ""]
+            self._told_ask = best_ask
         self._told_hash = sent_hash
-        self.timestamp = timestamp
-        book = self.book
-        bid_e4 = book.yes_bids.best_e4
-        ask_e4 = ONE_DOLLAR_E4 - book.no_bids.best_e4
-        return bid_e4 == told_bid_e4 and ask_e4 == told_ask_e4 and bid_e4 < ask_e4
+        bid_e4 = self._bids.best_e4
+        no_bid_e4 = self._no_bids.best_e4
+        if bid_e4 == self._told_bid_e4 and no_bid_e4 == self._told_no_bid_e4 and bid_e4 + no_bid_e4 < ONE_DOLLAR_E4:
+            self._is_contradicted = False
+            return True
+        self._is_contradicted = bool(best_bid and best_ask)
+        return False
 
-    def prove(self) -> Proof:
-        """Compare the newest hash with the book, trying every trade price the venue may have meant."""
-        assert self._hashed is not None
+    def prove(self) -> bool:
+        """Return whether the newest hash is the book's, trying every trade price the venue may have meant.
+
+        False decides nothing yet: the hash may belong to the end of a burst that is not complete. A book that has
+        another top than the one told with the hash cannot be the hashed one, so that is not computed.
+        """
         assert self._told_hash is not None
-        found = self._hashed.matching_trade_price(self._told_hash, self.timestamp, self._trade_prices())
+        if self._is_contradicted:
+            return False
+        found = self._text.matching_trade_price(self._told_hash, self.ts_ms, self._trade_prices())
         if found is None:
-            return Proof.UNDECIDED
+            return False
         self._last_trade_price = found
         self._newest_trade_e4 = None
         self._consumed_e4.clear()
         self.misses_allowed = MISSES_BEFORE_RESYNC
-        return Proof.MATCHED
+        return True
 
-    def holds(self, bids: Iterable[TextLevel], asks: Iterable[TextLevel]) -> bool:
-        """Return whether the book has exactly these levels.
-
-        Raises NumberRefused.
-        """
-        bids_e = {LEVEL_PRICE_E4[level.price]: SIZE_E6[level.size] for level in bids}
-        asks_e = {ONE_DOLLAR_E4 - LEVEL_PRICE_E4[level.price]: SIZE_E6[level.size] for level in asks}
-        return bids_e == self.book.yes_bids.sizes_e6 and asks_e == self.book.no_bids.sizes_e6
+    def holds(self, bids: Side, asks: Side) -> bool:
+        """Return whether the book has exactly these levels."""
+        return bids.sizes_e6 == self._bids.sizes_e6 and asks.sizes_e6 == self._no_bids.sizes_e6
 
     def forgive_misses(self) -> None:
         """The book was right although its hashes were not: ask half as often from now on, until one matches."""
@@ -284,23 +284,16 @@ class AssetBook:
             raise SideRefused(side)
         self.change(price, size, usual)
 
-    def _note_consumed(self, price: str) -> None:
-        self._consumed_e4.append(LEVEL_PRICE_E4[price])
-        if len(self._consumed_e4) > _CONSUMED_KEPT:
-            del self._consumed_e4[0]
-
-    def _new_hashed_book(self) -> HashedBook | None:
+    def _book_terms(self) -> BookTerms | None:
         terms = self.terms
         if terms.min_order_size is None or terms.tick_size is None or terms.neg_risk is None or not terms.condition_id:
             return None
-        return HashedBook(
-            BookTerms(
-                market=terms.condition_id,
-                asset_id=self.token_id,
-                min_order_size=terms.min_order_size,
-                tick_size=terms.tick_size,
-                neg_risk=terms.neg_risk,
-            )
+        return BookTerms(
+            market=terms.condition_id,
+            asset_id=self.token_id,
+            min_order_size=terms.min_order_size,
+            tick_size=terms.tick_size,
+            neg_risk=terms.neg_risk,
         )
 
     def _trade_prices(self) -> Iterator[str]:

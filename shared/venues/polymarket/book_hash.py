@@ -5,17 +5,21 @@ descending and every string as sent (``generate_orderbook_summary_hash`` of py-c
 py-clob-client-v2 1.2.1, read 2026-11-21). The hash of a change covers the whole book after the operation, with the
 message's timestamp and the market's newest trade price, padded to three decimals.
 
-``HashedBook`` keeps one JSON fragment per level, so that a check costs one join and one SHA-1.
+``BookText`` keeps one text per level, so that a check costs one join, of the side that changed, and one SHA-1.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from hashlib import sha1
 from typing import Protocol
 
 import msgspec
 
 from shared.domain.numbers import ONE_DOLLAR_E4
+from shared.venues.polymarket.levels import level_text, side_json
+
+_sha1 = partial(sha1, usedforsecurity=False)
 
 
 class BookTerms(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +53,9 @@ def book_hash(
     last_trade_price: str,
 ) -> str:
     """Return the hash of a book as sent: levels worst first, every text untouched."""
-    opening = _opening(terms, timestamp, map(_fragment_of, bids), map(_fragment_of, asks))
-    return sha1(b'%b%b"}' % (opening, last_trade_price.encode()), usedforsecurity=False).hexdigest()
+    sides = [side_json([level_text(level.price, level.size) for level in side]) for side in (bids, asks)]
+    opening = f'{_head(terms)}{timestamp}","hash":"","bids":{sides[0]},"asks":{sides[1]}{_closing(terms)}'
+    return _sha1(f'{opening}{last_trade_price}"}}'.encode()).hexdigest()
 
 
 def padded_price(price_e4: int) -> str:
@@ -60,33 +65,35 @@ def padded_price(price_e4: int) -> str:
     return f"{price_e4 // ONE_DOLLAR_E4}.{price_e4 % ONE_DOLLAR_E4:04d}"
 
 
-class SideFragments:
-    """One side's levels as JSON fragments, by ascending key.
+class SideTexts:
+    """One side's levels as text, by ascending key.
 
     Keys are the level's price for bids and one dollar minus it for asks, so that both sides come out worst first.
     """
 
-    __slots__ = ("_fragments", "_keys")
+    __slots__ = ("_json", "_keys", "_texts")
 
     def __init__(self) -> None:
         self._keys: list[int] = []
-        self._fragments: list[str] = []
+        self._texts: list[str] = []
+        self._json = ""
 
-    def replace(self, levels: Iterable[tuple[int, str, str]]) -> None:
-        """Hold exactly ``levels`` (key, price text, size text); of several with one key the last counts."""
-        by_key = {key: _fragment(price, size) for key, price, size in levels}
+    def replace(self, by_key: Mapping[int, str]) -> None:
+        """Hold exactly these levels."""
         self._keys = sorted(by_key)
-        self._fragments = [by_key[key] for key in self._keys]
+        self._texts = [by_key[key] for key in self._keys]
+        self._json = ""
 
-    def set(self, key: int, price: str, size: str) -> None:
+    def set(self, key: int, text: str) -> None:
         """Put one level's new total in its place."""
         keys = self._keys
         at = bisect_left(keys, key)
         if at < len(keys) and keys[at] == key:
-            self._fragments[at] = _fragment(price, size)
+            self._texts[at] = text
         else:
             keys.insert(at, key)
-            self._fragments.insert(at, _fragment(price, size))
+            self._texts.insert(at, text)
+        self._json = ""
 
     def remove(self, key: int) -> None:
         """Take one level out; nothing happens when it is not there."""
@@ -94,50 +101,50 @@ class SideFragments:
         at = bisect_left(keys, key)
         if at < len(keys) and keys[at] == key:
             del keys[at]
-            del self._fragments[at]
+            del self._texts[at]
+            self._json = ""
 
-    @property
-    def fragments(self) -> list[str]:
-        """The levels, worst first."""
-        return self._fragments
+    def json(self) -> str:
+        """Return the levels as the venue writes them, worst first; joined anew only after a change."""
+        if not self._json:
+            self._json = side_json(self._texts)
+        return self._json
+
+    def is_written(self, side: msgspec.Raw) -> bool:
+        """Return whether the venue wrote exactly these levels."""
+        return bytes(side) == self.json().encode()
 
 
-class HashedBook:
-    """A book's text, ready to be hashed at any moment for any candidate of the trade price."""
+class BookText:
+    """A book as the venue writes it, ready to be hashed at any moment for any candidate of the trade price."""
 
-    __slots__ = ("_closing", "_head", "_terms", "asks", "bids")
+    __slots__ = ("_closing", "_head", "asks", "bids", "is_hashable")
 
-    def __init__(self, terms: BookTerms) -> None:
-        self.terms = terms
-        self.bids = SideFragments()
-        self.asks = SideFragments()
+    def __init__(self) -> None:
+        self.bids = SideTexts()
+        self.asks = SideTexts()
+        self.know(None)
 
-    @property
-    def terms(self) -> BookTerms:
-        """What the hash covers besides the levels."""
-        return self._terms
+    def know(self, terms: BookTerms | None) -> None:
+        """Take over what the hash covers besides the levels; None: not known, and there is nothing to hash."""
+        self.is_hashable = terms is not None
+        self._head, self._closing = (_head(terms), _closing(terms)) if terms is not None else ("", "")
 
-    @terms.setter
-    def terms(self, terms: BookTerms) -> None:
-        self._terms = terms
-        self._head, self._closing = _head(terms), _closing(terms)
-
-    def matching_trade_price(self, sent_hash: str, timestamp: str, candidates: Iterable[str]) -> str | None:
+    def matching_trade_price(self, sent_hash: str, ts_ms: int, candidates: Iterator[str]) -> str | None:
         """Return the first of ``candidates`` with which the book hashes to ``sent_hash``, None when none does."""
-        bids, asks = ",".join(self.bids.fragments), ",".join(self.asks.fragments)
-        opening = f'{self._head}{timestamp}","hash":"","bids":[{bids}],"asks":[{asks}]{self._closing}'
-        opened = sha1(opening.encode(), usedforsecurity=False)
+        assert self.is_hashable
+        bids, asks = self.bids.json(), self.asks.json()
+        opening = f'{self._head}{ts_ms}","hash":"","bids":{bids},"asks":{asks}{self._closing}'
+        likeliest = next(candidates, None)
+        if likeliest is None or _sha1(f'{opening}{likeliest}"}}'.encode()).hexdigest() == sent_hash:
+            return likeliest
+        opened = _sha1(opening.encode())
         for last_trade_price in candidates:
             closed = opened.copy()
-            closed.update(b'%b"}' % last_trade_price.encode())
+            closed.update(f'{last_trade_price}"}}'.encode())
             if closed.hexdigest() == sent_hash:
                 return last_trade_price
         return None
-
-
-def _opening(terms: BookTerms, timestamp: str, bids: Iterable[str], asks: Iterable[str]) -> bytes:
-    sides = f'"hash":"","bids":[{",".join(bids)}],"asks":[{",".join(asks)}]'
-    return f'{_head(terms)}{timestamp}",{sides}{_closing(terms)}'.encode()
 
 
 def _head(terms: BookTerms) -> str:
@@ -153,11 +160,3 @@ def _closing(terms: BookTerms) -> str:
 
 def _quoted(text: str) -> str:
     return msgspec.json.encode(text).decode()
-
-
-def _fragment_of(level: TextLevel) -> str:
-    return _fragment(level.price, level.size)
-
-
-def _fragment(price: str, size: str) -> str:
-    return f'{{"price":"{price}","size":"{size}"}}'

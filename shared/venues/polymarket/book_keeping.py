@@ -19,11 +19,12 @@ import msgspec
 
 from shared.domain.market import MarketId
 from shared.domain.numbers import NumberRefused
-from shared.venues.polymarket.asset_book import AssetBook, AssetTerms, Phase, Proof, SideRefused, Verified
+from shared.venues.polymarket.asset_book import AssetBook, AssetTerms, Phase, SideRefused, Verified
 from shared.venues.polymarket.events import BookEnded, BooksLost, ResyncWanted, SessionEvent, TickSizeChanged
 from shared.venues.polymarket.schema import (
     BookFrame,
     Change,
+    FrameRefused,
     LastTrade,
     MarketResolved,
     PriceChange,
@@ -38,10 +39,8 @@ DOUBT_S = 1.0
 SNAPSHOT_S = 10.0
 """A subscribed token without a book after this long is asked for again."""
 
-_TIMESTAMP_DIGITS = 16
-
 # Members of an Enum cost a slow look-up each time in Python 3.11; the hot loop compares with these.
-_AWAITING, _LIVE, _HELD, _LOST, _ENDED = Phase.AWAITING, Phase.LIVE, Phase.HELD, Phase.LOST, Phase.ENDED
+_AWAITING, _LIVE, _HELD, _LOST = Phase.AWAITING, Phase.LIVE, Phase.HELD, Phase.LOST
 
 
 class BookKeeper:
@@ -59,7 +58,8 @@ class BookKeeper:
         self.newest_ts_ms = 0
         self.newest_received_ts_ns = 0
         self._by_condition: dict[str, AssetBook] = {}
-        self._to_prove: list[AssetBook] = []
+        self.to_prove: list[AssetBook] = []
+        """Books whose newest hash has not been looked at yet."""
         self._undecided: dict[AssetBook, float | None] = {}
         self._doubted: dict[AssetBook, float | None] = {}
         self._held: dict[AssetBook, float | None] = {}
@@ -87,7 +87,7 @@ class BookKeeper:
             self._forget_timers(asset)
             if asset.phase is not Phase.ENDED:
                 asset.forget(Phase.AWAITING)
-        self._to_prove.clear()
+        self.to_prove.clear()
 
     def expect(self, token_ids: list[str]) -> None:
         """These tokens were subscribed: their books should come."""
@@ -99,7 +99,7 @@ class BookKeeper:
     def on_price_change(self, message: PriceChange, received_ts_ns: int) -> None:
         """Apply the entries of the kept tokens; those of their siblings are the same news mirrored."""
         assets = self.assets
-        ts_ms = timestamp_ms(message.timestamp)
+        ts_ms = message.timestamp
         changed: AssetBook | None = None
         last = None
         for change in message.price_changes:
@@ -107,9 +107,9 @@ class BookKeeper:
             if asset is None:
                 continue
             if changed is not None and changed is not asset:
-                self._judge(changed, last, message.timestamp, ts_ms)
+                self._judge(changed, last, ts_ms)
                 changed = None
-            if ts_ms < asset.ts_ms or asset.phase is _AWAITING or asset.phase is _ENDED:
+            if ts_ms < asset.ts_ms or not asset.has_book:
                 self._refuse_unused(asset, ts_ms)
                 continue
             try:
@@ -120,7 +120,7 @@ class BookKeeper:
             asset.received_ts_ns = received_ts_ns
             changed, last = asset, change
         if changed is not None:
-            self._judge(changed, last, message.timestamp, ts_ms)
+            self._judge(changed, last, ts_ms)
             self.newest_ts_ms = ts_ms
             self.newest_received_ts_ns = received_ts_ns
 
@@ -129,7 +129,7 @@ class BookKeeper:
         asset = self.assets.get(message.asset_id)
         if asset is None or asset.phase is Phase.ENDED or self.names_wrong_market(asset, message.market):
             return
-        ts_ms = timestamp_ms(message.timestamp)
+        ts_ms = message.timestamp
         if ts_ms < 0:
             self._refuse_change(asset, Refusal.BAD_TIMESTAMP)
             return
@@ -142,18 +142,24 @@ class BookKeeper:
             asset.received_ts_ns = received_ts_ns
             self.events.append(asset.changed)
             return
-        tick_size = message.tick_size or asset.terms.tick_size
-        terms = msgspec.structs.replace(asset.terms, tick_size=tick_size)
-        asset.learn(terms, last_trade_price=message.last_trade_price)
         try:
-            asset.replace(message.bids, message.asks, timestamp=message.timestamp, ts_ms=ts_ms, sent_hash=message.hash)
-        except NumberRefused:
-            self._refuse_change(asset, Refusal.BAD_NUMBER)
+            asset.replace(message.bids, message.asks, ts_ms=ts_ms, sent_hash=message.hash)
+        except (NumberRefused, FrameRefused) as refused:
+            self._refuse_change(asset, _refusal_of(refused))
             return
+        self._learn_from(message, asset)
         is_first = asset.phase is _AWAITING
         asset.is_streamed = True
         self.take_whole(asset, received_ts_ns, "top", is_believed=not is_first or self._has_its_hash(asset))
         self._queue_proof(asset)
+
+    @staticmethod
+    def _learn_from(message: BookFrame, asset: AssetBook) -> None:
+        """Only the first book of a connection says anything besides its levels."""
+        if message.tick_size or message.last_trade_price is not None:
+            tick_size = message.tick_size or asset.terms.tick_size
+            terms = msgspec.structs.replace(asset.terms, tick_size=tick_size)
+            asset.learn(terms, last_trade_price=message.last_trade_price)
 
     def on_trade(self, message: LastTrade) -> None:
         """Remember the price: the hashes may have been waiting for it. Either token's trade will do."""
@@ -198,7 +204,7 @@ class BookKeeper:
 
     def settle(self) -> None:
         """Check the newest hash of every book that changed since the last call."""
-        queue, self._to_prove = self._to_prove, []
+        queue, self.to_prove = self.to_prove, []
         for asset in queue:
             asset.is_queued = False
             if asset.is_checkable:
@@ -261,7 +267,7 @@ class BookKeeper:
     @staticmethod
     def _has_its_hash(asset: AssetBook) -> bool:
         """Whether the hash says so, or cannot be checked: it also covers which of the two tokens this is."""
-        return not asset.is_checkable or asset.prove() is Proof.MATCHED
+        return not asset.is_checkable or asset.prove()
 
     def lose(self, asset: AssetBook, reason: str) -> None:
         """The book may not be used until it is whole again; say so once."""
@@ -283,7 +289,7 @@ class BookKeeper:
         """Let REST say whether these books are right."""
         self.events.append(ResyncWanted(_market_ids(assets), reason))
 
-    def _judge(self, asset: AssetBook, change: Change | None, timestamp: str, ts_ms: int) -> None:
+    def _judge(self, asset: AssetBook, change: Change | None, ts_ms: int) -> None:
         """After an operation's change, or one of a burst's: may the book be quoted?"""
         assert change is not None
         is_next_operation = ts_ms > asset.ts_ms
@@ -293,11 +299,13 @@ class BookKeeper:
         if not asset.is_streamed:
             self._join_stream(asset)
         try:
-            is_complete = asset.told(change.best_bid, change.best_ask, change.hash, timestamp)
+            is_complete = asset.told(change.best_bid, change.best_ask, change.hash)
         except NumberRefused:
             self._refuse_change(asset, Refusal.BAD_NUMBER)
             return
-        self._queue_proof(asset)
+        if not asset.is_queued and asset.is_checkable:
+            asset.is_queued = True
+            self.to_prove.append(asset)
         if is_complete and asset.phase is _LIVE:
             self.events.append(asset.changed)
         elif asset.phase is not _LOST:
@@ -327,27 +335,29 @@ class BookKeeper:
     def _queue_proof(self, asset: AssetBook) -> None:
         if asset.is_checkable and not asset.is_queued:
             asset.is_queued = True
-            self._to_prove.append(asset)
+            self.to_prove.append(asset)
 
     def _prove(self, asset: AssetBook) -> None:
-        is_early = asset in self._undecided
+        is_early = bool(self._undecided) and asset in self._undecided
         if is_early and asset.undecided_ts_ms != asset.ts_ms:
             self._count_miss(asset)
             is_early = False
-        if asset.prove() is Proof.UNDECIDED:
+        if not asset.prove():
             asset.undecided_ts_ms = asset.ts_ms
             asset.is_doubted = asset.is_doubted or asset.is_proving
             self._undecided.setdefault(asset, None)
             return
-        self._undecided.pop(asset, None)
+        if is_early:
+            del self._undecided[asset]
+            self.hash_early += 1
         self.hash_matches += 1
-        self.hash_early += is_early
         asset.misses = 0
         asset.verified = "hash"
         asset.is_proving = True
         if asset.is_doubted:
             self.end_doubt(asset)
-        if asset.phase in (_HELD, _LOST) and not asset.is_crossed_or_locked:
+        phase = asset.phase
+        if phase is not _LIVE and (phase is _HELD or phase is _LOST) and not asset.is_crossed_or_locked:
             self._release(asset)
             self.events.append(asset.changed)
 
@@ -390,12 +400,9 @@ class BookKeeper:
             waiting.pop(asset, None)
 
 
-def timestamp_ms(text: str) -> int:
-    """Return a venue timestamp in Unix milliseconds, -1 when the text is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _TIMESTAMP_DIGITS else -1
-
-
-def _refusal_of(refused: NumberRefused | SideRefused) -> Refusal:
+def _refusal_of(refused: NumberRefused | SideRefused | FrameRefused) -> Refusal:
+    if isinstance(refused, FrameRefused):
+        return refused.refusal
     return Refusal.BAD_SIDE if isinstance(refused, SideRefused) else Refusal.BAD_NUMBER
 
 

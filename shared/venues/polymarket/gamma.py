@@ -30,6 +30,7 @@ class GammaEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     description: msgspec.Raw = _NOTHING
     resolution_source: msgspec.Raw = _NOTHING
     series_slug: msgspec.Raw = _NOTHING
+    updated_at: msgspec.Raw = _NOTHING
     neg_risk: msgspec.Raw = _NOTHING
     neg_risk_augmented: msgspec.Raw = _NOTHING
     tags: msgspec.Raw = _NOTHING

@@ -1,7 +1,7 @@
 """Recorded frames through the session: what ``dutchbook books polymarket FILE`` shows.
 
-A line is a frame, or a transcript's ``{"dir": "in" | "out", "t": seconds, "msg": ...}``, of which incoming ones
-count. Frames alone do not say which token is YES, so every token that had a book has its own, by token id.
+A line is a frame, or a line of a recording as in ``shared.venues.raw_lines``, of which received ones count. Frames
+alone do not say which token is YES, so every token that had a book has its own, by token id.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from shared.domain.numbers import price_text, size_text
 from shared.venues.polymarket.asset_book import AssetBook, AssetTerms, Phase
 from shared.venues.polymarket.schema import BookFrame, read_frame
 from shared.venues.polymarket.session import PolymarketSession
+from shared.venues.raw_lines import RECEIVED, read_line
 
 
 class ReplayedBook(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,15 +42,6 @@ class ReplayResult(msgspec.Struct, frozen=True, kw_only=True):
     """What was not used, by reason."""
 
 
-class _TranscriptLine(msgspec.Struct, frozen=True):
-    direction: str = msgspec.field(name="dir")
-    message: msgspec.Raw = msgspec.field(name="msg")
-
-
-_TRANSCRIPT: msgspec.json.Decoder[_TranscriptLine] = msgspec.json.Decoder(_TranscriptLine)
-_OUTGOING = b""
-
-
 def replay(lines: Iterable[bytes], frames: int | None = None) -> ReplayResult:
     """Run the first ``frames`` incoming frames (all when None) through a session and return where they lead."""
     session = PolymarketSession({})
@@ -61,8 +53,8 @@ def replay(lines: Iterable[bytes], frames: int | None = None) -> ReplayResult:
     for line in lines:
         if frames is not None and taken >= frames:
             break
-        frame = _frame_of(line.strip())
-        if frame == _OUTGOING:
+        direction, frame = read_line(line)
+        if direction != RECEIVED or not frame:
             continue
         taken += 1
         fresh = {token_id: market for token_id, market in _books_named(frame) if token_id not in assets}
@@ -83,20 +75,6 @@ def replay(lines: Iterable[bytes], frames: int | None = None) -> ReplayResult:
         gaps=session.resyncs,
         refused=dict(session.refused),
     )
-
-
-def _frame_of(line: bytes) -> bytes:
-    """Return the frame a line holds, empty for a blank line and for what the client sent."""
-    if b'"dir"' not in line:
-        return line
-    try:
-        recorded = _TRANSCRIPT.decode(line)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return line
-    if recorded.direction != "in":
-        return _OUTGOING
-    message = bytes(recorded.message)
-    return message.strip(b'"') if message.startswith(b'"') else message
 
 
 def _books_named(frame: bytes) -> list[tuple[str, str]]:

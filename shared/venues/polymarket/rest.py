@@ -9,7 +9,6 @@ from decimal import Decimal
 
 import msgspec
 
-from shared.venues.polymarket.schema import Level
 from shared.venues.polymarket.urls import BOOKS_PER_CALL
 
 
@@ -18,12 +17,15 @@ class RestRefused(ValueError):
 
 
 class RestBook(msgspec.Struct, frozen=True, gc=False):
-    """One answer of ``/book`` or one element of ``/books``: full depth, worst level first, everything text."""
+    """One answer of ``/book`` or one element of ``/books``: full depth, everything text.
+
+    Its sides stay as sent until they are needed: ``levels`` reads them.
+    """
 
     asset_id: str
     timestamp: str
-    bids: list[Level]
-    asks: list[Level]
+    bids: msgspec.Raw
+    asks: msgspec.Raw
     min_order_size: str
     tick_size: str
     neg_risk: bool
@@ -69,9 +71,11 @@ def read_books(body: bytes) -> tuple[list[RestBook], int]:
     books = []
     for part in parts:
         try:
-            books.append(_BOOK.decode(part))
+            book = _BOOK.decode(part)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             continue
+        if all(bytes(side).startswith(b"[") for side in (book.bids, book.asks)):
+            books.append(book)
     return books, len(parts) - len(books)
 
 

@@ -10,11 +10,12 @@ from enum import Enum
 
 import msgspec
 
-from shared.domain.numbers import LEVEL_PRICE_E4, SIZE_E6, NumberRefused
-from shared.venues.polymarket.asset_book import AssetBook, Phase, Proof
-from shared.venues.polymarket.book_keeping import BookKeeper, timestamp_ms
+from shared.domain.numbers import ONE_DOLLAR_E4, NumberRefused
+from shared.venues.polymarket.asset_book import AssetBook, Phase
+from shared.venues.polymarket.book_keeping import BookKeeper
+from shared.venues.polymarket.levels import Side, read_asks, read_bids
 from shared.venues.polymarket.rest import RestBook
-from shared.venues.polymarket.schema import Level, Refusal
+from shared.venues.polymarket.schema import FrameRefused, Refusal, timestamp_ms
 
 _GHOST_SPREAD_E4 = 9_000
 
@@ -38,25 +39,26 @@ def apply_rest_book(keeper: BookKeeper, rest: RestBook, received_ts_ns: int) -> 
     ts_ms = timestamp_ms(rest.timestamp)
     if asset is None or asset.phase is Phase.ENDED or keeper.names_wrong_market(asset, rest.market):
         return RestVerdict.UNKNOWN
-    try:
-        if ts_ms < 0 or not _is_plausible(rest):
-            return RestVerdict.UNKNOWN
-        is_proved_newest = asset.phase is Phase.LIVE and asset.verified == "hash" and ts_ms == asset.ts_ms
-        agrees = asset.phase is not Phase.AWAITING and asset.holds(rest.bids, rest.asks)
-        if asset.phase is Phase.LIVE and agrees:
-            asset.forgive_misses()
-            _learn(asset, rest)
-            if asset.is_doubted:
-                keeper.end_doubt(asset)
-        elif is_proved_newest or ts_ms < asset.ts_ms:
-            keeper.refused[Refusal.OLDER] += 1
-            return RestVerdict.OLDER
-        else:
-            keeper.resyncs += asset.phase is Phase.LIVE and asset.misses > 0
-            _replace(keeper, asset, rest, ts_ms, received_ts_ns)
-    except NumberRefused:
-        keeper.refused[Refusal.BAD_NUMBER] += 1
+    sides = _sides(keeper, rest)
+    if ts_ms < 0 or sides is None or not _is_plausible(*sides):
         return RestVerdict.UNKNOWN
+    is_proved_newest = asset.phase is Phase.LIVE and asset.verified == "hash" and ts_ms == asset.ts_ms
+    agrees = asset.phase is not Phase.AWAITING and asset.holds(*sides)
+    if asset.phase is Phase.LIVE and agrees:
+        asset.forgive_misses()
+        _learn(asset, rest)
+        if asset.is_doubted:
+            keeper.end_doubt(asset)
+    elif is_proved_newest or ts_ms < asset.ts_ms:
+        keeper.refused[Refusal.OLDER] += 1
+        return RestVerdict.OLDER
+    else:
+        keeper.resyncs += asset.phase is Phase.LIVE and asset.misses > 0
+        _learn(asset, rest)
+        asset.replace(rest.bids, rest.asks, ts_ms=ts_ms, sent_hash=rest.hash)
+        keeper.take_whole(asset, received_ts_ns, "rest")
+        asset.misses = 0
+        asset.is_proving = asset.is_checkable and asset.prove()
     return RestVerdict.AGREES if agrees else RestVerdict.REPLACED
 
 
@@ -66,26 +68,28 @@ def audit_rest_book(keeper: BookKeeper, rest: RestBook) -> RestVerdict:
     ts_ms = timestamp_ms(rest.timestamp)
     if asset is None or asset.phase is not Phase.LIVE or ts_ms < 0:
         return RestVerdict.UNKNOWN
-    try:
-        if asset.holds(rest.bids, rest.asks):
-            _learn(asset, rest)
-            return RestVerdict.AGREES
-        if not _is_plausible(rest):
-            return RestVerdict.UNKNOWN
-    except NumberRefused:
-        keeper.refused[Refusal.BAD_NUMBER] += 1
+    sides = _sides(keeper, rest)
+    if sides is None:
+        return RestVerdict.UNKNOWN
+    if asset.holds(*sides):
+        _learn(asset, rest)
+        return RestVerdict.AGREES
+    if not _is_plausible(*sides):
         return RestVerdict.UNKNOWN
     if ts_ms == asset.ts_ms:
         return RestVerdict.OLDER if asset.verified == "hash" else RestVerdict.DIFFERS
     return RestVerdict.NEWER if ts_ms > asset.ts_ms else RestVerdict.OLDER
 
 
-def _replace(keeper: BookKeeper, asset: AssetBook, rest: RestBook, ts_ms: int, received_ts_ns: int) -> None:
-    _learn(asset, rest)
-    asset.replace(rest.bids, rest.asks, timestamp=rest.timestamp, ts_ms=ts_ms, sent_hash=rest.hash)
-    keeper.take_whole(asset, received_ts_ns, "rest")
-    asset.misses = 0
-    asset.is_proving = asset.is_checkable and asset.prove() is Proof.MATCHED
+def _sides(keeper: BookKeeper, rest: RestBook) -> tuple[Side, Side] | None:
+    """Return a REST book's sides, None (and counted) when they cannot be read."""
+    try:
+        return read_bids(rest.bids), read_asks(rest.asks)
+    except NumberRefused:
+        keeper.refused[Refusal.BAD_NUMBER] += 1
+    except FrameRefused as refused:
+        keeper.refused[refused.refusal] += 1
+    return None
 
 
 def _learn(asset: AssetBook, rest: RestBook) -> None:
@@ -95,12 +99,8 @@ def _learn(asset: AssetBook, rest: RestBook) -> None:
     asset.learn(terms, last_trade_price=rest.last_trade_price)
 
 
-def _is_plausible(rest: RestBook) -> bool:
-    """Whether the book is neither crossed nor a ghost. Raises NumberRefused."""
-    bid_e4 = max(_held_prices_e4(rest.bids), default=0)
-    ask_e4 = min(_held_prices_e4(rest.asks), default=0)
-    return not bid_e4 or not ask_e4 or 0 < ask_e4 - bid_e4 < _GHOST_SPREAD_E4
-
-
-def _held_prices_e4(levels: list[Level]) -> list[int]:
-    return [LEVEL_PRICE_E4[level.price] for level in levels if SIZE_E6[level.size]]
+def _is_plausible(bids: Side, asks: Side) -> bool:
+    """Whether the book is neither crossed nor a ghost."""
+    bid_e4 = max(bids.sizes_e6, default=0)
+    no_bid_e4 = max(asks.sizes_e6, default=0)
+    return not bid_e4 or not no_bid_e4 or 0 < ONE_DOLLAR_E4 - no_bid_e4 - bid_e4 < _GHOST_SPREAD_E4

@@ -10,8 +10,13 @@ field raw, because the venue is said to send numbers where text belongs, nulls a
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+
+_TIMESTAMP_DIGITS = 16
+Timestamp = Annotated[int, msgspec.Meta(ge=0, lt=10**_TIMESTAMP_DIGITS)]
+"""Unix milliseconds, which the venue writes as text; -1 when what came is none."""
 
 
 class Level(msgspec.Struct, frozen=True, gc=False):
@@ -34,12 +39,15 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
 
 class BookFrame(msgspec.Struct, frozen=True, gc=False, tag_field="event_type", tag="book"):
-    """A full book, worst level first; ``tick_size`` and ``last_trade_price`` come in the first one only."""
+    """A full book, worst level first; ``tick_size`` and ``last_trade_price`` come in the first one only.
+
+    Its sides stay as sent until they are needed: ``levels`` reads them.
+    """
 
     asset_id: str
-    timestamp: str
-    bids: list[Level]
-    asks: list[Level]
+    timestamp: Timestamp
+    bids: msgspec.Raw
+    asks: msgspec.Raw
     market: str = ""
     hash: str | None = None
     tick_size: str | None = None
@@ -49,7 +57,7 @@ class BookFrame(msgspec.Struct, frozen=True, gc=False, tag_field="event_type", t
 class PriceChange(msgspec.Struct, frozen=True, gc=False, tag_field="event_type", tag="price_change"):
     """New absolute sizes; entries for both tokens of the market, whichever was subscribed."""
 
-    timestamp: str
+    timestamp: Timestamp
     price_changes: list[Change]
 
 
@@ -111,43 +119,59 @@ class FrameRefused(ValueError):
         self.refusal = refusal
 
 
-_ONE: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-_CHANGE: msgspec.json.Decoder[PriceChange] = msgspec.json.Decoder(PriceChange)
-_MANY: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event])
+# Not strict: the venue writes timestamps as text.
+_ONE: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event, strict=False)
+_BOOK: msgspec.json.Decoder[BookFrame] = msgspec.json.Decoder(BookFrame, strict=False)
+_CHANGE: msgspec.json.Decoder[PriceChange] = msgspec.json.Decoder(PriceChange, strict=False)
+_MANY: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event], strict=False)
+_LEVELS: msgspec.json.Decoder[list[Level]] = msgspec.json.Decoder(list[Level])
 _RAW_LIST: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
 _RAW_FIELDS: msgspec.json.Decoder[dict[str, msgspec.Raw]] = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TEXT: msgspec.json.Decoder[str] = msgspec.json.Decoder(str)
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeError, RecursionError)
+CHANGE_ENDING, BOOK_ENDING = b'"price_change"}', b'"book"}'
+"""How the venue ends its usual frames. These are hints which type to try first; nothing else relies on key order."""
+CHANGE_ENDING_LENGTH = len(CHANGE_ENDING)
+decode_price_change = _CHANGE.decode
+"""Decodes one well-formed ``price_change``, as nearly all frames are; raises one of ``UNREADABLE`` for any other."""
+decode_book = _BOOK.decode
+"""Decodes one well-formed ``book``; raises one of ``UNREADABLE`` for any other."""
 
 
-def read_price_change(frame: bytes | str) -> PriceChange | None:
-    """Return the frame when it is one well-formed ``price_change``, as nearly all are, else None."""
-    try:
-        return _CHANGE.decode(frame)
-    except _UNREADABLE:
-        return None
-
-
-def read_frame(frame: bytes | str) -> tuple[list[Event], list[Refusal]]:
+def read_frame(frame: bytes) -> tuple[list[Event], list[Refusal]]:
     """Return the events of one frame in order, and why any part of it was refused.
 
     Never raises: bytes that are no JSON give one ``NOT_JSON`` refusal and no event. Text ``PONG`` is not for this
     function.
     """
     try:
-        if frame[:1] in (b"{", "{"):
-            return [_ONE.decode(frame)], []
-        return _MANY.decode(frame), []
-    except _UNREADABLE:
+        return ([_ONE.decode(frame)] if frame[:1] == b"{" else _MANY.decode(frame)), []
+    except UNREADABLE:
         return _read_leniently(frame)
 
 
-def _read_leniently(frame: bytes | str) -> tuple[list[Event], list[Refusal]]:
-    data = frame.encode("utf-8", "replace") if isinstance(frame, str) else frame
+def read_levels(side: msgspec.Raw) -> list[Level]:
+    """Return one side of a book, whether its numbers are text or not; a missing one is empty text.
+
+    Raises FrameRefused when it is no list of objects.
+    """
     try:
-        parts = _RAW_LIST.decode(data) if data.lstrip()[:1] == b"[" else [msgspec.Raw(data)]
-    except _UNREADABLE:
+        return _LEVELS.decode(side)
+    except UNREADABLE:
+        fields = [_fields(part) for part in _list(side)]
+        return [Level(price=_text(level, "price") or "", size=_text(level, "size") or "") for level in fields]
+
+
+def timestamp_ms(text: str) -> int:
+    """Return a venue timestamp in Unix milliseconds, -1 when the text is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _TIMESTAMP_DIGITS else -1
+
+
+def _read_leniently(frame: bytes) -> tuple[list[Event], list[Refusal]]:
+    try:
+        parts = _RAW_LIST.decode(frame) if frame.lstrip()[:1] == b"[" else [msgspec.Raw(frame)]
+    except UNREADABLE:
         return [], [Refusal.NOT_JSON]
     events: list[Event] = []
     refusals: list[Refusal] = []
@@ -164,7 +188,7 @@ def _fields(part: msgspec.Raw) -> dict[str, msgspec.Raw]:
         return _RAW_FIELDS.decode(part)
     except msgspec.ValidationError:
         raise FrameRefused(Refusal.NOT_AN_EVENT) from None
-    except _UNREADABLE:
+    except UNREADABLE:
         raise FrameRefused(Refusal.NOT_JSON) from None
 
 
@@ -181,9 +205,9 @@ def _event_from_fields(fields: dict[str, msgspec.Raw]) -> Event:
 def _book_frame(fields: dict[str, msgspec.Raw]) -> Event:
     return BookFrame(
         asset_id=_required(fields, "asset_id"),
-        timestamp=_required(fields, "timestamp"),
-        bids=_levels(fields, "bids"),
-        asks=_levels(fields, "asks"),
+        timestamp=timestamp_ms(_required(fields, "timestamp")),
+        bids=_whole(fields, "bids"),
+        asks=_whole(fields, "asks"),
         market=_text(fields, "market") or "",
         hash=_text(fields, "hash"),
         tick_size=_text(fields, "tick_size"),
@@ -193,7 +217,7 @@ def _book_frame(fields: dict[str, msgspec.Raw]) -> Event:
 
 def _price_change(fields: dict[str, msgspec.Raw]) -> Event:
     return PriceChange(
-        timestamp=_text(fields, "timestamp") or "",
+        timestamp=timestamp_ms(_text(fields, "timestamp") or ""),
         price_changes=[_change(_fields(part)) for part in _parts(fields, "price_changes")],
     )
 
@@ -245,17 +269,24 @@ def _change(fields: dict[str, msgspec.Raw]) -> Change:
     )
 
 
-def _levels(fields: dict[str, msgspec.Raw], name: str) -> list[Level]:
-    levels = (_fields(part) for part in _parts(fields, name))
-    return [Level(price=_text(level, "price") or "", size=_text(level, "size") or "") for level in levels]
+def _whole(fields: dict[str, msgspec.Raw], name: str) -> msgspec.Raw:
+    """Return a list as it was written, after a look whether it is one of levels."""
+    if name not in fields:
+        raise FrameRefused(Refusal.MISSING_FIELD)
+    read_levels(fields[name])
+    return fields[name].copy()
 
 
 def _parts(fields: dict[str, msgspec.Raw], name: str) -> Iterable[msgspec.Raw]:
     if name not in fields:
         raise FrameRefused(Refusal.MISSING_FIELD)
+    return _list(fields[name])
+
+
+def _list(part: msgspec.Raw) -> list[msgspec.Raw]:
     try:
-        return _RAW_LIST.decode(fields[name])
-    except _UNREADABLE:
+        return _RAW_LIST.decode(part)
+    except UNREADABLE:
         raise FrameRefused(Refusal.MISSING_FIELD) from None
 
 
@@ -278,5 +309,5 @@ def _plain(part: msgspec.Raw) -> str:
     token = bytes(part)
     try:
         return _TEXT.decode(token) if token.startswith(b'"') else token.decode()
-    except _UNREADABLE:
+    except UNREADABLE:
         raise FrameRefused(Refusal.NOT_JSON) from None

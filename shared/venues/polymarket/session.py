@@ -14,9 +14,8 @@ that never run backwards, and a REST book per token from time to time (``apply_r
 Subscriptions as in the venue's AsyncAPI text and polymarket-client 0.14.0, read 2026-11-21.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -28,6 +27,10 @@ from shared.venues.polymarket.events import BooksLost, SessionEvent
 from shared.venues.polymarket.rest import RestBook
 from shared.venues.polymarket.rest_check import RestVerdict, apply_rest_book, audit_rest_book
 from shared.venues.polymarket.schema import (
+    BOOK_ENDING,
+    CHANGE_ENDING,
+    CHANGE_ENDING_LENGTH,
+    UNREADABLE,
     BestBidAsk,
     BookFrame,
     Event,
@@ -36,15 +39,15 @@ from shared.venues.polymarket.schema import (
     NewMarket,
     PriceChange,
     TickSizeChange,
+    decode_book,
+    decode_price_change,
     read_frame,
-    read_price_change,
 )
 
 MAX_ASSETS = 200
 """More tokens than this on one connection are reported to bring no first books (several reports, 2026)."""
 
-_PONGS = ("PONG", b"PONG")
-_PONG_LENGTH = 4
+_PONG = b"PONG"
 _FRAME_NAMES: dict[type[Event], str] = {
     BookFrame: "book",
     PriceChange: "price_change",
@@ -56,7 +59,7 @@ _FRAME_NAMES: dict[type[Event], str] = {
 }
 
 
-class BookState(NamedTuple):
+class BookState(msgspec.Struct, frozen=True, gc=False):
     """A book that may be quoted, and how well it is known."""
 
     book: Book
@@ -71,7 +74,7 @@ class PolymarketSession:
 
     def __init__(self, assets: Mapping[str, AssetTerms], *, custom_features: bool = True) -> None:
         """Want the books of ``assets``, by token id; ``custom_features`` adds the push that a market resolved."""
-        self.frames: Counter[str] = Counter()
+        self.frames: defaultdict[str, int] = defaultdict(int)
         """What came, by event type; ``PONG`` and ``[]`` are types too."""
         self._custom_features = custom_features
         self._keeper = BookKeeper()
@@ -117,29 +120,25 @@ class PolymarketSession:
 
     def receive(self, frame: bytes | str, received_ts_ns: int) -> Sequence[SessionEvent]:
         """Apply one frame and return what happened; never raises for what the venue sent."""
-        if len(frame) == _PONG_LENGTH and frame in _PONGS:
-            self.frames["PONG"] += 1
-            return ()
-        events: list[SessionEvent] = []
         keeper = self._keeper
+        events: list[SessionEvent] = []
         keeper.events = events
-        change = read_price_change(frame)
-        if change is not None:
-            self.frames["price_change"] += 1
-            keeper.on_price_change(change, received_ts_ns)
-            return events
-        messages, refusals = read_frame(frame)
-        for message in messages:
-            self.frames[_FRAME_NAMES[type(message)]] += 1
-            self._on_message(message, received_ts_ns)
-        for refusal in refusals:
-            keeper.on_unreadable(refusal)
-        if not messages and not refusals:
-            self.frames["[]"] += 1
+        if frame[-CHANGE_ENDING_LENGTH:] == CHANGE_ENDING:
+            try:
+                change = decode_price_change(frame)
+            except UNREADABLE:
+                pass  # read with more patience below
+            else:
+                self.frames["price_change"] += 1
+                keeper.on_price_change(change, received_ts_ns)
+                return events
+        self._receive_any(frame.encode("utf-8", "replace") if isinstance(frame, str) else frame, received_ts_ns)
         return events
 
     def settle(self) -> Sequence[SessionEvent]:
         """Check the hashes of the books changed since the last call: once per book, however often it changed."""
+        if not self._keeper.to_prove:
+            return ()
         events = self._new_events()
         self._keeper.settle()
         return events
@@ -242,6 +241,28 @@ class PolymarketSession:
         events: list[SessionEvent] = []
         self._keeper.events = events
         return events
+
+    def _receive_any(self, frame: bytes, received_ts_ns: int) -> None:
+        if frame == _PONG:
+            self.frames["PONG"] += 1
+            return
+        if frame.endswith(BOOK_ENDING):
+            try:
+                book = decode_book(frame)
+            except UNREADABLE:
+                pass  # read with more patience below
+            else:
+                self.frames["book"] += 1
+                self._keeper.on_book(book, received_ts_ns)
+                return
+        messages, refusals = read_frame(frame)
+        for message in messages:
+            self.frames[_FRAME_NAMES[type(message)]] += 1
+            self._on_message(message, received_ts_ns)
+        for refusal in refusals:
+            self._keeper.on_unreadable(refusal)
+        if not messages and not refusals:
+            self.frames["[]"] += 1
 
     def _on_message(self, message: Event, received_ts_ns: int) -> None:
         match message:

@@ -4,6 +4,7 @@ Hosts and paths are those of the official Python client polymarket-client 0.14.0
 needs a key.
 """
 
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 GAMMA_URL = "https://gamma-api.polymarket.com"
@@ -47,10 +48,23 @@ def checked_url(url: str, *, schemes: tuple[str, str]) -> str:
     return url.rstrip("/")
 
 
-def open_events_query(after_cursor: str) -> list[tuple[str, str]]:
-    """Return the query for one page of open events with their markets; the first page has no cursor."""
-    query = [("closed", "false"), ("limit", str(PAGE_LIMIT))]
-    return [*query, ("after_cursor", after_cursor)] if after_cursor else query
+class EventsQuery(NamedTuple):
+    """Which events ``/events/keyset`` is asked for, with their markets."""
+
+    closed: bool = False
+    version: str = ""
+    """Events of the second protocol generation are left out unless ``v2`` is asked for (py-sdk changelog, 2026)."""
+    newest_first: bool = False
+    """By the time of their last change. Only a listing that does not move can be read from end to end."""
+
+    def page(self, after_cursor: str = "") -> list[tuple[str, str]]:
+        """Return the query of one page; the first has no cursor."""
+        query = [("closed", "true" if self.closed else "false"), ("limit", str(PAGE_LIMIT))]
+        if self.version:
+            query.append(("version", self.version))
+        if self.newest_first:
+            query += [("order", "updatedAt"), ("ascending", "false")]
+        return [*query, ("after_cursor", after_cursor)] if after_cursor else query
 
 
 def clob_market_path(condition_id: str) -> str:

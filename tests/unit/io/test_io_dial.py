@@ -10,7 +10,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.http11 import Request, Response
 
-from shared.io.websocket import Unauthorised, dial
+from shared.io.websocket import TryLater, Unauthorised, dial
 
 SIGNED = {"KALSHI-ACCESS-SIGNATURE": "c2lnbmVk"}
 Answer = Callable[[ServerConnection, Request], Response | None]
@@ -80,6 +80,14 @@ async def test_another_status_is_an_error_of_the_link() -> None:
     async with Venue(refused(HTTPStatus.SERVICE_UNAVAILABLE)).open() as venue:
         with pytest.raises(InvalidStatus, match="503"):
             await dial(venue.url)
+
+
+@pytest.mark.parametrize("status", [HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE])
+async def test_a_refusal_that_says_when_to_come_back_is_told_apart(status: HTTPStatus) -> None:
+    async with Venue(refused(status, **{"Retry-After": "7"})).open() as venue:
+        with pytest.raises(TryLater, match=f"{status.value}: try again in 7 s") as told:
+            await dial(venue.url)
+    assert told.value.wait_s == 7
 
 
 @pytest.mark.parametrize("status", [HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.TEMPORARY_REDIRECT])

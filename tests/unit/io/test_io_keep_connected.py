@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection
 
-from shared.io.websocket import Unauthorised, keep_connected
+from shared.io.websocket import TryLater, Unauthorised, asked_wait_s, keep_connected
 from tests.unit.io.virtual_time import run
 
 DEAD = OSError("connection refused")
 DENIED = Unauthorised("INCORRECT_API_KEY_SIGNATURE")
+BUSY = TryLater(429, 20.0)
 
 
 class Longest(random.Random):
@@ -52,6 +53,7 @@ class Scene:
         self._lost = lost
         self._seconds = 0.0
         self.jitter = Longest()
+        self.proven_after_s = 10.0
         self.links: list[Link] = []
         self.dialled_s: list[float] = []
         self.reasons: list[str] = []
@@ -82,6 +84,7 @@ class Scene:
             on_lost=self.reasons.append,
             on_unauthorised=self.refusals.append,
             jitter=self.jitter,
+            proven_after_s=self.proven_after_s,
         )
 
     def play(self) -> "Scene":
@@ -147,6 +150,44 @@ def test_the_second_refusal_of_the_key_in_a_row_waits_the_longest_pause() -> Non
     assert scene.dialled_s == [0, 0.5, 30.5, 60.5]
     assert scene.refusals == [DENIED] * 3
     assert scene.reasons == [str(DENIED)] * 3
+
+
+def test_a_venue_that_says_when_to_come_back_is_left_alone_until_then() -> None:
+    scene = Scene(BUSY, BUSY, DEAD).play()
+    assert scene.dialled_s == [0, 20.5, 41.5, 43.5], "the jittered pause comes on top, and grows"
+    assert scene.reasons[0] == "the handshake was refused with 429: try again in 20 s"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "date", "wait_s"),
+    [
+        (None, None, None),
+        ("7", None, 7),
+        (" 0 ", None, 0),
+        ("86400", None, 300),
+        ("9" * 5_000, None, 300),
+        ("-1", None, None),
+        ("1.5", None, None),
+        ("\u0667", None, None),
+        ("soon", "Sun, 22 Nov 2026 03:00:00 GMT", None),
+        ("Sun, 22 Nov 2026 03:00:30 GMT", "Sun, 22 Nov 2026 03:00:00 GMT", 30),
+        ("Sun, 22 Nov 2026 02:00:00 GMT", "Sun, 22 Nov 2026 03:00:00 GMT", 0),
+        ("Sun, 22 Nov 2026 03:00:30 GMT", None, None),
+        ("Sun, 22 Nov 2026 03:00:30 GMT", "yesterday", None),
+        ("Sun, 22 Nov 2026 03:00:30 -0000", "Sun, 22 Nov 2026 03:00:00 GMT", None),
+        ("99999999999999999999 Nov 2026", "Sun, 22 Nov 2026 03:00:00 GMT", None),
+    ],
+)
+def test_how_long_a_retry_after_header_asks_for(
+    retry_after: str | None, date: str | None, wait_s: float | None
+) -> None:
+    assert asked_wait_s(retry_after, date) == wait_s
+
+
+def test_what_proves_a_link_can_be_less() -> None:
+    scene = Scene(DEAD, DEAD, 2.0, DEAD)
+    scene.proven_after_s = 2.0
+    assert scene.play().pauses_s() == [0.5, 1, 0.25, 0.5]
 
 
 def test_a_link_between_two_refusals_forgives_the_first() -> None:

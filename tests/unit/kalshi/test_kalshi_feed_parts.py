@@ -324,13 +324,15 @@ async def until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-def live_books(publisher: Noted, alerts: list[str], *, clock: FakeClock | None = None) -> LiveBooks:
+def live_books(
+    publisher: Noted, alerts: list[str], *, clock: FakeClock | None = None, session: KalshiSession | None = None
+) -> LiveBooks:
     return LiveBooks(
-        KalshiSession([A, B]),
+        session or KalshiSession([A, B]),
         publisher,
         clock or FakeClock(),
         alert=lambda code, title, detail: alerts.append(f"{code}: {title} {detail}"),
-        epoch="e",
+        name="e",
         silent_s=25,
     )
 

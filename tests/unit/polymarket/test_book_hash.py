@@ -2,7 +2,8 @@
 
 import pytest
 
-from shared.venues.polymarket.book_hash import BookTerms, HashedBook, book_hash, padded_price
+from shared.venues.polymarket.book_hash import BookTerms, BookText, book_hash, padded_price
+from shared.venues.polymarket.levels import level_text
 from shared.venues.polymarket.schema import Level
 from tests.unit.polymarket.wire import CONDITION, NO, S0_ASKS, S0_BIDS, YES, levels, mirrored_levels
 
@@ -97,14 +98,15 @@ def test_a_recorded_rest_book_without_asks() -> None:
 
 
 def test_a_changing_book_hashes_like_the_book_written_out() -> None:
-    hashed = HashedBook(terms())
-    hashed.bids.replace([(4000, "0.4", "50"), (4200, "0.42", "7")])
-    hashed.asks.replace([(4000, "0.6", "10")])
-    hashed.bids.set(4100, "0.41", "120.5")
-    hashed.bids.set(4200, "0.42", "8")
+    hashed = BookText()
+    hashed.know(terms())
+    hashed.bids.replace({4000: level_text("0.4", "50"), 4200: level_text("0.42", "7")})
+    hashed.asks.replace({4000: level_text("0.6", "10")})
+    hashed.bids.set(4100, level_text("0.41", "120.5"))
+    hashed.bids.set(4200, level_text("0.42", "8"))
     hashed.bids.remove(4000)
     hashed.bids.remove(3900)
-    hashed.asks.set(5600, "0.44", "10")
+    hashed.asks.set(5600, level_text("0.44", "10"))
     written = book_hash(
         terms(),
         timestamp="1",
@@ -112,8 +114,8 @@ def test_a_changing_book_hashes_like_the_book_written_out() -> None:
         asks=levels("0.6 10, 0.44 10"),
         last_trade_price="0.430",
     )
-    assert hashed.matching_trade_price(written, "1", ["", "0.430", "0.44"]) == "0.430"
-    assert hashed.matching_trade_price(written, "2", ["", "0.430"]) is None
+    assert hashed.matching_trade_price(written, 1, iter(["", "0.430", "0.44"])) == "0.430"
+    assert hashed.matching_trade_price(written, 2, iter(["", "0.430"])) is None
 
 
 @pytest.mark.parametrize(

@@ -463,7 +463,7 @@ def test_an_unreadable_frame_has_every_book_compared_and_loses_none(data: bytes 
 @pytest.mark.parametrize("pong", ["PONG", b"PONG"])
 def test_a_pong_is_counted_and_never_parsed(pong: bytes | str) -> None:
     session = connected()
-    assert session.receive(pong, 1) == ()
+    assert session.receive(pong, 1) == []
     assert session.frames == {"PONG": 1}
 
 

@@ -1,0 +1,163 @@
+"""The terms by which a listing is found: word forms, numbers, days and the teams that its names may mean.
+
+Both venues' texts are brought to the same few forms here, cheaply, for every listing of both venues; what the words
+mean is decided later, by the slots, for the few listings that share rare terms. A form may be crude as long as it is
+the same on both sides.
+"""
+
+import re
+import unicodedata
+from collections import defaultdict
+from itertools import pairwise
+
+from services.matcher.mapping_files import Mappings
+from shared.domain.market import Market, Venue
+
+LONGEST_FIELD = 400
+"""Characters of one text that are read. The longest real title has about 250; a pathological one costs no more."""
+MOST_WORDS = 96
+_LONGEST_WORD = 32
+_MOST_FORMS = 400_000
+"""Word forms kept at hand; past that they are forgotten and made again."""
+
+_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+(?:[.,][0-9]+)*")
+_INITIAL = re.compile(r"\b([a-z])\.(?=[a-z]\b)")
+_TICKER_DAY = re.compile(r"-[0-9]{2}(JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)([0-9]{2})")
+_SLUG_DAY = re.compile(r"20[0-9]{2}-([01][0-9])-([0-3][0-9])")
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH_NAMES = """january february march april may june july august september october november december
+jan feb mar apr jun jul aug sep sept oct nov dec"""
+_MONTH_OF = {name: name[:3] for name in _MONTH_NAMES.split()}
+_NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven twelve"
+_NUMBERS = {word: str(number) for number, word in enumerate(_NUMBER_WORDS.split())}
+_SAME = {
+    "bitcoin": "btc", "ethereum": "eth", "solana": "sol", "ripple": "xrp", "dogecoin": "doge", "fomc": "fed",
+    "democrat": "democratic", "dem": "democratic", "gop": "republican", "increase": "hike", "raise": "hike",
+    "decrease": "cut", "lower": "cut", "reduce": "cut", "presidency": "president", "presidential": "president",
+    "gubernatorial": "governor", "governorship": "governor", "senatorial": "senate", "senator": "senate",
+    "mayoral": "mayor", "canadian": "canada", "american": "us", "usa": "us",
+}  # fmt: skip
+"""Frequent words of which the venues use different ones."""
+_SAY_NOTHING = """
+a an and any at be been being by can could do does did for from get gets go has have how if in into is it its of on or
+out than that the their then there this to was were what when which who whom whose why will with would yes no not vs v
+per before after until during over under above below between more less most least end start first next new day date
+market winner win wins won et est edt am pm
+"""
+_FILLERS = frozenset(_SAY_NOTHING.split())
+_YES_NO = ("Yes", "No")
+
+
+class TermReader:
+    """Reads the terms of listings. It remembers word forms, so one is kept for all listings."""
+
+    def __init__(self, mappings: Mappings) -> None:
+        self._forms = _Forms()
+        self._leagues = tuple(league.code for league in mappings.leagues.values())
+        self._names = _team_names(mappings)
+
+    def terms(self, market: Market) -> frozenset[str]:
+        """Return the terms of a listing; of very long texts only the beginning counts."""
+        fields = [market.title, market.outcome_label, market.event_title or market.event_slug.replace("-", " ")]
+        if market.outcomes != _YES_NO:
+            fields += market.outcomes
+        text = " ; ".join([field[:LONGEST_FIELD] for field in fields])
+        if not text.isascii():
+            text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+            text = text.replace("’", "'")
+        text = text.lower()
+        if "." in text:
+            text = _INITIAL.sub(r"\1", text)
+        words = _WORD.findall(text)[:MOST_WORDS]
+        found = set(map(self._forms.__getitem__, words))
+        self._add_days(market, words, found)
+        if not self._names.keys().isdisjoint(words):
+            self._add_teams(words, self._league(market), found)
+        found.discard("")
+        if len(self._forms) > _MOST_FORMS:
+            self._forms.clear()
+        return frozenset(found)
+
+    @staticmethod
+    def _add_days(market: Market, words: list[str], found: set[str]) -> None:
+        """Add stated days, and the day of play that ticker or slug carries; the year is left to the slots."""
+        if not _MONTH_OF.keys().isdisjoint(words):
+            for word, after in pairwise(words):
+                if word in _MONTH_OF and after.isdigit() and len(after) <= 2:
+                    found.add(f"{_MONTH_OF[word]}{int(after)}")
+        if market.venue is Venue.KALSHI:
+            if day := _TICKER_DAY.search(market.event_id):
+                found.add(f"{day[1].lower()}{int(day[2])}")
+        elif (day := _SLUG_DAY.search(market.slug)) and 1 <= int(day[1]) <= len(_MONTHS):
+            found.add(f"{_MONTHS[int(day[1]) - 1]}{int(day[2])}")
+
+    def _league(self, market: Market) -> str:
+        """Return the league whose code is part of a Kalshi series or begins a Polymarket slug; empty for none."""
+        if market.venue is Venue.KALSHI:
+            series = market.series_id.lower()
+            return next((code for code in self._leagues if code in series), "")
+        code = market.slug.partition("-")[0]
+        return code if code in self._leagues else ""
+
+    def _add_teams(self, words: list[str], league: str, found: set[str]) -> None:
+        """Add every team that the words may name: a city stands for its teams, of the league when that is known."""
+        for start, word in enumerate(words):
+            for name, teams in self._names.get(word, ()):
+                if tuple(words[start : start + len(name)]) == name:
+                    found.update(team for team in teams if not league or team.startswith(league))
+
+
+class _Forms(dict[str, str]):
+    """The form of every word seen; empty for a word that says nothing."""
+
+    def __missing__(self, word: str) -> str:
+        form = self[word] = _form(word)
+        return form
+
+
+def _form(word: str) -> str:
+    if word[0].isdigit():
+        return _number_form(word[:_LONGEST_WORD])
+    word = word.removesuffix("'s").replace("'", "")[:_LONGEST_WORD]
+    if word in _FILLERS:
+        return ""
+    known = _MONTH_OF.get(word) or _NUMBERS.get(word) or _SAME.get(word)
+    if known is not None:
+        return known
+    stem = _stem(word)
+    return _SAME.get(stem, stem)
+
+
+def _number_form(text: str) -> str:
+    """Return a number without grouping and without zeros at the end: ``3,500.00`` is 3500; ``99,999.99`` is 100000."""
+    whole, _, fraction = text.replace(",", "").partition(".")
+    fraction = fraction.split(".")[0].rstrip("0")
+    if len(fraction) > 1 and set(fraction) == {"9"}:
+        return str(int(whole) + 1)
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+def _stem(word: str) -> str:
+    """Return the word without the commonest endings; three letters stay."""
+    if len(word) > 4 and word.endswith("ies"):
+        return f"{word[:-3]}y"
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    if len(word) > 5 and word.endswith("ed") and not word.endswith("eed"):
+        word = word[:-2]
+    return word
+
+
+def _team_names(mappings: Mappings) -> dict[str, list[tuple[tuple[str, ...], frozenset[str]]]]:
+    """Return, by first word, the names that the leagues' tables list and the teams that each may mean."""
+    teams: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    for league in mappings.leagues.values():
+        for team in league.table.teams:
+            names = (team.city, team.name, f"{team.city} {team.name}", *team.kalshi_labels, *team.polymarket_names)
+            for name in names:
+                teams[tuple(_WORD.findall(name.lower()))].add(f"{league.code}:{team.team}")
+    by_first: defaultdict[str, list[tuple[tuple[str, ...], frozenset[str]]]] = defaultdict(list)
+    for words, found in teams.items():
+        if words:
+            by_first[words[0]].append((words, frozenset(found)))
+    return dict(by_first)
