@@ -2,20 +2,22 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from services.arb_detector.core import QuoteInPart
+from services.arb_detector.legs import QuoteInPart
 from shared.contracts.catalog import MarketChanged, MarketListed
 from shared.contracts.envelope import SequenceWatch
+from shared.contracts.funnel import PairDiverged
 from shared.contracts.health import FeedBeat
 from shared.contracts.opportunities import OpportunityOpened, OpportunityUpdated
 from shared.contracts.quotes import QuotesStale, QuoteText
-from shared.contracts.streams import CATALOG, FEED_HEALTH, OPPORTUNITIES, QUOTES, book_key
+from shared.contracts.streams import CATALOG, DIVERGENCES, FEED_HEALTH, FUNNEL, OPPORTUNITIES, QUOTES, book_key
 from shared.domain.market import Market, MarketId, Venue
-from shared.io.bus import Client, Entry, last_id
+from shared.domain.pair import PairId, partition_of
+from shared.io.bus import Client, Entry
 
 log = logging.getLogger(__name__)
 
@@ -55,16 +57,30 @@ class StreamReader:
                 quotes.append((part, message))
         return quotes, beats
 
+    def forget(self, stream_names: Iterable[str]) -> None:
+        """These streams are not read for now; what comes meanwhile is not a loss."""
+        for name in stream_names:
+            self._watch.forget(name)
+
     def _count_unreadable(self, stream_name: str, error: Exception) -> None:
         self.unreadable[stream_name] += 1
         if self.unreadable[stream_name] == 1:
             log.error("message.unreadable", extra={"stream": stream_name, "error": str(error)})
 
 
-async def tail_cursors(redis: Client) -> dict[str, str]:
-    """Return from where to tail quotes and beats; take it before loading what is already there."""
-    names = [*_PART_OF, FEED_HEALTH.name]
-    return {name: await last_id(redis, name) for name in names}
+def quote_streams(parts: Iterable[int]) -> list[str]:
+    """Return the names of the quote streams of these partitions."""
+    return [streams[part].name for part in parts for streams in QUOTES.values()]
+
+
+async def quote_cursors(redis: Client, parts: Iterable[int]) -> dict[str, str]:
+    """Return from where to tail these partitions' quotes; take it before loading what is already there."""
+    names = quote_streams(parts)
+    pipeline = redis.pipeline(transaction=False)
+    for name in names:
+        pipeline.xrevrange(name, count=1)
+    newest = await pipeline.execute()
+    return {name: items[0][0].decode() if items else "0-0" for name, items in zip(names, newest, strict=True)}
 
 
 async def load_markets(redis: Client, wanted: Iterable[tuple[Venue, MarketId]]) -> list[Market]:
@@ -92,14 +108,33 @@ async def load_books(redis: Client, legs: Sequence[tuple[int, Venue, MarketId]])
     return [(part, message) for (part, _, _), message in zip(legs, decoded, strict=True) if message is not None]
 
 
-async def load_open_episodes(redis: Client) -> list[OpportunityOpened | OpportunityUpdated]:
-    """Return the episodes that an earlier process left open."""
+async def load_open_episodes(
+    redis: Client, parts: Collection[int]
+) -> list[tuple[int, OpportunityOpened | OpportunityUpdated]]:
+    """Return the open episodes of these partitions, whoever opened them, each with its partition."""
     found = []
     for payload in (await redis.hgetall(OPPORTUNITIES.hash_name)).values():
         message = _decoded(OPPORTUNITIES.decoder, payload, OPPORTUNITIES.hash_name)
         if isinstance(message, OpportunityOpened | OpportunityUpdated):
-            found.append(message)
+            part = partition_of(message.pair_id)
+            if part in parts:
+                found.append((part, message))
     return found
+
+
+async def load_diverged(redis: Client) -> list[PairDiverged]:
+    """Return every pair that a sentinel has found diverged, in the version that it had then."""
+    held = await redis.hgetall(DIVERGENCES.hash_name)
+    decoded = (_decoded(DIVERGENCES.decoder, payload, DIVERGENCES.hash_name) for payload in held.values())
+    return [message for message in decoded if message is not None]
+
+
+async def drop_standings(redis: Client, parts: Collection[int], live: Collection[PairId]) -> None:
+    """Forget where pairs stood that ended while nobody had their partition."""
+    names = [name.decode() for name in await redis.hkeys(FUNNEL.hash_name)]
+    gone = [name for name in names if partition_of(name) in parts and name not in live]
+    if gone:
+        await redis.hdel(FUNNEL.hash_name, *gone)
 
 
 def _decoded(decoder: "msgspec.json.Decoder[Any]", payload: bytes | None, where: str) -> Any:

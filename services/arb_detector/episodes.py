@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import msgspec
 
-from shared.domain.depth_walk import Walk
+from shared.domain.depth_legs import Walk
 
 
 class Step(StrEnum):
@@ -38,33 +38,58 @@ class EpisodeRules(msgspec.Struct, frozen=True, kw_only=True):
     """The least pause between two tellings of one episode."""
     material_percent: int = 10
     """By how much edge or size must change to be told."""
+    capture_s: float = 0.25
+    """How long after the opening an edge must still be there to count as capturable."""
 
 
 class Episode:
     """One opened opportunity."""
 
     __slots__ = (
+        "_least_edge_e10",
+        "_opened_s",
+        "capturable_e10",
         "dipped_s",
-        "is_resumed",
         "opened_ts_ns",
         "opportunity_id",
         "peak_edge_e10",
         "peak_size_e6",
+        "resumed_s",
+        "seen_ts_ns",
         "told_edge_e10",
         "told_s",
         "told_size_e6",
         "walked_s",
     )
 
-    def __init__(self, opportunity_id: str, *, opened_ts_ns: int, edge_e10: int, size_e6: int, now_s: float) -> None:
+    def __init__(
+        self, opportunity_id: str, *, opened_ts_ns: int, seen_ts_ns: int, edge_e10: int, size_e6: int, now_s: float
+    ) -> None:
         self.opportunity_id = opportunity_id
         self.opened_ts_ns = opened_ts_ns
-        self.peak_edge_e10 = self.told_edge_e10 = edge_e10
+        self.seen_ts_ns = seen_ts_ns
+        """Our clock when the edge was first seen; the debounce lies between."""
+        self.peak_edge_e10 = self.told_edge_e10 = self._least_edge_e10 = edge_e10
         self.peak_size_e6 = self.told_size_e6 = size_e6
-        self.told_s = self.walked_s = now_s
+        self.capturable_e10: int | None = None
+        """The least edge from the opening to the end of ``capture_s``; None until that is known."""
+        self._opened_s = self.told_s = self.walked_s = now_s
         self.dipped_s: float | None = None
-        self.is_resumed = False
-        """Opened by an earlier process and not yet seen with trusted quotes by this one."""
+        self.resumed_s: float | None = None
+        """When it was taken over from another process; None once this one has seen it with trusted quotes."""
+
+    def note_told(self, edge_e10: int, size_e6: int) -> None:
+        """Note the exact figures that are told, which may be a unit of rounding above the quick ones."""
+        self.told_edge_e10, self.told_size_e6 = edge_e10, size_e6
+        if edge_e10 > self.peak_edge_e10:
+            self.peak_edge_e10, self.peak_size_e6 = edge_e10, size_e6
+
+    def note_edge(self, edge_e10: int, now_s: float, capture_s: float) -> None:
+        """Follow what somebody who takes ``capture_s`` to act would have got; no edge is 0."""
+        if self.capturable_e10 is None:
+            self._least_edge_e10 = min(self._least_edge_e10, edge_e10)
+            if now_s - self._opened_s >= capture_s:
+                self.capturable_e10 = self._least_edge_e10
 
 
 class Watch:
@@ -101,13 +126,17 @@ class Watch:
             return Step.WAITING
         return Step.OPENED if now_s >= self._opens_s(self._since_s) else Step.COOLING
 
+    def waited_s(self, now_s: float) -> float:
+        """Return for how long an edge has waited to open."""
+        return 0.0 if self._since_s is None else now_s - self._since_s
+
     def may_hold(self, now_s: float) -> bool:
         """Whether the open episode was priced so recently that there would be nothing to tell: look at the top only."""
         episode = self.episode
         return (
             episode is not None
             and episode.dipped_s is None
-            and not episode.is_resumed
+            and episode.resumed_s is None
             and now_s - episode.walked_s < self._rules.update_after_s
         )
 
@@ -120,8 +149,9 @@ class Watch:
         """Note an evaluation of an open episode; CLOSED means that the caller must end it."""
         episode = self.episode
         assert episode is not None
-        episode.is_resumed = False
+        episode.resumed_s = None
         episode.walked_s = now_s
+        episode.note_edge(0 if walk is None else walk.edge_e10, now_s, self._rules.capture_s)
         if walk is None:
             if episode.dipped_s is None:
                 episode.dipped_s = now_s

@@ -7,10 +7,14 @@ from random import SystemRandom
 from uuid import uuid4
 
 from services.arb_detector.core import Detector
+from services.arb_detector.publisher import Publisher
 from services.arb_detector.service import DetectorService
 from services.arb_detector.settings import Settings
-from shared.io.bus import Identity, Outbox
+from shared.contracts.streams import DETECTOR_LEASES
+from shared.domain.pair import PARTITIONS
+from shared.io.bus import TRANSIENT, Identity, Leases, Outbox
 from shared.runtime.clock import SystemClock
+from shared.runtime.crash import Crashes
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
@@ -29,20 +33,32 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         log.warning("detector.no_intents", extra={"variable": "DUTCHBOOK_INTENT_KEY_FILE"})
     await check_redis(settings.redis_url)
     clock = SystemClock()
-    outbox = Outbox(settings.redis_url, Identity(SERVICE, uuid4().hex[:12]))
+    replica = uuid4().hex[:12]
+    outbox = Outbox(settings.redis_url, Identity(SERVICE, replica))
+    leases = Leases(settings.redis_url, DETECTOR_LEASES, replica, partitions=PARTITIONS)
+    publisher = Publisher(outbox, leases, Crashes(settings.crash_at), key=key)
     detector = Detector(settings.config(), clock, random_bits=SystemRandom().getrandbits)
-    service = DetectorService(settings.redis_url, detector, outbox, clock, key=key)
+    service = DetectorService(settings.redis_url, detector, publisher, leases, clock)
     pairs = LivePairs(settings.redis_url, on_change=service.pairs_changed)
     async with asyncio.TaskGroup() as tasks:
-        writing = tasks.create_task(outbox.run())
-        following = tasks.create_task(pairs.run(stopping))
+        background = [tasks.create_task(work) for work in (outbox.run(), publisher.rehearse_crash())]
+        background.append(tasks.create_task(pairs.run(stopping)))
         await service.run(pairs, stopping)
-        try:
-            await asyncio.wait_for(outbox.flushed(), _FLUSH_S)
-        except TimeoutError:
-            log.warning("outbox.left", extra={"waited_s": _FLUSH_S})
-        following.cancel()
-        writing.cancel()
+        await _leave(outbox, leases)
+        for task in background:
+            task.cancel()
+
+
+async def _leave(outbox: Outbox, leases: Leases) -> None:
+    """Write what is queued and give the partitions back, as far as Redis answers in time."""
+    try:
+        async with asyncio.timeout(_FLUSH_S):
+            await outbox.flushed()
+            await leases.leave()
+    except (TimeoutError, *TRANSIENT) as error:
+        log.warning("detector.left_late", extra={"waited_s": _FLUSH_S, "error": str(error)})
+    finally:
+        leases.close()
 
 
 def cli() -> None:

@@ -1,5 +1,6 @@
 """One live pair as the detector holds it: its two legs, its prices' terms and its two directions."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
@@ -8,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from services.arb_detector.episodes import EpisodeRules, Watch
+from services.arb_detector.sentinel import Apart
 from services.arb_detector.trust import LegState
 from shared.domain.arbitrage import Limits, MarketTerms, PairPricing
 from shared.domain.fees import (
@@ -21,6 +23,7 @@ from shared.domain.fees import (
 )
 from shared.domain.market import Market, MarketStatus, Venue
 from shared.domain.pair import Direction, Pair
+from shared.domain.returns import days_to_payout
 
 
 class Unusable(StrEnum):
@@ -40,8 +43,21 @@ class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
     """For the whole opportunity."""
     max_capital_dollars: Decimal | None
     """Per venue and opportunity; None for no limit."""
+    void_haircut_dollars_per_contract: Decimal = Decimal(0)
+    """Taken off each contract's payout for pairs whose void rules are known to differ."""
+    hurdle_rate: Decimal = Decimal(0)
+    """What tied-up capital must earn in a year for money to follow; 0 asks for nothing."""
     keep_percent: int = 50
     """An open episode lives while this part of both minimum edges is left."""
+
+    def least_dollars(self, *, is_open: bool) -> Decimal:
+        """Return what the whole opportunity must earn to open, or to stay open."""
+        return self.min_edge_dollars * self.keep_percent / 100 if is_open else self.min_edge_dollars
+
+    def least_dollars_per_contract(self, *, is_open: bool) -> Decimal:
+        """Return what the last contract must earn to open, or to stay open."""
+        least_dollars = self.min_edge_dollars_per_contract
+        return least_dollars * self.keep_percent / 100 if is_open else least_dollars
 
 
 class PairState:
@@ -50,6 +66,9 @@ class PairState:
     __slots__ = (
         "_not_after",
         "alert_only",
+        "apart",
+        "counts",
+        "diverged",
         "is_held_back",
         "kalshi",
         "markets",
@@ -57,7 +76,10 @@ class PairState:
         "outcome",
         "pair",
         "polymarket",
+        "reason_since_ns",
         "staying",
+        "terms",
+        "told_outcome",
         "unusable",
         "watches",
     )
@@ -74,14 +96,43 @@ class PairState:
         self.unusable: Unusable | None = Unusable.MARKET_UNKNOWN
         self.is_held_back = False
         """Whether there is an edge, and only the trust in a connection is missing."""
+        self.terms: Mapping[Venue, MarketTerms] = {}
+        """How each leg is priced."""
+        self.counts: Counter[str] = Counter()
+        """Evaluations by what they came to."""
         self.outcome = ""
         """What the last evaluation came to."""
+        self.told_outcome = ""
+        """What it had come to when the pair's standing was told last, and since when it had."""
+        self.reason_since_ns = 0
+        self.apart = Apart()
+        self.diverged = ""
+        """Why the sentinel takes the pair for a wrong match; empty when it does not."""
         self._not_after = pair.not_after
+
+    @property
+    def why_alert_only(self) -> str:
+        """Why money must not follow, whatever the edge; empty when it may."""
+        return self.alert_only or self.diverged
 
     @property
     def is_idle(self) -> bool:
         """Whether neither direction is open or waiting."""
         return all(watch.is_idle for watch in self.watches.values())
+
+    def haircut_dollars(self, limits: EdgeLimits) -> Decimal:
+        """Return what is taken off each contract's payout."""
+        return limits.void_haircut_dollars_per_contract if self.pair.void_risk else Decimal(0)
+
+    def days_to_payout(self, now_ns: int) -> Decimal | None:
+        """Return the days until both venues have ordinarily paid, None when neither says when."""
+        now = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
+        return days_to_payout(self.markets[Venue.KALSHI], self.markets[Venue.POLYMARKET], now)
+
+    def count(self, outcome: str) -> None:
+        """Note what an evaluation came to."""
+        self.counts[outcome] += 1
+        self.outcome = outcome
 
     def is_expired(self, now_ns: int) -> bool:
         """Return whether the mapping's last moment has passed."""
@@ -115,16 +166,20 @@ class PairState:
             fees[venue], why_assumed = fees_or_worst_case(market)
             self.alert_only = self.alert_only or why_assumed
         terms = {venue: _terms(market, fees[venue], most_dollars) for venue, market in markets.items()}
+        self.terms = terms
         self.opening, self.staying = (
             PairPricing(
                 self.pair.orientation,
                 kalshi=terms[Venue.KALSHI],
                 polymarket=terms[Venue.POLYMARKET],
-                limits=Limits(min_edge_dollars_per_contract=edge_dollars),
+                limits=Limits(
+                    min_edge_dollars_per_contract=edge_dollars,
+                    void_haircut_dollars_per_contract=self.haircut_dollars(limits),
+                ),
             )
             for edge_dollars in (
-                limits.min_edge_dollars_per_contract,
-                limits.min_edge_dollars_per_contract * limits.keep_percent / 100,
+                limits.least_dollars_per_contract(is_open=False),
+                limits.least_dollars_per_contract(is_open=True),
             )
         )
 

@@ -1,27 +1,42 @@
-"""The detector's shell: streams in, emissions out, and a timer for what waits."""
+"""The detector's shell: streams in, emissions out, a timer for what waits, and leases on the partitions it looks at."""
 
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from services.arb_detector.bus import StreamReader, load_books, load_markets, load_open_episodes, tail_cursors
-from services.arb_detector.core import Detector, Emission
+from services.arb_detector.bus import (
+    StreamReader,
+    drop_standings,
+    load_books,
+    load_diverged,
+    load_markets,
+    load_open_episodes,
+    quote_cursors,
+    quote_streams,
+)
+from services.arb_detector.core import Detector
+from services.arb_detector.publisher import Publisher
 from shared.contracts.catalog import CatalogMessage, MarketClosed
-from shared.contracts.intents import HedgedIntent, key_id_of, signed
-from shared.contracts.opportunities import OpportunityClosed, OpportunityMessage, OpportunityOpened
-from shared.contracts.streams import CATALOG, OPPORTUNITIES, intents
+from shared.contracts.funnel import FunnelCounted
+from shared.contracts.streams import CATALOG, FEED_HEALTH
 from shared.domain.market import Venue
-from shared.io.bus import TRANSIENT, Client, Outbox, Profile, StreamTail, Tail, connect, last_id, waits_s
+from shared.domain.pair import Pair, PairId
+from shared.io.bus import TRANSIENT, Client, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, waits_s
 from shared.runtime.clock import Clock
 from shared.runtime.live_pairs import LivePairs
-from shared.runtime.settings import Secret
 
 _TICK_S = 0.25
 """How often pairs that wait or are open are looked at although nothing happened: a silent feed shows here."""
-_FUNNEL_S = 60.0
+_SWEEP_S = 1.0
+"""How often some pairs are looked at in turn: where they stand, and whether they have diverged."""
+_FUNNEL_S = 10.0
+_RENEW_S = 0.3
+"""How often leases are renewed: four times before one ends."""
+
+_HANDFUL = 250
 
 T = TypeVar("T")
 
@@ -29,39 +44,41 @@ log = logging.getLogger(__name__)
 
 
 class DetectorService:
-    """Feeds a ``Detector`` from Redis and publishes what it says.
+    """Feeds a ``Detector`` from Redis with what belongs to the partitions that this process holds.
 
-    The outbox and ``pairs`` are run by the caller; ``pairs_changed`` is what ``pairs`` calls.
+    Outbox, publisher and ``pairs`` are run by the caller; ``pairs_changed`` is what ``pairs`` calls.
     """
 
-    def __init__(self, url: str, detector: Detector, outbox: Outbox, clock: Clock, *, key: Secret | None) -> None:
+    def __init__(self, url: str, detector: Detector, publisher: Publisher, leases: Leases, clock: Clock) -> None:
         self._url = url
         self._detector = detector
-        self._outbox = outbox
+        self._publisher = publisher
+        self._leases = leases
         self._clock = clock
-        self._key = key
         self._reader = StreamReader()
-        self._pairs_changed = asyncio.Event()
+        self._tail = Tail(url, {})
+        self._taken: dict[int, Lease] = {}
+        """The leases under which the detector watches pairs; those held are taken over one after the other."""
+        self._work_changed = asyncio.Event()
         self._due_earlier = asyncio.Event()
         self._wakes_s = 0.0
 
     def pairs_changed(self) -> None:
         """Say that the live pairs differ from before."""
-        self._pairs_changed.set()
+        self._work_changed.set()
 
     async def run(self, pairs: LivePairs, stopping: asyncio.Event) -> None:
-        """Load what is there, then follow quotes, markets and pairs until ``stopping`` is set."""
+        """Take over partitions, then follow quotes, markets and pairs until ``stopping`` is set."""
         await _first(pairs.loaded, stopping)
         if stopping.is_set():
             return
         redis = connect(self._url, Profile.WRITER)
         try:
-            cursors, catalog_cursors = await _retried(lambda: self._load(redis, pairs))
-            gc.collect()
-            gc.freeze()
+            catalog_cursors = await _retried(lambda: self._begin(redis))
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._follow_quotes(redis, cursors, stopping))
-                tasks.create_task(self._follow_pairs(redis, pairs, stopping))
+                tasks.create_task(self._keep_leases(stopping))
+                tasks.create_task(self._follow_work(redis, pairs, stopping))
+                tasks.create_task(self._follow_quotes(redis, stopping))
                 tasks.create_task(self._keep_time(stopping))
                 for venue, cursor in catalog_cursors.items():
                     tasks.create_task(self._follow_catalog(venue, cursor, stopping))
@@ -69,44 +86,92 @@ class DetectorService:
             await redis.aclose()
             self._log_funnel()
 
-    async def _load(self, redis: Client, pairs: LivePairs) -> tuple[dict[str, str], dict[Venue, str]]:
-        """Take over pairs, markets, open episodes and books; return from where to tail quotes and catalogs."""
-        catalog_cursors = {venue: await last_id(redis, CATALOG[venue].name) for venue in Venue}
-        cursors = await tail_cursors(redis)
-        await self._take_pairs(redis, pairs)
-        self._publish(self._detector.resume(await load_open_episodes(redis)))
-        log.info("detector.ready", extra={"pairs": len(self._detector.pairs)})
-        return cursors, catalog_cursors
+    async def _begin(self, redis: Client) -> dict[Venue, str]:
+        """Return from where to follow the catalogs; beats are followed from now on."""
+        self._tail.follow({FEED_HEALTH.name: await last_id(redis, FEED_HEALTH.name)})
+        self._detector.set_diverged(await load_diverged(redis))
+        return {venue: await last_id(redis, CATALOG[venue].name) for venue in Venue}
 
-    async def _take_pairs(self, redis: Client, pairs: LivePairs) -> None:
-        detector = self._detector
-        self._pairs_changed.clear()
-        self._publish(detector.set_pairs(dict(pairs.pairs)))
-        for market in await load_markets(redis, detector.wanted_markets()):
-            self._publish(detector.set_market(market))
-        books = await load_books(redis, detector.legs(unheard_only=True))
-        self._publish(detector.take_books(books))
+    async def _keep_leases(self, stopping: asyncio.Event) -> None:
+        """Renew the leases; what is lost is left at once, what is gained is taken over by ``_follow_work``."""
+        while not stopping.is_set():
+            try:
+                change = await self._leases.renew()
+            except TRANSIENT as error:
+                log.warning("leases.waiting", extra={"error": str(error)})
+            else:
+                self._leave(change.lost)
+                if change.gained:
+                    self._work_changed.set()
+                if change.gained or change.lost:
+                    log.info("leases.changed", extra={"gained": sorted(change.gained), "lost": sorted(change.lost)})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), _RENEW_S)
 
-    async def _follow_quotes(self, redis: Client, cursors: dict[str, str], stopping: asyncio.Event) -> None:
+    def _leave(self, parts: Collection[int]) -> None:
+        for part in parts:
+            self._taken.pop(part, None)
+        self._detector.leave(parts)
+        names = quote_streams(parts)
+        self._tail.unfollow(names)
+        self._reader.forget(names)
+
+    async def _follow_work(self, redis: Client, pairs: LivePairs, stopping: asyncio.Event) -> None:
+        """Take over the partitions and pairs that are ours, whenever either changes."""
+        is_settled = False
+        while not stopping.is_set():
+            await _first(self._work_changed, stopping)
+            if stopping.is_set():
+                return
+            self._work_changed.clear()
+            await _retried(lambda: self._take_over(redis, pairs))
+            log.info("detector.ready", extra={"pairs": len(self._detector.pairs), "partitions": len(self._taken)})
+            if self._taken and not is_settled:
+                is_settled = True
+                gc.collect()
+                gc.freeze()
+
+    async def _take_over(self, redis: Client, pairs: LivePairs) -> None:
+        """Load what is new: pairs, their markets, the episodes that another process left open, their books.
+
+        Handful by handful, for the leases must be renewed meanwhile however many pairs there are. A partition can be
+        lost at every pause, and is forgotten then; what is still said about it is not written.
+        """
+        detector, publish = self._detector, self._publisher.publish
+        new = {part: lease for part, lease in self._leases.held.items() if self._taken.get(part) is not lease}
+        cursors = await quote_cursors(redis, new)
+        publish(detector.set_pairs(self._ours(pairs)))
+        for markets in _handfuls(await load_markets(redis, detector.wanted_markets())):
+            for market in markets:
+                publish(detector.set_market(market))
+            await asyncio.sleep(0)
+        if new:
+            episodes = await load_open_episodes(redis, new)
+            publish(detector.resume(found for part, found in episodes if self._leases.held.get(part) is new[part]))
+            await drop_standings(redis, new, detector.pairs)
+        for legs in _handfuls(detector.legs(unheard_only=True)):
+            publish(detector.take_books(await load_books(redis, legs)))
+        for part, lease in new.items():
+            if self._leases.held.get(part) is lease:
+                self._taken[part] = lease
+                self._tail.follow({name: cursors[name] for name in quote_streams([part])})
+
+    def _ours(self, pairs: LivePairs) -> dict[PairId, Pair]:
+        return {pair_id: pair for pair_id, pair in pairs.pairs.items() if pair.partition in self._leases.held}
+
+    async def _follow_quotes(self, redis: Client, stopping: asyncio.Event) -> None:
         lost = 0
-        async for entries in Tail(self._url, cursors).batches(stopping):
+        async for entries in self._tail.batches(stopping):
             quotes, beats = self._reader.read(entries)
             for beat in beats:
                 self._detector.take_beat(beat)
             if quotes:
-                self._publish(self._detector.take_quotes(quotes))
+                self._publisher.publish(self._detector.take_quotes(quotes))
                 self._wake_if_due_earlier()
             if self._reader.lost > lost:
                 log.warning("quotes.lost", extra={"messages": self._reader.lost - lost})
                 lost = self._reader.lost
                 await self._refresh_books(redis)
-
-    async def _follow_pairs(self, redis: Client, pairs: LivePairs, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            await _first(self._pairs_changed, stopping)
-            if not stopping.is_set():
-                await _retried(lambda: self._take_pairs(redis, pairs))
-                log.info("detector.pairs", extra={"pairs": len(self._detector.pairs)})
 
     async def _follow_catalog(self, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:
         async for messages in StreamTail(self._url, CATALOG[venue], cursor).batches(stopping):
@@ -117,14 +182,14 @@ class DetectorService:
         detector = self._detector
         if isinstance(message, MarketClosed):
             if detector.is_market_wanted(venue, message.market_id):
-                self._publish(detector.close_market(venue, message.market_id))
+                self._publisher.publish(detector.close_market(venue, message.market_id))
         elif detector.is_market_wanted(venue, message.market.market_id):
-            self._publish(detector.set_market(message.market))
+            self._publisher.publish(detector.set_market(message.market))
 
     async def _keep_time(self, stopping: asyncio.Event) -> None:
-        """Tick when something that waits is due, and every quarter of a second in any case."""
+        """Tick when something that waits is due, and every quarter of a second in any case; sweep every second."""
         tick_s = self._clock.monotonic_s()
-        funnel_s = tick_s + _FUNNEL_S
+        sweep_s, funnel_s = tick_s + _SWEEP_S, tick_s + _FUNNEL_S
         while not stopping.is_set():
             now_s = self._clock.monotonic_s()
             due_s = self._detector.due_s()
@@ -133,10 +198,13 @@ class DetectorService:
                 await self._sleep(self._wakes_s - now_s)
                 continue
             tick_s = now_s + _TICK_S
-            self._publish(self._detector.tick())
+            self._publisher.publish(self._detector.tick())
+            if now_s >= sweep_s:
+                sweep_s = now_s + _SWEEP_S
+                self._publisher.publish(self._detector.sweep())
             if now_s >= funnel_s:
                 funnel_s = now_s + _FUNNEL_S
-                self._log_funnel()
+                self._publisher.count(self._counted())
 
     async def _sleep(self, wait_s: float) -> None:
         """Sleep, unless something becomes due earlier than the sleeper knew."""
@@ -153,27 +221,23 @@ class DetectorService:
     async def _refresh_books(self, redis: Client) -> None:
         """After a loss on the streams, ask the keys what was missed; the next loss asks again if Redis is away."""
         try:
-            books = await load_books(redis, self._detector.legs())
+            for legs in _handfuls(self._detector.legs()):
+                self._publisher.publish(self._detector.take_books(await load_books(redis, legs)))
         except TRANSIENT as error:
             log.warning("books.not_refreshed", extra={"error": str(error)})
-            return
-        self._publish(self._detector.take_books(books))
 
-    def _publish(self, emissions: Iterable[Emission]) -> None:
-        for message in emissions:
-            if isinstance(message, HedgedIntent):
-                self._publish_intent(message)
-                continue
-            is_over = isinstance(message, OpportunityClosed)
-            key = f"{message.pair_id}|{message.direction}"
-            self._outbox.put(OPPORTUNITIES, message, key=key, drop_key=is_over)
-            if is_over or isinstance(message, OpportunityOpened):
-                log.info(_EVENTS[type(message)], extra=_facts(message))
-
-    def _publish_intent(self, intent: HedgedIntent) -> None:
-        assert self._key is not None
-        key = self._key.reveal()
-        self._outbox.put(intents(intent.account), signed(intent, key_id=key_id_of(key), key=key))
+    def _counted(self) -> FunnelCounted:
+        detector = self._detector
+        return FunnelCounted(
+            replica=self._leases.replica,
+            pairs=len(detector.pairs),
+            partitions=tuple(sorted(self._taken)),
+            quotes=detector.quotes,
+            coalesced=detector.coalesced,
+            evaluations=detector.evaluations,
+            reasons=tuple((str(reason), count) for reason, count in detector.funnel.most_common()),
+            counted_ts_ns=self._clock.now_ns(),
+        )
 
     def _log_funnel(self) -> None:
         detector = self._detector
@@ -190,18 +254,10 @@ class DetectorService:
         )
 
 
-_EVENTS: dict[type, str] = {OpportunityOpened: "opportunity.opened", OpportunityClosed: "opportunity.closed"}
-
-
-def _facts(message: OpportunityMessage) -> dict[str, str]:
-    facts = {"opportunity": message.opportunity_id, "pair": message.pair_id, "direction": message.direction.value}
-    if isinstance(message, OpportunityClosed):
-        return facts | {"reason": message.reason, "peak_edge_dollars": str(message.peak_edge_dollars)}
-    return facts | {
-        "contracts": str(message.contracts),
-        "edge_dollars": str(message.edge_dollars),
-        "alert_only": message.alert_only,
-    }
+def _handfuls(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield ``items`` in pieces whose handling takes some hundredths of a second."""
+    for start in range(0, len(items), _HANDFUL):
+        yield items[start : start + _HANDFUL]
 
 
 async def _first(event: asyncio.Event, stopping: asyncio.Event) -> None:

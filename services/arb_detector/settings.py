@@ -6,10 +6,12 @@ from typing import Annotated
 
 import msgspec
 
-from services.arb_detector.core import DetectorConfig
+from services.arb_detector.config import DetectorConfig
 from services.arb_detector.episodes import EpisodeRules
 from services.arb_detector.pair_state import EdgeLimits
+from services.arb_detector.sentinel import SentinelRules
 from services.arb_detector.trust import TrustLimits
+from shared.runtime.crash import CrashAt
 from shared.runtime.settings import RedisUrl, SharedVariable
 
 
@@ -20,6 +22,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     account: Annotated[str, SharedVariable("DUTCHBOOK_ACCOUNT")] = "main"
     intent_key_file: Annotated[Path | None, SharedVariable("DUTCHBOOK_INTENT_KEY_FILE")] = None
     """Holds the key that signs intents, mode 0600. Without it opportunities are told and no intent is made."""
+    crash_at: CrashAt = ""
+    """For rehearsals: D03 kills the process behind the first opening, D04 before it."""
     debounce_ms: int = 50
     """How long an edge must hold before it counts; 0 opens at once."""
     linger_ms: int = 250
@@ -34,10 +38,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The last contract of an opportunity earns at least this, after all fees."""
     min_edge_dollars: Decimal = Decimal("0.01")
     """For the whole opportunity, after all fees."""
+    void_haircut_dollars_per_contract: Decimal = Decimal(0)
+    """Taken off each contract's payout where a pair's void rules are known to differ."""
+    hurdle_rate: Decimal = Decimal(0)
+    """What tied-up capital must earn in a year, such as 0.05: below it an opportunity is alert-only; 0 for none."""
     max_capital_dollars: Decimal = Decimal(250)
     """Per venue and opportunity, with fees; 0 for no limit."""
     suspicious_edge_dollars_per_contract: Decimal = Decimal("0.10")
     """Above this a pair is more likely wrong than generous: alert, no intent."""
+    diverged_edge_dollars_per_contract: Decimal = Decimal("0.05")
+    """A pair whose first contract would earn this after fees all the time is more likely wrong than generous."""
+    diverged_after_s: int = 600
+    """For how long, until it is told as diverged: alert-only, and up for review."""
     intent_ttl_ms: int = 2_000
     """How long an intent may be acted upon, up to 10000."""
     beat_age_ms: int = 2_500
@@ -65,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 min_edge_dollars_per_contract=self.min_edge_dollars_per_contract,
                 min_edge_dollars=self.min_edge_dollars,
                 max_capital_dollars=self.max_capital_dollars or None,
+                void_haircut_dollars_per_contract=self.void_haircut_dollars_per_contract,
+                hurdle_rate=self.hurdle_rate,
             ),
             trust=TrustLimits(
                 beat_age_s=self.beat_age_ms / 1_000,
@@ -78,6 +92,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 reopen_after_s=self.reopen_after_ms / 1_000,
                 update_after_s=self.update_after_ms / 1_000,
                 material_percent=self.material_percent,
+            ),
+            sentinel=SentinelRules(
+                edge_dollars_per_contract=self.diverged_edge_dollars_per_contract, after_s=self.diverged_after_s
             ),
             suspicious_edge_dollars_per_contract=self.suspicious_edge_dollars_per_contract,
             intent_ttl_ms=self.intent_ttl_ms,

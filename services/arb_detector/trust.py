@@ -1,7 +1,8 @@
 """Whether a leg's quote may be believed right now: the gate between books and money.
 
 A leg counts only while its book is quoted, verified and uncrossed and the connection that carries it proves every
-second that it is alive. Anything else is one named reason, and a reason closes whatever was open.
+second that it is alive. Anything else is one named reason, and a reason closes whatever was open. Whether a quiet
+book is still the venue's is the feeds' business: they ask REST, and withdraw what disagrees.
 """
 
 from collections.abc import Sequence
@@ -74,7 +75,18 @@ class Beat(msgspec.Struct, frozen=True):
 class LegState:
     """The latest word about one market in one partition: a quote, or why there is none."""
 
-    __slots__ = ("_fault", "_is_checked", "ladders", "market_id", "quote", "top", "venue", "why_not", "word_ts_ns")
+    __slots__ = (
+        "_fault",
+        "_is_checked",
+        "ladders",
+        "market_id",
+        "not_before_s",
+        "quote",
+        "top",
+        "venue",
+        "why_not",
+        "word_ts_ns",
+    )
 
     def __init__(self, venue: Venue, market_id: MarketId) -> None:
         self.venue = venue
@@ -87,12 +99,16 @@ class LegState:
         self.why_not = Distrust.NO_QUOTE
         self.word_ts_ns = 0
         """When the feed published its last word about this market."""
+        self.not_before_s = 0.0
+        """When the quote's own stamp is reached, by our monotonic clock: worked out once, so that our wall clock may
+        be set afterwards without another word about a quiet book."""
         self._fault: Distrust | None = None
         self._is_checked = False
 
-    def take(self, quote: QuoteText) -> None:
+    def take(self, quote: QuoteText, *, not_before_s: float = 0.0) -> None:
         """Hold a new quote; one whose numbers the gate refuses counts as malformed."""
         self.quote = quote
+        self.not_before_s = not_before_s
         self.word_ts_ns = quote.published_ts_ns
         self._is_checked = False
         self.ladders = None
@@ -127,12 +143,12 @@ class LegState:
         return fault
 
 
-def distrust(leg: LegState, beat: Beat | None, *, now_s: float, now_ns: int, limits: TrustLimits) -> Distrust | None:
+def distrust(leg: LegState, beat: Beat | None, *, now_s: float, limits: TrustLimits) -> Distrust | None:
     """Return why one leg must not be acted upon, or None."""
     fault = leg.fault()
     if fault is not None or leg.quote is None:
         return fault
-    if leg.quote.received_ts_ns - now_ns > limits.future_ms * 1_000_000:
+    if leg.not_before_s - now_s > limits.future_ms / 1_000:
         return Distrust.FROM_THE_FUTURE
     return _distrust_beat(leg.quote, beat, now_s, limits)
 

@@ -16,6 +16,7 @@ import typer
 from services.cli import bench, demo, doctor, offline, pairs, record
 from services.cli.output import write_json, write_line
 from services.cli.stack import SERVICES
+from services.cli.why import why_command
 from shared.runtime.errors import SettingsRefused, StartRefused
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(bench.app, name="bench")
 offline.add_to(app)
+app.command("why")(why_command)
 record.add_to(app)
 
 RUNNABLE = (*SERVICES, "venue_sim")

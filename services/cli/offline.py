@@ -9,6 +9,7 @@ from typing import Annotated, get_args
 import msgspec
 import typer
 
+from services.cli.evidence import evaluation_file
 from services.cli.output import write_json, write_line
 from services.cli.simulated import SHIPPED_MAPPINGS
 from services.cli.sources import bytes_of, lines_of
@@ -90,12 +91,14 @@ def _counted(counts: dict[str, int]) -> str:
 
 
 def evaluate_command(
-    file: Annotated[Path, typer.Argument(help="One pair or basket: books, fees, limits (JSON).")],
+    file: Annotated[
+        Path, typer.Argument(help="One pair or basket: books, fees, limits (JSON); or an opportunity from the stream.")
+    ],
     as_json: _JSON = False,
 ) -> None:
     """Price one pair in both directions, or a basket: size, cost, fees, edge and the fills behind them."""
     try:
-        report = evaluate_file(bytes_of(file))
+        report = evaluate_file(evaluation_file(bytes_of(file)))
     except EvaluationRefused as error:
         raise SettingsRefused(f"{file}: {error}") from None
     if as_json:

@@ -23,7 +23,12 @@ def write_line(text: str) -> None:
 
     Raises BrokenPipeError when nobody reads any more, StartRefused when it cannot be written otherwise.
     """
-    _write(text if text.isprintable() else "".join(map(_shown, text)))
+    _write(visible(text))
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with every character that is none to see written out: control characters, bidi marks, breaks."""
+    return text if text.isprintable() else "".join(map(_shown, text))
 
 
 def _write(line: str) -> None:

@@ -1,19 +1,26 @@
 """``dutchbook pairs``: the mapping files and the pairs they made."""
 
 import asyncio
-import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.cli.output import write_json, write_line
-from services.matcher.offline import PairLine, lint, read_pairs
+from services.cli.redis_url import checked_redis_url
+from services.cli.review import PairName, review_command
+from services.matcher.mapping_files import load, notices
+from services.matcher.offline import lint, read_pairs
 from shared.io.bus import TRANSIENT
 from shared.runtime.errors import SettingsRefused, StartRefused
-from shared.runtime.redis_server import check_redis
 
 app = typer.Typer(help="The mapping files and the pairs they made.", no_args_is_help=True)
+app.command("review")(review_command)
+
+By = Annotated[str, typer.Option(help="Who decides.")]
+Note = Annotated[str, typer.Option(help="What the next reader should know.")]
+Folder = Annotated[Path, typer.Option(help="The mappings folder.")]
 
 
 @app.command("lint")
@@ -21,25 +28,46 @@ def lint_command(
     folder: Annotated[Path, typer.Argument(help="The mappings folder.")] = Path("mappings"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check every mapping file; exits 1 when something is wrong, with file and line."""
+    """Check every mapping file; exits 1 when something is wrong, with file, line and what to do.
+
+    Notices are about mappings without an error: rows past their end, reviews half done, open disagreements.
+    """
     if not folder.is_dir():
         raise SettingsRefused(f"{folder} is not a folder of mappings")
     problems = lint(folder)
+    noticed = [] if problems else notices(load(folder), datetime.now(UTC))
     if as_json:
-        write_json({"problems": problems})
+        write_json({"problems": problems, "notices": noticed})
     for problem in problems if not as_json else ():
         write_line(str(problem))
+    for notice in noticed if not as_json else ():
+        write_line(f"notice: {notice}")
     raise typer.Exit(1 if problems else 0)
+
+
+@app.command("approve")
+def approve_command(pair: PairName, *, by: By, note: Note = "", folder: Folder = Path("mappings")) -> None:
+    """Approve a pair: short for ``review PAIR --approve``."""
+    review_command(pair, folder=folder, approve=True, by=by, note=note)
+
+
+@app.command("reject")
+def reject_command(pair: PairName, *, by: By, note: Note = "", folder: Folder = Path("mappings")) -> None:
+    """Reject a pair, for good: short for ``review PAIR --reject``."""
+    review_command(pair, folder=folder, reject=True, by=by, note=note)
+
+
+@app.command("suspend")
+def suspend_command(pair: PairName, *, by: By, note: Note = "", folder: Folder = Path("mappings")) -> None:
+    """Suspend a pair until somebody approves it again: short for ``review PAIR --suspend``."""
+    review_command(pair, folder=folder, suspend=True, by=by, note=note)
 
 
 @app.command("list")
 def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the pairs on the bus: live, suspended and candidates."""
-    url = os.environ.get("DUTCHBOOK_REDIS_URL", "")
-    if not url:
-        raise SettingsRefused("DUTCHBOOK_REDIS_URL is not set")
     try:
-        lines = asyncio.run(_checked_pairs(url))
+        lines = asyncio.run(read_pairs(checked_redis_url()))
     except TRANSIENT as error:
         raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
     if as_json:
@@ -47,9 +75,3 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
         return
     for line in lines:
         write_line(f"{line.state:<10} {line.orientation:<8} {line.pair_id}  {line.title}  {line.reason}".rstrip())
-
-
-async def _checked_pairs(url: str) -> list[PairLine]:
-    """Return the pairs on the bus. Raises StartRefused when the URL or the server behind it cannot be used."""
-    await check_redis(url)
-    return await read_pairs(url)

@@ -49,6 +49,10 @@ class Stack:
         self._processes[service] = process
         self._watchers.append(asyncio.create_task(self._watch(service, process)))
 
+    def pids(self) -> dict[str, int]:
+        """Return the process ids of what was started, by service."""
+        return {service: process.pid for service, process in self._processes.items()}
+
     def log_path(self, service: str) -> Path:
         """Return where a service's log goes."""
         return self._log_folder / f"{service}.log"

@@ -81,9 +81,13 @@ class Executor:
                         "put the ledger aside and look at it"
                     )
 
-    async def handle(self, intent: HedgedIntent) -> None:
-        """Bring one intent to its end; when this returns the ledger knows it and it may be acknowledged."""
-        read_ts_ns, read_s = self._clock.now_ns(), self._clock.monotonic_s()
+    async def handle(self, intent: HedgedIntent, *, waited_s: float = 0.0) -> None:
+        """Bring one intent to its end; when this returns the ledger knows it and it may be acknowledged.
+
+        ``waited_s`` is how long ago it was read: that it had to wait for others makes it no younger.
+        """
+        read_ts_ns = self._clock.now_ns() - int(waited_s * 1_000_000_000)
+        read_s = self._clock.monotonic_s() - waited_s
         earlier = await self._ledger.do(Ledger.digest_of, intent.intent_id)
         if earlier is not None:
             if earlier != digest(intent):

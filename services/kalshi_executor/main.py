@@ -31,6 +31,8 @@ SERVICE = "kalshi_executor"
 _TRIM_EVERY_S = 10.0
 _KEPT_MS = 600_000
 _LAST_WORDS_S = 1.0
+_READ_AHEAD = 16
+"""Intents that may be read while an earlier one is being journaled, so that their age counts from when they came."""
 
 log = logging.getLogger(__name__)
 
@@ -110,12 +112,12 @@ async def _execute(
     url: str, stream: Stream[HedgedIntent], executor: Executor, crashes: Crashes, stopping: asyncio.Event
 ) -> None:
     """Handle intents until ``stopping`` is set; what was read and not handled is delivered again at the next start."""
-    reader = GroupReader(url, stream, group=SERVICE, consumer=SERVICE)
+    reader = GroupReader(url, stream, group=SERVICE, consumer=SERVICE, ahead=_READ_AHEAD)
     async with aclosing(reader.deliveries(stopping)) as deliveries:
         async for delivery in deliveries:
             if stopping.is_set():
                 return
-            await executor.handle(delivery.message)
+            await executor.handle(delivery.message, waited_s=delivery.waited_s)
             crashes.reach(CrashPoint.UNACKED)
             await reader.ack(delivery)
 

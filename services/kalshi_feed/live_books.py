@@ -9,12 +9,12 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, Protocol
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from services.kalshi_feed.lag import LagGauge
 from services.kalshi_feed.trading import TradingState
 from shared.domain.market import MarketId
+from shared.io.frame_link import FrameLink
 from shared.io.websocket import Unauthorised
 from shared.runtime.clock import Clock
 from shared.runtime.feed import QuoteSource, QuoteState
@@ -175,7 +175,7 @@ class LiveBooks:
         self.session.check()
         self._wake.set()
 
-    async def talk(self, link: ClientConnection) -> None:
+    async def talk(self, link: FrameLink) -> None:
         """Hold the conversation on a fresh link until it is lost, which raises ConnectionError."""
         self._dials += 1
         self._unauthorised = 0
@@ -213,24 +213,25 @@ class LiveBooks:
             log.error("link.unauthorised", extra={"cause": failure.value, "remedy": failure.remedy})
             self._alert("kalshi_feed.unauthorised", f"Kalshi refuses the feed's key: {failure}", failure.remedy)
 
-    async def _read(self, link: ClientConnection) -> None:
+    async def _read(self, link: FrameLink) -> None:
         loop = asyncio.get_running_loop()
-        receive = self.session.receive
+        receive, now_ns = self.session.receive, self._clock.now_ns
         while True:
-            frame = await link.recv(decode=False)
-            received_ts_ns = self._clock.now_ns()
-            self.frames += 1
-            events = receive(frame, received_ts_ns)
+            frames = await link.receive()
+            received_ts_ns = now_ns()
+            self.frames += len(frames)
             if not self._settling:
                 self._settling = True
                 self._quiet_turns = 0
                 self._yielded_ns = received_ts_ns
                 loop.call_soon(self._settle_when_quiet)
-            if events:
-                self._act(events)
-                if received_ts_ns - self._yielded_ns > _BEHIND_NS:
-                    self._yielded_ns = received_ts_ns
-                    await asyncio.sleep(0)  # behind: let the publisher read this book, which is whole just now
+            for frame in frames:
+                events = receive(frame, received_ts_ns)
+                if events:
+                    self._act(events)
+                    if now_ns() - self._yielded_ns > _BEHIND_NS:
+                        self._yielded_ns = now_ns()
+                        await asyncio.sleep(0)  # behind: let the publisher read this book, which is whole just now
 
     def _settle_when_quiet(self) -> None:
         if self.frames != self._frames_seen:
@@ -297,7 +298,7 @@ class LiveBooks:
         self._publisher.stale(market_ids, f"Kalshi does not stream this market (error {code})")
         self._alert("kalshi_feed.market_refused", f"Kalshi refuses to stream {len(market_ids)} markets", shown)
 
-    async def _attend(self, link: ClientConnection) -> None:
+    async def _attend(self, link: FrameLink) -> None:
         """Send what the session wants to say, let its time pass, and notice silence."""
         while True:
             self._act(self.session.tick(self._monotonic_ns()))
@@ -324,7 +325,7 @@ class LiveBooks:
             except TimeoutError:
                 continue
 
-    async def _ping(self, link: ClientConnection) -> None:
+    async def _ping(self, link: FrameLink) -> None:
         """Ask for a sign of life each second; Kalshi's own pings come only every ten."""
         while True:
             pong = asyncio.ensure_future(await link.ping())

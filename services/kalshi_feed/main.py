@@ -8,6 +8,8 @@ import logging
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from decimal import Decimal
+from functools import partial
 from random import SystemRandom
 from typing import Any, Literal
 from uuid import uuid4
@@ -18,7 +20,7 @@ from services.kalshi_feed.checks import ExchangeWatch
 from services.kalshi_feed.discovery import Discovery
 from services.kalshi_feed.fleet import Fleet
 from services.kalshi_feed.polled_books import PolledBooks
-from services.kalshi_feed.rest_client import RestClient
+from services.kalshi_feed.rest_client import RestClient, RestFailed
 from services.kalshi_feed.serving import Streaming, signer
 from services.kalshi_feed.settings import Settings
 from services.kalshi_feed.skew import ClockSkew
@@ -26,6 +28,7 @@ from shared.contracts.alerts import OperationalAlert
 from shared.contracts.health import FeedBeat
 from shared.contracts.streams import ALERTS, CATALOG, FEED_HEALTH
 from shared.domain.market import Market, Venue
+from shared.domain.pair import Pair
 from shared.io.bus import Identity, Outbox
 from shared.io.http import HttpClient
 from shared.runtime.catalog_repair import repair_catalog
@@ -33,7 +36,9 @@ from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
+from shared.runtime.results import ResultTeller, ResultUnknown
 from shared.runtime.run import run
+from shared.venues.kalshi import catalog, rest
 from shared.venues.kalshi.limits import AccountLimits, BucketLimit, EndpointCosts, RateLimits
 
 SERVICE = "kalshi_feed"
@@ -124,14 +129,17 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 outbox,
             )
         work = [
+            pairs.run(stopping),
             discovery.run(settings.redis_url, refresh_s=settings.refresh_s),
             repair_catalog(settings.redis_url, CATALOG[Venue.KALSHI], outbox, lambda: discovery.known),
+            ResultTeller(Venue.KALSHI, pairs, outbox, partial(_result, client), known=lambda: discovery.known).run(
+                every_s=settings.refresh_s
+            ),
             ExchangeWatch(client, books.exchange, every_s=settings.status_s).run(),
             beats,
             *reading,
         ]
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pairs.run(stopping))  # ends by itself: a blocking read is never cancelled
             writing = [tasks.create_task(outbox.run()), tasks.create_task(publisher.run())]
             working = [tasks.create_task(one) for one in work]
             await stopping.wait()
@@ -144,6 +152,14 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
 def cli() -> None:
     """Run the service and exit with its status."""
     sys.exit(run(SERVICE, Settings, main))
+
+
+async def _result(client: RestClient, pair: Pair) -> Decimal | None:
+    """Return what YES of a pair's market paid, None before it is final. Raises ResultUnknown."""
+    try:
+        return catalog.yes_paid_dollars(await client.get(rest.market_request(pair.kalshi_ticker)))
+    except (RestFailed, catalog.BodyRefused) as error:
+        raise ResultUnknown(str(error)) from error
 
 
 def _alerter(

@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Callable
 from random import SystemRandom
 
-from websockets.asyncio.client import ClientConnection
-
 from services.kalshi_feed.checks import ScaleProbe, SilenceProbe, audit_books
 from services.kalshi_feed.fleet import Fleet
 from services.kalshi_feed.live_books import Alert, LiveBooks, News, Publisher
 from services.kalshi_feed.rest_client import RestClient
 from services.kalshi_feed.settings import Settings
 from services.kalshi_feed.trading import TradingState
+from shared.io.frame_link import FrameLink
 from shared.io.http import Signer
 from shared.io.websocket import dial, keep_connected
 from shared.runtime.clock import Clock
@@ -102,7 +101,7 @@ class Streaming:
             tasks.create_task(SilenceProbe(books, self._client, after_s=settings.probe_s).run())
             tasks.create_task(ScaleProbe(books, self._client).run())
 
-    async def _open_link(self) -> ClientConnection:
+    async def _open_link(self) -> FrameLink:
         await self._pace.wait()
         url = self._settings.websocket
         return await dial(url, self._signed("GET", signed_path(url)))

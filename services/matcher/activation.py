@@ -8,6 +8,7 @@ changes afterwards, the pair is suspended until it reads as before or somebody r
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -35,59 +36,91 @@ class Suspended:
 
     pair: Pair
     reason: str
+    awaits: Literal["listing", "review"] = "listing"
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """There is no such pair now: not yet listed, over, expired or not approved."""
+    """There is no such pair: nobody approves it now, or nothing like it was listed yet."""
 
     pair_id: PairId
     reason: str
 
 
-Judgement = Live | Suspended | Absent
+@dataclass(frozen=True, slots=True)
+class Over:
+    """A market of the pair trades no more, or its time is up: only the results are left to look at."""
+
+    pair_id: PairId
+    reason: str
+
+
+Judgement = Live | Suspended | Absent | Over
+
+
+class Suspicion(NamedTuple):
+    """Something outside the texts speaks against a pair; it holds until somebody reviews the pair again."""
+
+    source: str
+    """``Pair.source`` at that time: a newer review has another one."""
+    reason: str
+
+
+class Past(NamedTuple):
+    """What was said about a pair before now."""
+
+    known: Pair | None = None
+    """The pair as it was last published."""
+    suspicion: Suspicion | None = None
+    series: str = ""
+    """Why nothing of the pair's whole series may trade; empty when it may."""
+
 
 Markets = tuple[Market | None, Market | None]
 """The listings of a pair: Kalshi's and Polymarket's, None when the venue does not list it."""
 
 
-def judge_row(placed: PlacedRow, markets: Markets, known: Pair | None, now: datetime) -> Judgement:
-    """Return whether a curated row is live. ``known`` is the pair as it was last published."""
+def judge_row(placed: PlacedRow, markets: Markets, past: Past, now: datetime) -> Judgement:
+    """Return whether a curated row is live."""
     row = placed.row
+    if row.status == "expired":
+        return Over(row.id, "its row is expired")
     if row.status not in ("approved", "suspended"):
         return Absent(row.id, f"its row is {row.status}")
     kalshi, polymarket = markets
     if gone := _gone(row.key, markets, row.not_after, now):
-        return Absent(row.id, gone)
+        return Over(row.id, gone)
     assert kalshi is not None, row.pair_id
     assert polymarket is not None, row.pair_id
     pair = _pair_of_row(placed, kalshi, polymarket)
     contradiction = next(_row_contradictions(row, kalshi, polymarket), "")
-    return _judged(pair, kalshi, polymarket, known, contradiction)
+    return _judged(pair, kalshi, polymarket, past, contradiction)
 
 
 def judge_game(
     template: SeriesTemplate,
     sides: tuple[KalshiGame, PolymarketGame],
     markets: tuple[Market, Market],
-    known: Pair | None,
+    past: Past,
     now: datetime,
 ) -> Judgement:
-    """Return whether the pair that a template found is live. ``known`` is the pair as it was last published."""
+    """Return whether the pair that a template found is live."""
     kalshi, polymarket = markets
     pair = _pair_of_game(template, sides, markets)
     if gone := _gone((kalshi.market_id, polymarket.market_id), markets, pair.not_after, now):
-        return Absent(pair.pair_id, gone)
+        return Over(pair.pair_id, gone)
     contradiction = "" if len(polymarket.token_ids) == 2 else "polymarket market has not two tokens"
-    return _judged(pair, kalshi, polymarket, known, contradiction)
+    return _judged(pair, kalshi, polymarket, past, contradiction)
 
 
 def game_pair_id(template: SeriesTemplate, game: KalshiGame) -> PairId:
     """Return the stable id of one side of a game: ``nba-game-2026-11-22-hou-por-hou``."""
-    return PairId("-".join((template.template_id, str(game.key.day), *sorted(game.key.teams), game.yes_team)))
+    answer = game.key.answer.replace(" ", "-").replace(".", "-") or game.yes_team
+    return PairId("-".join((template.template_id, str(game.key.day), *sorted(game.key.teams), answer)))
 
 
-def _judged(pair: Pair, kalshi: Market, polymarket: Market, known: Pair | None, contradiction: str) -> Live | Suspended:
+def _judged(pair: Pair, kalshi: Market, polymarket: Market, past: Past, contradiction: str) -> Live | Suspended:
+    known, suspicion = past.known, past.suspicion
     reasons = [contradiction, *(_unfit(market) for market in (kalshi, polymarket))]
     if known is not None and known.source == pair.source:
         changed = _changed_texts(known, pair)
@@ -95,7 +128,9 @@ def _judged(pair: Pair, kalshi: Market, polymarket: Market, known: Pair | None, 
             hashes = {name: getattr(known, name) for name in ("kalshi_rules_hash", "polymarket_rules_hash")}
             pair = msgspec.structs.replace(pair, **hashes)
             reasons.insert(0, f"{changed} changed since review, read both again and renew review.verified_at")
-    reason = next(filter(None, reasons), "")
+    if suspicion is not None and suspicion.source == pair.source:
+        return Suspended(pair, suspicion.reason, "review")
+    reason = next(filter(None, [past.series, *reasons]), "")
     return Suspended(pair, reason) if reason else Live(pair)
 
 
@@ -113,6 +148,11 @@ def _changed_texts(known: Pair, pair: Pair) -> str:
         if then != now
     ]
     return f"rules, labels or tokens on {' and '.join(venues)} have" if venues else ""
+
+
+def is_over(market: Market | None) -> bool:
+    """Whether a market trades no more, or is not listed."""
+    return market is None or market.status in _OVER
 
 
 def _gone(key: tuple[MarketId, MarketId], markets: Markets, not_after: datetime | None, now: datetime) -> str:

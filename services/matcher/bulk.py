@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import resource
 import sys
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -24,6 +25,9 @@ from services.matcher.mapping_files import Mappings
 from services.matcher.verdict import Verdict
 from shared.domain.market import Market, MarketId
 
+_PLACE = "L"
+_SLOTS_EACH = 10_000
+"""Parsed listings that a process keeps: events come in an order in which neighbours ask for the same ones."""
 _SHARES_EACH = 6
 """Portions of work for each process, so that none waits long for the other."""
 
@@ -40,7 +44,8 @@ class Found(NamedTuple):
     """What one process found in one portion."""
 
     matches: list[Match]
-    candidates: dict[MarketId, list[MarketId]]
+    candidates: list[tuple[MarketId, bytes]]
+    """By ticker the places of the listings in Polymarket's order, which are smaller to hand over than ids."""
     process: int
     peak_bytes: int
     """The most memory that the process has held."""
@@ -110,7 +115,10 @@ def _run(
     peaks: dict[int, int] = {}
     for part in found:
         peaks[part.process] = max(part.peak_bytes, peaks.get(part.process, 0))
-    candidates = {ticker: ids for part in found for ticker, ids in part.candidates.items()}
+    ids = [market.market_id for market in polymarket]
+    candidates = {
+        ticker: [ids[place] for place in array(_PLACE, places)] for part in found for ticker, places in part.candidates
+    }
     matches = sorted((match for part in found for match in part.matches), key=lambda match: match.ticker)
     return Bulk(matches, candidates, sum(peaks.values()))
 
@@ -141,6 +149,7 @@ class _Worker:
     """What a process keeps between portions."""
 
     index: ClassVar[CandidateIndex]
+    place: ClassVar[dict[MarketId, int]]
     wanted: ClassVar[Wanted]
 
 
@@ -151,7 +160,8 @@ def _open(listings: str, mappings: Mappings, wanted: Wanted) -> None:
     """Index Polymarket's listings in a new process. Nothing here is cyclic, and the process ends soon: no collector."""
     gc.disable()
     polymarket = msgspec.msgpack.decode(Path(listings).read_bytes(), type=list[Market])
-    _Worker.index = CandidateIndex(mappings)
+    _Worker.index = CandidateIndex(mappings, most_slots=_SLOTS_EACH)
+    _Worker.place = {market.market_id: place for place, market in enumerate(polymarket)}
     _Worker.wanted = wanted
     for market in polymarket:
         _Worker.index.put(market)
@@ -159,12 +169,13 @@ def _open(listings: str, mappings: Mappings, wanted: Wanted) -> None:
 
 def _find(share: bytes) -> Found:
     """Answer for one portion of Kalshi's events."""
-    index, wanted = _Worker.index, _Worker.wanted
+    index, place, wanted = _Worker.index, _Worker.place, _Worker.wanted
     matches: list[Match] = []
-    candidates: dict[MarketId, list[MarketId]] = {}
+    candidates: list[tuple[MarketId, bytes]] = []
     for event in _EVENTS.decode(share):
         if not wanted.compare:
-            candidates.update(index.candidates_of_event(event, wanted.most))
+            for ticker, ids in index.candidates_of_event(event, wanted.most):
+                candidates.append((ticker, array(_PLACE, map(place.__getitem__, ids)).tobytes()))
             continue
         for market, found in zip(event, index.best_of_event(event, most=wanted.most, least=wanted.least), strict=True):
             matches.extend(Match(market.market_id, condition_id, verdict) for condition_id, verdict in found)

@@ -14,7 +14,7 @@ import msgspec
 
 from services.matcher.mapping_files import Mappings
 from services.matcher.postings import Postings, Ranking
-from services.matcher.slots import Slots, parse_slots
+from services.matcher.slots import Slots, game_of, parse_slots
 from services.matcher.templates import GameKey
 from services.matcher.terms import LONGEST_FIELD, TermReader
 from services.matcher.verdict import Verdict, compare
@@ -28,12 +28,12 @@ MOST_PER_MARKET = 3
 MOST_CANDIDATES = 20
 _COMPARED = 12
 """Of the candidates: the partner is hardly ever further down."""
-_LEAST_LIKENESS = 0.7
+_LEAST_LIKENESS = 0.6
 """Of the likest listing's: one that shares less than that is not compared."""
 _LEAST_COVER = 0.25
 """Of the weight of a listing's terms: one that shares less than that is not compared."""
-_MOST_SLOTS = 60_000
-"""Parsed listings kept at hand per venue, about 3 kB each."""
+MOST_SLOTS = 60_000
+"""Parsed listings kept at hand per venue, about 6 kB each."""
 
 _OTHER = {Venue.KALSHI: Venue.POLYMARKET, Venue.POLYMARKET: Venue.KALSHI}
 
@@ -41,8 +41,9 @@ _OTHER = {Venue.KALSHI: Venue.POLYMARKET, Venue.POLYMARKET: Venue.KALSHI}
 class CandidateIndex:
     """The listings of both venues, found by their terms. Taking in, forgetting and asking cost about a millisecond."""
 
-    def __init__(self, mappings: Mappings) -> None:
+    def __init__(self, mappings: Mappings, *, most_slots: int = MOST_SLOTS) -> None:
         self._mappings = mappings
+        self._most_slots = most_slots
         self._reader = TermReader(mappings)
         self._markets: dict[Venue, dict[MarketId, Market]] = {venue: {} for venue in Venue}
         self._postings = {venue: Postings() for venue in Venue}
@@ -51,8 +52,6 @@ class CandidateIndex:
             venue: defaultdict(set) for venue in Venue
         }
         self._game_of: dict[Venue, dict[MarketId, GameKey]] = {venue: {} for venue in Venue}
-        self._game_series = frozenset(template.kalshi_series for template in mappings.templates)
-        self._game_prefixes = frozenset(template.polymarket_prefix for template in mappings.templates)
 
     def put(self, market: Market) -> None:
         """Take in a listing, new or changed."""
@@ -60,9 +59,10 @@ class CandidateIndex:
         self.remove(venue, market_id)
         self._markets[venue][market_id] = market
         self._postings[venue].put(market_id, market.event_id, self._reader.terms(market))
-        if self._may_be_game(market) and (game := self._parsed(market).game) is not None:
-            self._game_of[venue][market_id] = game.key
-            self._by_game[venue][game.key].add(market_id)
+        key = self._game_key(market)
+        if key is not None:
+            self._game_of[venue][market_id] = key
+            self._by_game[venue][key].add(market_id)
 
     def remove(self, venue: Venue, market_id: MarketId) -> None:
         """Forget a listing; nothing happens when it is not listed."""
@@ -98,7 +98,7 @@ class CandidateIndex:
     ) -> list[tuple[MarketId, Verdict]]:
         """Return up to ``most`` partners without a veto that score at least ``least``, best first.
 
-        None are returned for a market that is not in the index.
+        None are returned for a market that is not in the index. What the index holds of it counts.
         """
         if market.market_id not in self._markets[market.venue]:
             return []
@@ -112,9 +112,11 @@ class CandidateIndex:
 
         Ranking an event at once is several times cheaper. The markets need not be in the index.
         """
-        other = _OTHER[markets[0].venue]
-        asked = [self._reader.terms(market) for market in markets]
-        for market, ranking in zip(markets, self._postings[other].rank_event(asked, _COMPARED), strict=True):
+        venue = markets[0].venue
+        held = [self._markets[venue].get(market.market_id, market) for market in markets]
+        asked = [self._reader.terms(market) for market in held]
+        rankings = self._postings[_OTHER[venue]].rank_event(asked, _COMPARED)
+        for market, ranking in zip(held, rankings, strict=True):
             yield self._judge(market, ranking, most, least)
 
     def slots(self, venue: Venue, market_id: MarketId) -> Slots | None:
@@ -124,22 +126,25 @@ class CandidateIndex:
 
     def blocked(self, ours: Slots) -> list[MarketId]:
         """Return the markets of the other venue to compare with: those of the same game, or else the candidates."""
-        same_game = self._same_game(ours)
-        return same_game or self.candidates(ours.market)
+        return self._same_game(ours.market) or self.candidates(ours.market)
 
-    def _same_game(self, ours: Slots) -> list[MarketId]:
-        if ours.game is None:
-            return []
-        return sorted(self._by_game[_OTHER[ours.market.venue]].get(ours.game.key, ()))
+    def _same_game(self, market: Market) -> list[MarketId]:
+        """Return every market of the other venue that a template reads as the same game."""
+        listed = self._is_listed(market)
+        key = self._game_of[market.venue].get(market.market_id) if listed else self._game_key(market)
+        return sorted(self._by_game[_OTHER[market.venue]].get(key, ())) if key is not None else []
+
+    def _game_key(self, market: Market) -> GameKey | None:
+        game, _ = game_of(_capped(market), self._mappings)
+        return None if game is None else game.key
 
     def _judge(self, market: Market, ranking: Ranking, most: int, least: Decimal) -> list[tuple[MarketId, Verdict]]:
-        likely = _worth_comparing(ranking)
-        if not likely and not self._may_be_game(market):
+        others = self._same_game(market) or _worth_comparing(ranking)
+        if not others:
             return []
         ours = self._parsed(market)
         if ours.placeholder or ours.contradiction:
             return []
-        others = self._same_game(ours) or likely
         scored = ((other_id, self._compare(ours, other_id)) for other_id in others)
         found = [(other_id, verdict) for other_id, verdict in scored if not verdict.vetoes and verdict.score >= least]
         return sorted(found, key=lambda item: (-item[1].score, item[0]))[:most]
@@ -151,21 +156,18 @@ class CandidateIndex:
 
     def _parsed(self, market: Market) -> Slots:
         """Return a market's slots; those of listings are parsed once and kept as long as there is room."""
+        if not self._is_listed(market):
+            return parse_slots(_capped(market), self._mappings)
         kept = self._slots[market.venue]
         slots = kept.get(market.market_id)
         if slots is None:
-            slots = parse_slots(_capped(market), self._mappings)
-            if market.market_id in self._markets[market.venue]:
-                if len(kept) >= _MOST_SLOTS:
-                    del kept[next(iter(kept))]
-                kept[market.market_id] = slots
+            if len(kept) >= self._most_slots:
+                del kept[next(iter(kept))]
+            slots = kept[market.market_id] = parse_slots(_capped(market), self._mappings)
         return slots
 
-    def _may_be_game(self, market: Market) -> bool:
-        """Whether a template may read the listing as a game: then its slots are parsed at once, so none is missed."""
-        if market.venue is Venue.KALSHI:
-            return market.event_id.partition("-")[0] in self._game_series
-        return market.event_slug in ("", market.slug) and market.slug.partition("-")[0] in self._game_prefixes
+    def _is_listed(self, market: Market) -> bool:
+        return market.market_id in self._markets[market.venue]
 
 
 def _worth_comparing(ranking: Ranking) -> list[MarketId]:

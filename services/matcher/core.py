@@ -5,58 +5,69 @@ restart with nothing new says nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 
-from services.matcher.activation import Absent, Judgement, Live, Suspended, game_pair_id, judge_game, judge_row
+from services.matcher.activation import (
+    Absent,
+    Judgement,
+    Live,
+    Over,
+    Past,
+    Suspended,
+    game_pair_id,
+    is_over,
+    judge_game,
+    judge_row,
+)
 from services.matcher.candidates import MOST_PER_MARKET, CandidateIndex, candidate_message
+from services.matcher.disagreements import Disagreement
 from services.matcher.games import Games
+from services.matcher.history import History
 from services.matcher.mapping_files import Mappings
+from services.matcher.published import Change, Published, Word
 from services.matcher.templates import GameKey
 from services.matcher.verdict import Verdict
-from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairRetired, PairSuspended
+from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.pair import Pair, PairId
 
-Published = PairActivated | PairSuspended | CandidateFound
-
+_WAITING = "waiting for both results"
 _TRADABLE_LATER = frozenset({MarketStatus.UNOPENED, MarketStatus.OPEN, MarketStatus.PAUSED})
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A message to publish under the pair's key; ``retires`` empties the key instead of filling it."""
-
-    pair_id: PairId
-    message: PairMessage
-    retires: bool
-    was_live: bool
-    """Whether the pair could be traded until now."""
 
 
 class Matcher:
     """Judges pairs as listings and mappings change. ``known`` is what the pairs hash holds at start."""
 
-    def __init__(self, mappings: Mappings, known: Mapping[str, PairMessage], *, most_candidates: int = 2_000) -> None:
+    def __init__(
+        self,
+        mappings: Mappings,
+        known: Mapping[str, PairMessage],
+        *,
+        most_candidates: int = 2_000,
+        results_within_days: int = 30,
+    ) -> None:
         self._most_candidates = most_candidates
         self.markets: dict[Venue, dict[MarketId, Market]] = {venue: {} for venue in Venue}
-        self.published: dict[PairId, Published] = {
-            PairId(key): message
-            for key, message in known.items()
-            if isinstance(message, PairActivated | PairSuspended | CandidateFound)
-        }
-        self._candidate_count = sum(isinstance(message, CandidateFound) for message in self.published.values())
-        self._by_ticker: defaultdict[MarketId, set[PairId]] = defaultdict(set)
-        for pair_id, message in self.published.items():
-            self._by_ticker[_ticker(message)].add(pair_id)
+        self._said = Published(known)
         self._unproposed: dict[tuple[Venue, MarketId], None] = {}
         self._everything = True
+        self._history = History(self._said.words, keep_days=results_within_days)
         self._use(mappings)
+        self._read_with(mappings)
 
     def use(self, mappings: Mappings) -> None:
-        """Put other mappings in force; every pair is judged again by the next ``decide``."""
+        """Put other mappings in force; every pair is judged again by the next ``decide``.
+
+        Listings are read again only when tables or templates are other ones: whole venues take a while.
+        """
+        before, claimed = self.mappings, self._claimed
         self._use(mappings)
+        if mappings.reads_alike(before):
+            self._propose_again(before, claimed)
+            return
+        self._read_with(mappings)
         for listed in self.markets.values():
             for market in listed.values():
                 self._games.put(market)
@@ -70,6 +81,7 @@ class Matcher:
         before = self.markets[market.venue].get(market.market_id)
         if before == market:
             return
+        self._history.listed(market)
         self.markets[market.venue][market.market_id] = market
         self._dirty_rows |= self._rows_of.get(key, set())
         self._dirty_games |= self._games.put(market)
@@ -81,10 +93,42 @@ class Matcher:
             self._unproposed[key] = None
         self._changed_markets.add(key)
 
+    def settled(self, venue: Venue, market_id: MarketId, yes_paid_dollars: Decimal) -> None:
+        """Take note of what a market that is over paid."""
+        self._history.results.put(venue, market_id, yes_paid_dollars)
+
+    def suspect(self, pair_id: PairId, reason: str) -> None:
+        """Something outside the texts speaks against a live pair; ``decide`` suspends it until a newer review."""
+        message = self._said.words.get(pair_id)
+        if isinstance(message, PairActivated):
+            self._history.suspect(message.pair, reason)
+            self._touch(pair_id)
+
+    @property
+    def published(self) -> Mapping[PairId, Word]:
+        """What was said and not taken back, candidates included."""
+        return self._said.words
+
+    @property
+    def live_pairs(self) -> list[Pair]:
+        """The pairs that may be traded or alerted on."""
+        return [message.pair for message in self._said.words.values() if isinstance(message, PairActivated)]
+
+    @property
+    def disagreements(self) -> list[Disagreement]:
+        """Pairs that were approved and settled differently, not yet kept as files."""
+        return list(self._history.unrecorded.values())
+
+    def recorded(self, record: Disagreement) -> None:
+        """A disagreement is kept as a file; its pair is retired by the next ``decide``."""
+        self._history.recorded(record)
+
     def remove(self, venue: Venue, market_id: MarketId) -> None:
         """Forget a listing that is over."""
         key = (venue, market_id)
-        self.markets[venue].pop(market_id, None)
+        last = self.markets[venue].pop(market_id, None)
+        if last is not None and any(self._said.pair(pair_id) for pair_id in self._said.with_market(*key)):
+            self._history.unlisted(last)
         self._dirty_rows |= self._rows_of.get(key, set())
         self._dirty_games |= self._games.remove(venue, market_id)
         self._candidates.remove(venue, market_id)
@@ -94,6 +138,7 @@ class Matcher:
     def decide(self, now: datetime) -> list[Change]:
         """Judge what was touched since the last call, and what has expired; return what differs from the published."""
         changes = [change for judgement in self._judgements(now) for change in self._apply(judgement)]
+        changes += self._compare_results(now)
         changes += self._retired_candidates()
         if self._everything:
             changes += self._orphans()
@@ -121,19 +166,33 @@ class Matcher:
     def problems(self) -> list[str]:
         """Return why listings that look like pairs of a template are none."""
         ambiguous = (
-            f"{key.template_id} {key.day} {'-'.join(sorted(key.teams))}: {ambiguity}"
+            f"{key.family} {key.day} {'-'.join(sorted(key.teams))}: {ambiguity}"
             for key in self._games.keys()  # noqa: SIM118 - not a dict
             if (ambiguity := self._games.game(key).ambiguity)
         )
         return sorted([*self._games.contradictions.values(), *ambiguous])
 
-    def _use(self, mappings: Mappings) -> None:
-        self.mappings = mappings
+    def _propose_again(self, before: Mappings, claimed: frozenset[MarketId]) -> None:
+        """Look for partners of the markets about which rows now say something else."""
+        changed = {
+            key for pair in before.decided.keys() ^ self._decided.keys() for key in zip(Venue, pair, strict=True)
+        }
+        changed |= {(Venue.KALSHI, MarketId(ticker)) for ticker in claimed ^ self._claimed}
+        for venue, market_id in sorted(changed):
+            market = self.markets[venue].get(market_id)
+            if market is not None and market.status in _TRADABLE_LATER and not market.never_match:
+                self._unproposed[venue, market_id] = None
+
+    def _read_with(self, mappings: Mappings) -> None:
         self._games = Games(mappings)
         self._candidates = CandidateIndex(mappings)
+
+    def _use(self, mappings: Mappings) -> None:
+        self.mappings = mappings
+        self._history.use(mappings.disagreements)
         self._decided = mappings.decided
         self._claimed = frozenset(
-            placed.row.kalshi.ticker
+            MarketId(placed.row.kalshi.ticker)
             for placed in mappings.rows.values()
             if placed.row.status in ("approved", "suspended")
         )
@@ -153,86 +212,100 @@ class Matcher:
             placed = self.mappings.rows[pair_id]
             ticker, condition_id = placed.row.key
             markets = (self.markets[Venue.KALSHI].get(ticker), self.markets[Venue.POLYMARKET].get(condition_id))
-            yield judge_row(placed, markets, self._known_pair(pair_id), now)
+            yield judge_row(placed, markets, self._past(pair_id, ticker), now)
         games = self._games.keys() if self._everything else self._dirty_games
-        for key in sorted(games, key=lambda key: (key.template_id, key.day, sorted(key.teams))):
+        for key in sorted(games, key=lambda key: (key.family, key.day, sorted(key.teams), key.answer)):
             yield from self._judge_game(key, now)
-        for pair_id, message in list(self.published.items()):
-            if not isinstance(message, CandidateFound) and _expired(message.pair, now):
-                yield Absent(pair_id, "past its not_after")
+        for pair_id, pair in self._said.pairs():
+            if pair.not_after is not None and now >= pair.not_after:
+                yield Over(pair_id, f"past its not_after {pair.not_after:%Y-%m-%dT%H:%M:%SZ}")
 
     def _judge_game(self, key: GameKey, now: datetime) -> Iterator[Judgement]:
-        template = self._games.templates[key.template_id]
         game = self._games.game(key)
         found: set[PairId] = set()
         for ticker, side, condition_id, moneyline in game.pairs():
+            template = self._games.templates[side.template_id]
             if (ticker, condition_id) in self._decided or ticker in self._claimed or not template.enabled:
                 continue
             pair_id = game_pair_id(template, side)
             found.add(pair_id)
             markets = (self.markets[Venue.KALSHI][ticker], self.markets[Venue.POLYMARKET][condition_id])
-            yield judge_game(template, (side, moneyline), markets, self._known_pair(pair_id), now)
-        for pair_id in self._pairs_of_game.get(key, set()) - found:
-            yield Absent(pair_id, game.ambiguity or "a market of the game is no longer listed")
+            yield judge_game(template, (side, moneyline), markets, self._past(pair_id, ticker), now)
+        for pair_id in sorted(self._pairs_of_game.get(key, set()) - found):
+            yield self._without_template(pair_id, game.ambiguity)
         self._pairs_of_game[key] = found
         if not found:
             del self._pairs_of_game[key]
 
-    def _known_pair(self, pair_id: PairId) -> Pair | None:
-        message = self.published.get(pair_id)
-        return message.pair if isinstance(message, PairActivated | PairSuspended) else None
+    def _without_template(self, pair_id: PairId, ambiguity: str = "") -> Absent | Over:
+        """Return what a template's pair is that its template does not make any more."""
+        pair = self._said.pair(pair_id)
+        if pair is None or ambiguity:
+            return Absent(pair_id, ambiguity or "no mapping makes this pair")
+        decided = (pair.kalshi_ticker, pair.polymarket_id) in self._decided or pair.kalshi_ticker in self._claimed
+        enabled = any(f"template {name}" == pair.source for name, t in self._games.templates.items() if t.enabled)
+        gone = [v.value for v in Venue if is_over(self.markets[v].get(pair.market_id(v)))]
+        if decided or not enabled or not gone:
+            return Absent(pair_id, "no mapping makes this pair")
+        return Over(pair_id, f"{' and '.join(gone)} market is over or not listed")
+
+    def _past(self, pair_id: PairId, ticker: MarketId) -> Past:
+        series = ticker.partition("-")[0]
+        return Past(
+            self._said.pair(pair_id), self._history.suspicions.get(pair_id), self._history.suspended.get(series, "")
+        )
+
+    def _touch(self, pair_id: PairId) -> None:
+        """Have a pair judged again by the next ``decide``."""
+        if pair_id in self.mappings.rows:
+            self._dirty_rows.add(pair_id)
+        self._dirty_games |= {key for key, pair_ids in self._pairs_of_game.items() if pair_id in pair_ids}
+
+    def _compare_results(self, now: datetime) -> list[Change]:
+        """Retire the pairs that are over once both results are known and agree, or never came."""
+        compared = self._history.compare(self._said.words.values(), now)
+        for series in compared.newly_suspended:
+            for pair in self.live_pairs:
+                if pair.kalshi_ticker.partition("-")[0] == series:
+                    self._touch(pair.pair_id)
+        changes = [change for pair_id, reason in compared.finished for change in self._said.retire(pair_id, reason)]
+        if compared.newly_suspended:
+            changes += [change for judgement in self._judgements(now) for change in self._apply(judgement)]
+        return changes
 
     def _apply(self, judgement: Judgement) -> Iterator[Change]:
         match judgement:
             case Live(pair):
-                yield from self._publish(pair.pair_id, PairActivated(pair=pair))
-                others = sorted(self._by_ticker[pair.kalshi_ticker] - {pair.pair_id})
-                rivals = [other for other in others if isinstance(self.published[other], CandidateFound)]
-                yield from self._retire(rivals, f"pair {pair.pair_id} is live")
-            case Suspended(pair, reason):
-                yield from self._publish(pair.pair_id, PairSuspended(pair=pair, reason=reason))
+                yield from self._said.say(pair.pair_id, PairActivated(pair=pair))
+                for rival in self._said.with_market(Venue.KALSHI, pair.kalshi_ticker):
+                    if isinstance(candidate := self._said.words[rival], CandidateFound):
+                        yield from self._withdraw(rival, candidate, f"pair {pair.pair_id} is live")
+            case Suspended(pair, reason, awaits):
+                yield from self._said.say(pair.pair_id, PairSuspended(pair=pair, reason=reason, awaits=awaits))
             case Absent(pair_id, reason):
-                yield from self._retire([pair_id], reason)
-
-    def _publish(self, pair_id: PairId, message: Published) -> Iterator[Change]:
-        before = self.published.get(pair_id)
-        if before is not None and _says_the_same(before, message):
-            return
-        if before is not None:
-            self._forget(pair_id, before)
-        self._by_ticker[_ticker(message)].add(pair_id)
-        self._candidate_count += isinstance(message, CandidateFound)
-        self.published[pair_id] = message
-        yield Change(pair_id, message, retires=False, was_live=isinstance(before, PairActivated))
-
-    def _retire(self, pair_ids: Iterable[PairId], reason: str) -> Iterator[Change]:
-        for pair_id in pair_ids:
-            before = self.published.pop(pair_id, None)
-            if before is not None:
-                self._forget(pair_id, before)
-                message = PairRetired(pair_id=pair_id, reason=reason)
-                yield Change(pair_id, message, retires=True, was_live=isinstance(before, PairActivated))
-
-    def _forget(self, pair_id: PairId, before: Published) -> None:
-        self._by_ticker[_ticker(before)].discard(pair_id)
-        self._candidate_count -= isinstance(before, CandidateFound)
-
-    def _candidate_items(self) -> Iterator[tuple[PairId, CandidateFound]]:
-        for pair_id, message in self.published.items():
-            if isinstance(message, CandidateFound):
-                yield pair_id, message
+                yield from self._said.retire(pair_id, reason)
+            case Over(pair_id, reason):
+                known = self._said.pair(pair_id)
+                if known is not None:
+                    waiting = PairSuspended(pair=known, reason=f"{reason}; {_WAITING}", awaits="results")
+                    yield from self._said.say(pair_id, waiting)
 
     def _retired_candidates(self) -> list[Change]:
         """Withdraw candidates of which a market is over, changed its text, or that somebody has decided about."""
         if not self._changed_markets and not self._everything:
             return []
-        stale: list[PairId] = []
-        for pair_id, message in self._candidate_items():
+        changes: list[Change] = []
+        for pair_id, message in self._said.candidates():
             keys = ((Venue.KALSHI, message.kalshi_ticker), (Venue.POLYMARKET, message.polymarket_id))
             touched = self._everything or any(key in self._changed_markets for key in keys)
             if touched and not self._still_open(message):
-                stale.append(pair_id)
-        return list(self._retire(stale, "decided, over or changed"))
+                changes += self._withdraw(pair_id, message, "over or changed")
+        return changes
+
+    def _withdraw(self, pair_id: PairId, candidate: CandidateFound, reason: str) -> Iterator[Change]:
+        """Withdraw a candidate, and say who decided what when a row is the cause."""
+        row = self._decided.get((candidate.kalshi_ticker, candidate.polymarket_id))
+        yield from self._said.retire(pair_id, reason) if row is None else self._said.reviewed(pair_id, row)
 
     def _still_open(self, candidate: CandidateFound) -> bool:
         if (candidate.kalshi_ticker, candidate.polymarket_id) in self._decided:
@@ -249,8 +322,8 @@ class Matcher:
     def _orphans(self) -> list[Change]:
         """Retire what neither a row nor a template makes any more."""
         made = set(self.mappings.rows).union(*self._pairs_of_game.values())
-        orphans = [i for i, m in self.published.items() if not isinstance(m, CandidateFound) and i not in made]
-        return list(self._retire(orphans, "no mapping makes this pair"))
+        orphans = [pair_id for pair_id, _ in self._said.pairs() if pair_id not in made]
+        return [change for pair_id in orphans for change in self._apply(self._without_template(pair_id))]
 
     def _proposals(self, market: Market) -> list[Change]:
         changes: list[Change] = []
@@ -267,31 +340,15 @@ class Matcher:
         """Whether a pair of markets needs no proposal: decided about, or its ticker is in a pair or proposed enough."""
         if (ticker, condition_id) in self._decided or ticker in self._claimed:
             return True
-        if self._candidate_count >= self._most_candidates:
+        if self._said.candidate_count >= self._most_candidates:
             return True
-        held = [self.published[pair_id] for pair_id in self._by_ticker[ticker]]
+        held = [self._said.words[pair_id] for pair_id in self._said.with_market(Venue.KALSHI, ticker)]
         return len(held) >= MOST_PER_MARKET or not all(isinstance(message, CandidateFound) for message in held)
 
     def _propose_pair(self, ticker: MarketId, condition_id: MarketId, verdict: Verdict) -> list[Change]:
         kalshi = self.markets[Venue.KALSHI][ticker]
         polymarket = self.markets[Venue.POLYMARKET][condition_id]
         message = candidate_message(kalshi, polymarket, verdict)
-        if message.pair_id in self.published:
+        if message.pair_id in self._said.words:
             return []
-        return list(self._publish(message.pair_id, message))
-
-
-def _expired(pair: Pair, now: datetime) -> bool:
-    return pair.not_after is not None and now >= pair.not_after
-
-
-def _says_the_same(before: Published, now: Published) -> bool:
-    if isinstance(before, PairActivated) and isinstance(now, PairActivated):
-        return before.pair == now.pair
-    if isinstance(before, PairSuspended) and isinstance(now, PairSuspended):
-        return (before.pair, before.reason) == (now.pair, now.reason)
-    return False
-
-
-def _ticker(message: Published) -> MarketId:
-    return message.kalshi_ticker if isinstance(message, CandidateFound) else message.pair.kalshi_ticker
+        return list(self._said.say(message.pair_id, message))

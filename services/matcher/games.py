@@ -11,8 +11,6 @@ from services.matcher.templates import (
     NotInTemplate,
     PolymarketGame,
     SeriesTemplate,
-    kalshi_game,
-    polymarket_game,
 )
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 
@@ -51,8 +49,8 @@ class Games:
     """All games of the templates, by key."""
 
     def __init__(self, mappings: Mappings) -> None:
-        self._mappings = mappings
-        self.templates: Mapping[str, SeriesTemplate] = {t.template_id: t for t in mappings.templates}
+        self._grammar = mappings.grammar
+        self.templates: Mapping[str, SeriesTemplate] = mappings.grammar.templates
         self._games: defaultdict[GameKey, Game] = defaultdict(Game)
         self._key: dict[tuple[Venue, MarketId], GameKey] = {}
         self.contradictions: dict[tuple[Venue, MarketId], str] = {}
@@ -72,7 +70,7 @@ class Games:
         if market.status not in _LISTED or market.never_match:
             return touched
         try:
-            side = self._side(market)
+            side = self._grammar.side(market)
         except NotInTemplate as contradiction:
             self.contradictions[market.venue, market.market_id] = str(contradiction)
             return touched
@@ -98,12 +96,3 @@ class Games:
         if not game.kalshi and not game.polymarket:
             del self._games[key]
         return {key}
-
-    def _side(self, market: Market) -> KalshiGame | PolymarketGame | None:
-        for template in self._mappings.templates:
-            league = self._mappings.leagues[template.league]
-            parse = kalshi_game if market.venue is Venue.KALSHI else polymarket_game
-            side = parse(template, league, market)
-            if side is not None:
-                return side
-        return None

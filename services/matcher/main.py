@@ -25,7 +25,9 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     mappings = read(None)
     await check_redis(settings.redis_url)
     known, _ = await load_patiently(settings.redis_url, PAIRS)
-    matcher = Matcher(mappings, known, most_candidates=settings.most_candidates)
+    matcher = Matcher(
+        mappings, known, most_candidates=settings.most_candidates, results_within_days=settings.results_within_days
+    )
     outbox = Outbox(settings.redis_url, Identity("matcher", uuid4().hex))
     await MatcherService(settings, matcher, outbox, SystemClock(), read, seen=seen).run(stopping)
 

@@ -6,12 +6,17 @@ when a later version is refused.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from services.matcher.disagreements import FOLDER as DISAGREEMENTS
+from services.matcher.disagreements import Disagreement, DisagreementsFile, file_name
+from services.matcher.grammar import Grammar
 from services.matcher.mapping_rows import CuratedRow, PairsFile
 from services.matcher.teams import League, TeamsFile
 from services.matcher.templates import SeriesTemplate, TemplatesFile
@@ -62,11 +67,26 @@ class Mappings:
     templates: tuple[SeriesTemplate, ...] = ()
     leagues: Mapping[str, League] = field(default_factory=dict)
     fees: FeesFile | None = None
+    disagreements: tuple[Disagreement, ...] = ()
+    """Approved pairs that settled differently, each suspending its series until somebody has understood it."""
+    tables: str = ""
+    """A digest of the files by which listings are read: aliases and templates."""
+
+    grammar: Grammar = field(init=False, compare=False, repr=False)
+    """The templates, ready to read listings."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grammar", Grammar(self.templates, self.leagues))
+
+    def reads_alike(self, other: "Mappings") -> bool:
+        """Return whether a listing reads the same under both, so that what was read of it can be kept."""
+        same_tables = self.tables == other.tables if self.tables else self.leagues == other.leagues
+        return same_tables and self.templates == other.templates
 
     @property
-    def decided(self) -> frozenset[tuple[MarketId, MarketId]]:
+    def decided(self) -> Mapping[tuple[MarketId, MarketId], CuratedRow]:
         """The market pairs that some row speaks about, whatever it says: nobody is asked about them again."""
-        return frozenset(placed.row.key for placed in self.rows.values())
+        return {placed.row.key: placed.row for placed in self.rows.values()}
 
     def switched_on(self, series: Iterable[str]) -> "Mappings":
         """Return the same with the templates of these Kalshi series enabled.
@@ -80,7 +100,7 @@ class Mappings:
             msgspec.structs.replace(template, enabled=template.enabled or template.kalshi_series in wanted)
             for template in self.templates
         )
-        return Mappings(self.rows, templates, self.leagues, self.fees)
+        return replace(self, templates=templates)
 
 
 class MappingsRefused(SettingsRefused):
@@ -138,15 +158,29 @@ def _read_folder(folder: Path, previous: Mappings | None) -> tuple[Mappings, lis
         leagues[table.league] = League(table)
     templates = _templates(reader, folder, leagues)
     fees = next((file for _, file in reader.some([folder / "fees.yaml"], FeesFile)), None)
-    for file, line, what in _row_conflicts(placed, previous):
+    disagreements = tuple(file.disagreement for _, file in reader.all(folder, DISAGREEMENTS, DisagreementsFile))
+    for file, line, what in row_conflicts(placed, previous):
         reader.add(file, line, what)
     rows = {placed_row.row.id: placed_row for placed_row in placed}
-    return Mappings(rows, tuple(templates), leagues, fees), sorted(reader.problems, key=lambda p: (p.file, p.line))
+    mappings = Mappings(
+        rows, tuple(templates), leagues, fees, disagreements, tables=reader.digest_of(folder, "aliases", "templates")
+    )
+    return mappings, sorted(reader.problems, key=lambda problem: (problem.file, problem.line))
 
 
 class _Reader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self._contents: dict[Path, bytes] = {}
+
+    def digest_of(self, folder: Path, *parts: str) -> str:
+        """Return a digest of every file of these parts that was read."""
+        digest = sha256()
+        for path in sorted(
+            path for path in self._contents if path.parent.name in parts and path.parent.parent == folder
+        ):
+            digest.update(f"{path.name}\n{len(self._contents[path])}\n".encode() + self._contents[path])
+        return digest.hexdigest()
 
     def add(self, file: str, line: int, what: str) -> None:
         self.problems.append(Problem(file, line, what))
@@ -158,7 +192,8 @@ class _Reader:
     def some(self, paths: Iterable[Path], kind: type[T]) -> Iterator[tuple[Document, T]]:
         for path in paths:
             try:
-                document = parse(str(path), _content(path))
+                self._contents[path] = content = _content(path)
+                document = parse(str(path), content)
                 value = convert(document, kind)
             except YamlRefused as refused:
                 self.add(refused.file, refused.line, refused.what)
@@ -185,7 +220,7 @@ def _templates(reader: _Reader, folder: Path, leagues: Mapping[str, League]) -> 
     for document, file in reader.all(folder, "templates", TemplatesFile):
         for index, template in enumerate(file.templates or ()):
             line = document.line(f"$.templates[{index}]")
-            if template.league not in leagues:
+            if template.league and template.league not in leagues:
                 reader.add(document.file, line, f"league {template.league} has no table, add it to aliases/")
             for name in (template.template_id, template.kalshi_series):
                 if name in seen:
@@ -195,13 +230,13 @@ def _templates(reader: _Reader, folder: Path, leagues: Mapping[str, League]) -> 
     return templates
 
 
-def _row_conflicts(placed: list[PlacedRow], previous: Mappings | None) -> Iterator[tuple[str, int, str]]:
+def row_conflicts(placed: list[PlacedRow], previous: Mappings | None) -> Iterator[tuple[str, int, str]]:
     """Yield what is wrong between rows: one identity twice, one market in two approved pairs, a silent flip."""
     claims: dict[str, Callable[[CuratedRow], str]] = {
         "pair_id": lambda row: row.pair_id,
         "approved ticker": lambda row: row.kalshi.ticker if row.status == "approved" else "",
         "approved yes_token_id": lambda row: row.polymarket.yes_token_id if row.status == "approved" else "",
-        "approved market pair": lambda row: "~".join(row.key) if row.status in ("approved", "rejected") else "",
+        "market pair": lambda row: "~".join(row.key) if row.status != "expired" else "",
     }
     for what, claim in claims.items():
         holders: defaultdict[str, list[PlacedRow]] = defaultdict(list)
@@ -212,11 +247,48 @@ def _row_conflicts(placed: list[PlacedRow], previous: Mappings | None) -> Iterat
             for again in rows[1:]:
                 first = f"{rows[0].file}:{rows[0].line}"
                 yield again.file, again.line, f"{what} {value} again (first in {first}), keep one of the rows"
+    yield from _token_conflicts(placed)
     for current in placed:
         before = previous.rows.get(current.row.id) if previous else None
         if before is not None and _flipped_silently(before.row, current.row):
             what = f"orientation of {current.row.pair_id} changed without a newer review.verified_at, review it again"
             yield current.file, current.line, what
+
+
+def _token_conflicts(placed: list[PlacedRow]) -> Iterator[tuple[str, int, str]]:
+    """Yield rows that say something else about a Polymarket market than an earlier row does."""
+    markets: dict[str, PlacedRow] = {}
+    tokens: dict[str, PlacedRow] = {}
+    for current in placed:
+        side = current.row.polymarket
+        first = markets.setdefault(side.condition_id, current)
+        said = first.row.polymarket
+        if (said.token_ids, said.outcomes) != (side.token_ids, side.outcomes):
+            what = f"condition_id {side.condition_id} has other outcomes or token_ids in {first.file}:{first.line}"
+            yield current.file, current.line, f"{what}, copy both from the venue"
+        for token in side.token_ids:
+            holder = tokens.setdefault(token, current)
+            if holder.row.polymarket.condition_id != side.condition_id:
+                what = f"token {token} belongs to another condition_id in {holder.file}:{holder.line}"
+                yield current.file, current.line, f"{what}, copy both from the venue"
+
+
+def notices(mappings: Mappings, now: datetime) -> list[Problem]:
+    """Return what somebody should look at in mappings without an error: rows that are over, reviews half done."""
+    found: list[Problem] = []
+    for placed in mappings.rows.values():
+        row = placed.row
+        if row.status == "approved" and row.not_after is not None and now >= row.not_after:
+            found.append(Problem(placed.file, placed.line, f"{row.pair_id} is past its not_after, mark it expired"))
+        if row.status == "needs_review":
+            who = f"after {row.review.verified_by}" if row.review.verified_by else ""
+            found.append(Problem(placed.file, placed.line, f"{row.pair_id} needs a reviewer {who}".rstrip()))
+    found += [
+        Problem(f"{DISAGREEMENTS}/{file_name(record)}", 1, record.reason)
+        for record in mappings.disagreements
+        if record.status == "open"
+    ]
+    return found
 
 
 def _flipped_silently(before: CuratedRow, now: CuratedRow) -> bool:

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from services.matcher.placeholders import is_placeholder
+from services.matcher.policy import TWO_READERS, two_reader_kind
 from shared.domain.market import MarketId
 from shared.domain.numbers import NumberRefused, decimal_from_text
 from shared.domain.pair import Orientation, PairId
@@ -27,9 +28,6 @@ _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 _CONDITION_ID = re.compile(r"0x[0-9a-f]{64}")
 _TOKEN_ID = re.compile(r"[1-9][0-9]{0,77}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-TWO_READERS = frozenset({"weather", "crypto_price", "leaves_office", "party_vs_person"})
-"""Categories where the venues settle by different sources or clauses: one reader is not enough."""
 
 
 def _require(holds: object, what: str) -> None:
@@ -139,10 +137,19 @@ class Review(_Table, frozen=True, kw_only=True):
     verified_by: str | None = None
     verified_at: datetime | None = None
     second_reviewer: str | None = None
+    second_at: datetime | None = None
     evidence: str = ""
+    """What was read: links or files."""
+    note: str = ""
+    """What the reviewer wants the next one to know."""
+    noted_by: str | None = None
+    """Who wrote the note, or turned the row round, without deciding."""
+    noted_at: datetime | None = None
 
     def __post_init__(self) -> None:
         _require_zone("verified_at", self.verified_at)
+        _require_zone("second_at", self.second_at)
+        _require_zone("noted_at", self.noted_at)
 
 
 class CuratedRow(_Table, frozen=True, kw_only=True):
@@ -181,14 +188,32 @@ class CuratedRow(_Table, frozen=True, kw_only=True):
         _require(self.review.verified_by, "approved without review.verified_by, name the reviewer")
         _require(self.review.verified_at, "approved without review.verified_at, write when it was reviewed")
         _require(self.not_after, "approved without not_after, write when the pair must end")
-        for outcome in self.polymarket.outcomes:
+        for name, digest in (
+            ("kalshi.rules_sha256", self.kalshi.rules_sha256),
+            ("polymarket.description_sha256", self.polymarket.description_sha256),
+        ):
+            _require(digest, f"approved without {name}, approve it with `dutchbook pairs review`, which writes it")
+        for outcome in (self.kalshi.yes_label, *self.polymarket.outcomes):
             _require(not is_placeholder(outcome), f"outcome {outcome!r} is a placeholder, which is never paired")
-        if self.category in TWO_READERS:
+        if kind := self.needs_two_readers:
             second = self.review.second_reviewer
             _require(
                 second and second != self.review.verified_by,
-                f"category {self.category} needs a second_reviewer, have another person read both rules",
+                f"{kind} needs a second_reviewer, have another person read both rules",
             )
+
+    @property
+    def needs_two_readers(self) -> str:
+        """Why one reader is not enough: the row's category, or what its tickers and slugs are about; else empty."""
+        if self.category in TWO_READERS:
+            return f"category {self.category}"
+        kind = two_reader_kind(
+            series=self.kalshi.series_ticker,
+            labels=(self.kalshi.yes_label,),
+            polymarket_labels=self.polymarket.outcomes,
+            texts=(self.polymarket.event_slug, self.polymarket.market_slug),
+        )
+        return f"a question about {kind}" if kind else ""
 
     @property
     def key(self) -> tuple[MarketId, MarketId]:

@@ -15,6 +15,7 @@ from services.matcher.mapping_rows import (
     PolymarketSide,
     Resolution,
     Review,
+    text_sha256,
 )
 from shared.domain.pair import Orientation
 
@@ -22,7 +23,7 @@ from shared.domain.pair import Orientation
 def curated_yaml(rows: Iterable[CuratedRow]) -> str:
     """Return a file of ``mappings/pairs/`` with these rows, checked as they were built and every value quoted."""
     listed = [msgspec.to_builtins(row) for row in rows]
-    body = "".join(_lines(row) for row in listed)
+    body = "".join(row_lines(row) for row in listed)
     return f"schema_version: 1\npairs:{'' if listed else ' []'}\n{body}"
 
 
@@ -40,6 +41,8 @@ def curated_row(
     market_slug: str,
     outcomes: tuple[str, str],
     token_ids: tuple[str, str],
+    kalshi_rules_text: str,
+    polymarket_rules_text: str,
     verified_by: str,
     verified_at: datetime,
     not_after: datetime,
@@ -59,7 +62,13 @@ def curated_row(
         status="approved",
         relation="equivalent",
         orientation=orientation,
-        kalshi=KalshiSide(ticker=ticker, event_ticker=event_ticker, series_ticker=series_ticker, yes_label=yes_label),
+        kalshi=KalshiSide(
+            ticker=ticker,
+            event_ticker=event_ticker,
+            series_ticker=series_ticker,
+            yes_label=yes_label,
+            rules_sha256=text_sha256(kalshi_rules_text),
+        ),
         polymarket=PolymarketSide(
             condition_id=condition_id,
             event_slug=event_slug,
@@ -68,6 +77,7 @@ def curated_row(
             token_ids=token_ids,
             yes_token_id=yes_token,
             no_token_id=no_token,
+            description_sha256=text_sha256(polymarket_rules_text),
         ),
         resolution=Resolution(tail_risks=tail_risks),
         origin=Origin(method="manual"),
@@ -82,17 +92,19 @@ def curated_row(
     )
 
 
-def _lines(row: dict[str, Any]) -> str:
-    text = "\n".join(_table(row, 4))
-    return f"  - {text.removeprefix('    ')}\n"
+def row_lines(row: dict[str, Any], indent: int = 2) -> str:
+    """Return one row as an element of a list whose dashes stand in column ``indent``."""
+    text = "\n".join(table_lines(row, indent + 2))
+    return f"{' ' * indent}- {text.removeprefix(' ' * (indent + 2))}\n"
 
 
-def _table(table: dict[str, Any], indent: int) -> list[str]:
+def table_lines(table: dict[str, Any], indent: int) -> list[str]:
+    """Return the lines of a table, indented by ``indent``; every text quoted, so that it stays text."""
     lines: list[str] = []
     for key, value in table.items():
         start = f"{' ' * indent}{key}:"
         if isinstance(value, dict):
-            lines += [start, *_table(value, indent + 2)]
+            lines += [start, *table_lines(value, indent + 2)]
         else:
             lines.append(f"{start} {_value(value)}")
     return lines

@@ -1,13 +1,14 @@
 """What the command line does with the matcher without a running service: match files, lint mappings, list pairs."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from services.matcher.ambiguity import Proposal, question, settled
 from services.matcher.candidates import LEAST_SCORE, CandidateIndex
 from services.matcher.mapping_files import Mappings, Problem, lint
 from services.matcher.offline_rows import kalshi_market, polymarket_market
@@ -20,6 +21,10 @@ from shared.io.bus import Profile, connect, load_latest
 from shared.runtime.errors import StartRefused
 
 __all__ = ["MatchRow", "PairLine", "Problem", "RowRefused", "lint", "match_files", "read_pairs"]
+
+
+_RIVALS = 5
+"""Partners looked at for each market, to see whether another question fits about as well."""
 
 
 class RowRefused(StartRefused):
@@ -65,7 +70,9 @@ def match_files(
     most: int = 1,
     least: Decimal = LEAST_SCORE,
 ) -> Iterator[MatchRow]:
-    """Yield the best partners of every Kalshi market, at most ``most`` for each; the inputs are files of JSONL.
+    """Yield the best partners of every Kalshi market, at most ``most`` questions for each; the inputs are JSONL files.
+
+    A question that is listed twice in the same words is yielded with each of its listings.
 
     Rows of different ``pool`` are never paired. A game that a template pairs one to one is ``approved``, whether or not
     the template is switched on; nothing is traded from here. Raises RowRefused for a line that is no venue object, and
@@ -78,10 +85,38 @@ def match_files(
     for pool, market in _markets(kalshi, Venue.KALSHI):
         indexes[pool].put(market)
         wanted.append((pool, market))
+    by_pool: defaultdict[str, list[Market]] = defaultdict(list)
     for pool, market in wanted:
-        index = indexes[pool]
-        for poly_id, verdict in index.best(market, most=most, least=least):
-            yield _row(pool, market, poly_id, verdict, approved=_is_one_to_one(index, market, poly_id))
+        by_pool[pool].append(market)
+    for pool, markets in by_pool.items():
+        yield from _match_pool(pool, markets, indexes[pool], most, least)
+
+
+def _match_pool(
+    pool: str, markets: Sequence[Market], index: CandidateIndex, most: int, least: Decimal
+) -> Iterator[MatchRow]:
+    found = [
+        Proposal(market.market_id, poly_id, verdict)
+        for market in markets
+        for poly_id, verdict in index.best(market, most=_RIVALS, least=LEAST_SCORE / 2)
+    ]
+    ours = {market.market_id: question(market) for market in markets}
+    theirs = {
+        proposal.condition_id: question(slots.market)
+        for proposal in found
+        if (slots := index.slots(Venue.POLYMARKET, proposal.condition_id)) is not None
+    }
+    best: defaultdict[MarketId, list[Proposal]] = defaultdict(list)
+    for proposal in settled(found, ours, theirs):
+        if proposal.verdict.score >= least:
+            best[proposal.ticker].append(proposal)
+    for market in markets:
+        ranked = sorted(best[market.market_id], key=lambda proposal: (-proposal.verdict.score, proposal.condition_id))
+        questions = list(dict.fromkeys(theirs[proposal.condition_id] for proposal in ranked))[:most]
+        for proposal in ranked:
+            if theirs[proposal.condition_id] in questions:
+                approved = _is_one_to_one(index, market, proposal.condition_id)
+                yield _row(pool, market, proposal.condition_id, proposal.verdict, approved=approved)
 
 
 async def read_pairs(redis_url: str) -> list[PairLine]:

@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 
 from services.matcher.placeholders import is_placeholder
+from services.matcher.templates import EASTERN
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 
+_VERSUS = re.compile(r"(?!Will )(?:.*(?:: |\? - ))?([^:?]+?) vs\.? ([^:?]+?)(?: \([^)]*\).*)?")
 _PLAYED = re.compile(r".+ vs\.? .+")
 
 
@@ -35,7 +37,7 @@ def kalshi_market(row: Mapping[str, Any]) -> Market:
         outcome_label=_first(row, "yes_sub_title"),
         rules_text="\n".join(filter(None, (_first(row, "rules_primary"), _first(row, "rules_secondary")))),
         status=MarketStatus.OPEN,
-        close_time=_moment(row, "close_time"),
+        close_time=_moment(row, "close_time") or _moment(row, "deadline"),
         expected_expiration_time=_moment(row, "expected_expiration_time"),
         never_match="a parlay" if ticker.startswith("KXMVE") else "",
         price_steps=(),
@@ -64,19 +66,34 @@ def polymarket_market(row: Mapping[str, Any]) -> Market:
         event_title=_first(row, "event_title") or _nested(row, "title"),
         title=question,
         outcome_label=label,
-        outcomes=outcomes or ("Yes", "No"),
+        outcomes=outcomes or _usual_outcomes(question),
         token_ids=_texts(row, "token_ids", "clobTokenIds"),
         rules_text=_first(row, "description"),
         market_type=_first(row, "sports_market_type", "sportsMarketType"),
         status=MarketStatus.OPEN,
         close_time=_moment(row, "end_date") or _moment(row, "endDate"),
-        game_start_time=_moment(row, "game_start") or _moment(row, "gameStartTime"),
+        game_start_time=_moment(row, "game_start") or _moment(row, "gameStartTime") or _event_day(row),
         never_match="a placeholder" if is_placeholder(label) else "",
         price_steps=(),
         size_step_contracts=Decimal(1),
         min_contracts=Decimal(1),
         fees=None,
     )
+
+
+def _usual_outcomes(question: str) -> tuple[str, ...]:
+    """Return what the outcomes are when a row leaves them out: the sides of a plain ``A vs. B``, else Yes and No."""
+    found = _VERSUS.fullmatch(question.strip())
+    return (found[1], found[2]) if found else ("Yes", "No")
+
+
+def _event_day(row: Mapping[str, Any]) -> datetime | None:
+    """Return noon, US Eastern, of the event's own date."""
+    text = _first(row, "event_date", "eventDate")
+    try:
+        return datetime.combine(datetime.fromisoformat(text).date(), time(12), EASTERN) if text else None
+    except ValueError:
+        return None
 
 
 def _first(row: Mapping[str, Any], *names: str) -> str:

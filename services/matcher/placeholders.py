@@ -14,7 +14,7 @@ _PLACEHOLDER = re.compile(
 _IN_QUESTION = re.compile(
     r"\b(?:[Pp]layer|[Cc]andidate|[Pp]erson|[Tt]eam|[Pp]arty|[Cc]ompany|[Nn]ominee|[Aa]rtist|[Mm]ovie|[Ff]ilm|[Ss]ong|"
     r"[Ii]ndividual|[Dd]river|[Cc]ountry|[Oo]ption|[Cc]oach)\s+[A-Z]{1,2}\b(?!\.)"
-    r"|\bWill\s+[B-HJ-Z]\s+\w+"
+    r"|\bWill\s+(?:[B-HJ-Z]\s+\w+|A\s+(?:win|be|lead|finish|become)\b)"
     r"|\b[Aa]nother\s+(?:team|person|player|candidate|party|company|movie|film|artist|country|club|individual)\b"
 )
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, NewType
 
 from rapidfuzz import fuzz
 
+from services.matcher.terms import MOST_TERMS
 from shared.domain.market import MarketId
 
 _FOLLOWED = 60
@@ -41,6 +42,8 @@ _LEAST_LETTERS = 5
 _VOWELS = re.compile(r"(?<!^)[aeiouyhw]")
 _DOUBLED = re.compile(r"(.)\1+")
 _SAME_SOUND = str.maketrans({"z": "s", "c": "k", "q": "k", "v": "f", "j": "i"})
+
+_PER_ROOT = [1 / math.sqrt(count) if count else 0.0 for count in range(MOST_TERMS + 1)]
 
 EventKey = NewType("EventKey", str)
 """An event, or one part of a large one."""
@@ -83,6 +86,7 @@ class Postings:
 
     def put(self, market_id: MarketId, event_id: str, terms: frozenset[str]) -> None:
         """Take in a listing, new or changed; one without an event is an event of its own."""
+        assert len(terms) <= MOST_TERMS, f"{market_id} has {len(terms)} terms"
         self.remove(market_id)
         event = self._part(event_id or market_id)
         self._terms[market_id] = tuple(terms)
@@ -214,12 +218,13 @@ class _Event:
     def __init__(self, terms_of: dict[MarketId, tuple[str, ...]], known: list[_Known], found: list[MarketId]) -> None:
         self._terms_of = terms_of
         self._known = known
-        self._weight = sum(weight for _, _, weight, _ in known)
-        self._shared = dict.fromkeys(found, 0.0)
+        self._weight = sum([weight for _, _, weight, _ in known])
+        shared = self._shared = dict.fromkeys(found, 0.0)
+        members = shared.keys()
         for _, _, weight, holders in known:
-            for market_id in self._shared.keys() & holders:
-                self._shared[market_id] += weight
-        self._ranked = self._rank(self._shared)
+            for market_id in members & holders:
+                shared[market_id] += weight
+        self._ranked = self._rank(shared)
         self._ranked.sort()
         del self._ranked[_KEPT:]
 
@@ -231,30 +236,29 @@ class _Event:
         ranked = self._rank(hits)
         ranked += [item for item in self._ranked if item[1] not in hits]
         ranked.sort()
-        return Ranking(self._weight + sum(weight for _, _, weight, _ in own), ranked[:most])
+        return Ranking(self._weight + sum([weight for _, _, weight, _ in own]), ranked[:most])
 
     def _hits(self, own: list[_Known]) -> dict[MarketId, float]:
         """Return the weight of the listings that have any of ``own``, with what they share with the event."""
         shared = self._shared
+        members = shared.keys()
         left = _FOLLOWED_OWN
         hits: dict[MarketId, float] = {}
         for count, _, weight, holders in own:
             left -= count
-            for market_id in holders if left >= 0 else shared.keys() & holders:
-                before = hits.get(market_id)
-                hits[market_id] = weight + (self._with_event(market_id) if before is None else before)
+            for market_id in holders if left >= 0 else members & holders:
+                if market_id in hits:
+                    hits[market_id] += weight
+                elif market_id in shared:
+                    hits[market_id] = weight + shared[market_id]
+                else:
+                    has = self._terms_of[market_id]
+                    hits[market_id] = weight + sum([item[2] for item in self._known if item[1] in has])
         return hits
-
-    def _with_event(self, market_id: MarketId) -> float:
-        shared = self._shared.get(market_id)
-        if shared is not None:
-            return shared
-        has = self._terms_of[market_id]
-        return sum([weight for _, term, weight, _ in self._known if term in has])
 
     def _rank(self, weights: dict[MarketId, float]) -> list[Ranked]:
         terms_of = self._terms_of
-        return [(-weight / math.sqrt(len(terms_of[key])), key, weight) for key, weight in weights.items()]
+        return [(-weight * _PER_ROOT[len(terms_of[key])], key, weight) for key, weight in weights.items()]
 
 
 def _crossed(frequent: list[tuple[int, str, float, set[EventKey]]], *, enough: bool) -> set[EventKey]:

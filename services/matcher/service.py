@@ -7,8 +7,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from services.matcher.core import Change, Matcher
+from services.matcher.atomic_files import write_atomically
+from services.matcher.core import Matcher
+from services.matcher.disagreements import disagreement_yaml, path_of
 from services.matcher.mapping_files import Fingerprint, Mappings, MappingsRefused, fingerprint
+from services.matcher.price_reader import PriceReader
+from services.matcher.price_sanity import PriceWatch, speaks_against
+from services.matcher.published import Change
 from services.matcher.settings import Settings
 from shared.contracts.alerts import OperationalAlert
 from shared.contracts.catalog import CatalogMessage, MarketClosed
@@ -25,6 +30,7 @@ _PROPOSING_S = 0.05
 _IDLE_S = 1.0
 _FLUSH_S = 2.0
 _REPAIR_EVERY_S = 2.0
+_WRITE_AGAIN_S = 30.0
 
 M = TypeVar("M", bound=Message)
 
@@ -42,6 +48,13 @@ async def load_patiently(url: str, stream: Stream[M]) -> tuple[dict[str, M], str
         finally:
             await redis.aclose()
     raise AssertionError("waits_s never ends")
+
+
+async def _within(stopping: asyncio.Event, seconds: float) -> bool:
+    """Wait that long, or until ``stopping`` is set; return whether it is."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stopping.wait(), seconds)
+    return stopping.is_set()
 
 
 class MatcherService:
@@ -77,6 +90,8 @@ class MatcherService:
             writer = tasks.create_task(self._outbox.run())
             followers = [tasks.create_task(self._follow(venue, cursors[venue], stopping)) for venue in Venue]
             followers.append(tasks.create_task(self._watch_mappings(stopping)))
+            followers.append(tasks.create_task(self._watch_prices(stopping)))
+            followers.append(tasks.create_task(self._keep_disagreements(stopping)))
             followers.append(tasks.create_task(self._repair(stopping)))
             await self._decide_until(stopping)
             await asyncio.gather(*followers)
@@ -99,6 +114,8 @@ class MatcherService:
         for message in messages:
             if isinstance(message, MarketClosed):
                 self._matcher.remove(message.venue, message.market_id)
+                if message.yes_paid_dollars is not None:
+                    self._matcher.settled(message.venue, message.market_id, message.yes_paid_dollars)
             else:
                 self._matcher.put(message.market)
             self._work.set()
@@ -127,8 +144,7 @@ class MatcherService:
         """Read the folder again once a change of it has stayed the same for one look, so half a save is not read."""
         changed_to = self._seen
         while not stopping.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), self._settings.mappings_poll_ms / 1_000)
+            await _within(stopping, self._settings.mappings_poll_ms / 1_000)
             now = await asyncio.to_thread(fingerprint, self._settings.mappings_dir)
             if now != self._seen and now == changed_to:
                 self._seen = now
@@ -149,15 +165,51 @@ class MatcherService:
         self._work.set()
         log.info("mappings.loaded", extra={"rows": len(mappings.rows), "templates": len(mappings.templates)})
 
+    async def _watch_prices(self, stopping: asyncio.Event) -> None:
+        """Suspend the pairs against which their own prices speak."""
+        watch = PriceWatch(self._settings.price_limits)
+        async with PriceReader(self._settings.redis_url) as reader:
+            while not await _within(stopping, self._settings.prices_poll_ms / 1_000):
+                pairs = self._matcher.live_pairs
+                watch.keep_only(pair.pair_id for pair in pairs)
+                try:
+                    tops, diverged = await reader.tops(pairs), await reader.diverged()
+                except TRANSIENT as error:
+                    log.warning("prices.waiting", extra={"error": str(error)})
+                    watch.keep_only(())
+                    continue
+                for pair, (kalshi, polymarket) in zip(pairs, tops, strict=True):
+                    against = speaks_against(pair, diverged.get(pair.pair_id))
+                    if reason := watch.look(pair, kalshi, polymarket, self._clock.monotonic_s()) or against:
+                        self._matcher.suspect(pair.pair_id, reason)
+                        self._work.set()
+
+    async def _keep_disagreements(self, stopping: asyncio.Event) -> None:
+        """Write what settled differently among the mappings; until that is done the matcher holds the series itself."""
+        alerted: set[str] = set()
+        while not await _within(stopping, _IDLE_S):
+            for record in self._matcher.disagreements:
+                path = path_of(self._settings.mappings_dir, record)
+                if record.pair_id not in alerted:
+                    alerted.add(record.pair_id)
+                    log.error("pair.settled_differently", extra={"pair": record.pair_id, "file": str(path)})
+                    title = f"Pair {record.pair_id} paid differently on the two venues"
+                    self._alert("matcher.settled_differently", "page", title, record.reason)
+                try:
+                    await asyncio.to_thread(write_atomically, path, disagreement_yaml(record))
+                except OSError as error:
+                    log.error("disagreement.not_written", extra={"file": str(path), "error": str(error)})
+                    await _within(stopping, _WRITE_AGAIN_S)
+                    continue
+                self._matcher.recorded(record)
+                self._work.set()
+
     async def _repair(self, stopping: asyncio.Event) -> None:
         """Write the state again when Redis has lost it: a server that came back empty knows no pairs."""
         redis = connect(self._settings.redis_url, Profile.WRITER)
         published = self._matcher.published
         try:
-            while not stopping.is_set():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stopping.wait(), _REPAIR_EVERY_S)
-                    return
+            while not await _within(stopping, _REPAIR_EVERY_S):
                 try:
                     await self._outbox.flushed()
                     wanted = len(published)
@@ -179,8 +231,9 @@ class MatcherService:
             if not isinstance(change.message, CandidateFound):
                 facts = {"pair": change.pair_id, "what": type(change.message).__name__, "reason": reason}
                 log.info("pair.changed", extra=facts)
-            if change.was_live and isinstance(change.message, PairSuspended):
-                self._alert("matcher.pair_suspended", "warning", f"Pair {change.pair_id} is suspended", reason)
+            if change.was_live and isinstance(change.message, PairSuspended) and change.message.awaits != "results":
+                severity = "page" if change.message.awaits == "review" else "warning"
+                self._alert("matcher.pair_suspended", severity, f"Pair {change.pair_id} is suspended", reason)
 
     def _report_problems(self) -> None:
         problems = self._matcher.problems()

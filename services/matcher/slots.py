@@ -1,49 +1,72 @@
 """What a market asks, in typed slots: entity, dates, deadline, thresholds, market type, stage, district, placeholder.
 
 Each market is parsed once. A slot holds what the text states and nothing that is guessed; what is not stated is empty.
+What only the event's title or slug says is context: it may cover a word of the other side, it never demands one.
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import datetime
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from itertools import chain
 
+from services.matcher.amounts import Interval, stated_amounts
+from services.matcher.dates import MONTHS, Dates, Moment, stated_dates
 from services.matcher.mapping_files import Mappings
+from services.matcher.names import code_fits
 from services.matcher.placeholders import asks_about_placeholder, is_placeholder
-from services.matcher.templates import KalshiGame, NotInTemplate, PolymarketGame, kalshi_game, polymarket_game
-from services.matcher.vocabulary import DISTRICT, FILLERS, MARKET_TYPES, MONTHS, PHRASES, STAGES, VENUE_TYPES
+from services.matcher.places import COUNTRY_CODES, STATE_CODES, STATE_WORDS, STATES
+from services.matcher.templates import KalshiGame, NotInTemplate, PolymarketGame
+from services.matcher.text import plain, stem
+from services.matcher.vocabulary import (
+    CRYPTO,
+    INDICES,
+    LEAGUE_WORDS,
+    OFFICES,
+    PARTIES,
+    RATE_MOVES,
+    RATE_WORDS,
+    VENUE_TYPES,
+    WEATHER,
+)
+from services.matcher.wording import GENERIC_WEIGHT, TEAM, Names, Wording, worded
 from shared.domain.market import Market, Venue
 
-Comparator = Literal["above", "below", "exactly"]
-
-_MONTH_NAMES = "|".join(sorted(MONTHS, key=len, reverse=True))
-_ISO_DAY = re.compile(r"\b(20[0-9]{2})-([01][0-9])-([0-3][0-9])(?:t[0-9:.]+z)?\b")
-_DAY = re.compile(rf"\b({_MONTH_NAMES})\.? ([0-3]?[0-9])(?:st|nd|rd|th)?\b(?!,?[0-9.]*%)(?:,? (20[0-9]{{2}}))?")
-_MONTH = re.compile(rf"\b({_MONTH_NAMES})\b")
-_YEAR = re.compile(r"(?<![0-9.,$-])(20[0-9]{2})(?:[-/](?:20)?([0-9]{2}))?(?![0-9.,%]*[0-9%])")
-_DEADLINE_WORD = re.compile(r"\b(before|by|until|through|prior to)(?: the)?(?: (?:end|start) of)?$")
-_NUMBER = re.compile(
-    r"(?P<before>above|over|more than|greater than|at least|exceeds?|reach(?:es)?|hits?|below|under|less than|"
-    r"fewer than|at most|dips? to|>=|>|≥|<=|<|≤)?\s*(?:\((?:low|high)\)\s*)?(?P<sign>-)?\$?"
-    r"(?P<value>[0-9][0-9,]*(?:\.[0-9]+)?)\s?(?P<unit>%|bps|k|m|b|t|thousand|million|billion|trillion)?(?P<plus>\+)?"
-    r"(?:\s*(?P<after>or (?:more|higher|above|greater|less|fewer|lower|below)))?(?!\w)"
+_DISTRICT = re.compile(r"\b([A-Z]{2})-([0-9]{1,2}|AL)\b")
+_STATE_DISTRICT = re.compile(
+    r"\b([A-Z][a-z]+(?: [A-Z][a-z]+)?)(?:'s)? ([0-9]{1,2})(?:st|nd|rd|th)(?: Congressional)? District"
 )
-_ORDINAL = re.compile(r"\b([0-9]+)(?:st|nd|rd|th)\b")
-_TOP = re.compile(r"\btop[ -]([0-9]+)\b")
-_WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
-_SCALE = {"k": 3, "thousand": 3, "m": 6, "million": 6, "b": 9, "billion": 9, "t": 12, "trillion": 12}
-_ABOVE = ("above", "over", "more", "greater", "at least", "exceed", "reach", "hit", ">", "≥", "or more", "or higher")
+_ORDINAL = re.compile(
+    r"(?:\b([2-9])(?:nd|rd|th)|#([1-9][0-9]?))\b"
+    r"(?! (?:district|amendment|congress|annual|circuit|round|half|quarter|period|inning|set|term))",
+    re.IGNORECASE,
+)
+_ANY_ORDINAL = re.compile(r"\b[0-9]+(?:st|nd|rd|th)\b", re.IGNORECASE)
+_TOP = re.compile(r"\btop[ -]([0-9]+)\b", re.IGNORECASE)
+_ROUND_OF = re.compile(r"\b(?:round of|last|sweet|elite) ([0-9]{1,2})\b", re.IGNORECASE)
+_ROUNDS = {"4": "semifinal", "8": "quarterfinal"}
+_PART = re.compile(
+    r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b",
+    re.IGNORECASE,
+)
+_MAY_BE_NUMBERED = re.compile(r"[0-9]|\b(?:one|two|three|four|five)\b", re.IGNORECASE)
+_NONE = re.compile(r"^(Will) no (?=[a-zA-Z]+ (?:[a-z]+ )?(?:cuts?|hikes?|seats?|wins?|times?)\b)")
+_ROUND = re.compile(r"\b([1-4])(?:st|nd|rd|th)(?= (?:round|half|quarter|period|inning|set)\b)", re.IGNORECASE)
+_ORDINAL_WORDS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
+_SUPER_BOWL = re.compile(r"(?<=Super Bowl )([LXVI]+)\b")
+_ROMAN = {"L": 50, "X": 10, "V": 5, "I": 1}
+_NUMBER_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
+_TICKER_YEAR = re.compile(r"-(?:20)?(2[0-9])(?![0-9])|-[A-Z]{3}(2[0-9])$")
+_PARTY = re.compile(r"\b(?:Democratic|Republican) [Pp]arty\b")
 _PLAIN_LABELS = frozenset({"", "yes", "no"})
+_NOTHING = Interval(Decimal(0), True, Decimal(0), True)
+"""A cut or hike by 0 is no change."""
+_YES_NO = ("Yes", "No")
+_AFTER_ELECTION = "after_election"
+_LEAST_CODE = 2
 
-
-class Threshold(NamedTuple):
-    """A number that decides: ``above 25 %`` keeps 25, and whether 25 itself counts."""
-
-    comparator: Comparator
-    value: Decimal
-    inclusive: bool
+Day = tuple[int | None, int, int]
+"""Year when it is stated, month, day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,156 +77,246 @@ class Slots:
     text: str
     words: frozenset[str]
     """Words that carry meaning, for blocking and cover."""
-    entity: frozenset[str]
-    """Words of the outcome's own name, empty when the label names nobody."""
+    weights: dict[str, int]
+    """How much each word says."""
+    context: frozenset[str]
+    """Words that only the event's title, slug or label says."""
+    entity: tuple[str, ...]
+    """Words of the outcome's own name in order, empty when the label names nobody."""
+    runs: tuple[tuple[str, ...], ...]
+    """Names as written, each a run of words."""
+    initials: tuple[str, ...]
+    spoken: tuple[str, ...]
+    series: str
+    """Kalshi's series ticker, which often abbreviates a country."""
+    code: str
+    """Kalshi's ticker ending when nothing but it tells whom the market is about."""
+    outcome_words: tuple[frozenset[str], ...]
     game: KalshiGame | PolymarketGame | None
     contradiction: str
     """How the listing contradicts a template's shape; such a market is never paired."""
     years: frozenset[int]
-    days: frozenset[tuple[int, int]]
-    """Stated days that are no deadline, as month and day."""
-    months: frozenset[int]
-    deadlines: frozenset[tuple[int, int]]
-    """The last days that count, as month and day: "before April 1" is March 31."""
-    thresholds: frozenset[Threshold]
+    context_years: frozenset[int]
+    days: frozenset[Day]
+    """Stated days that are no deadline."""
+    months: frozenset[Day]
+    """Last days of stated months and quarters."""
+    periods: frozenset[Day]
+    """Last days of stated years."""
+    deadlines: frozenset[Day]
+    """The last days that count: "before April 1" is March 31."""
+    ends: datetime | None
+    """When the venue expects the end; only a hint."""
+    thresholds: frozenset[Interval]
     market_types: frozenset[str]
     stages: frozenset[str]
-    places: frozenset[str]
+    teams: frozenset[str]
+    """Teams of a league's table that the text names."""
+    leagues: frozenset[str]
+    parties: frozenset[str]
+    states: frozenset[str]
+    """States of the United States, each by its last word."""
+    after_election: bool
+    """Whether only who holds an office after an election counts."""
+    offices: frozenset[str]
+    context_classes: frozenset[str]
+    """Market types, stages and offices that only the context names."""
+    parts: frozenset[str]
+    """Numbered parts of a contest: map 2, week 7."""
     districts: frozenset[str]
+    settlement: str
+    """``crypto``, ``weather`` or ``index``: different sources; ``leave``: one venue has a clause for death."""
     placeholder: bool
 
 
 def parse_slots(market: Market, mappings: Mappings) -> Slots:
     """Return the slots of one market; ``mappings`` has the team tables and templates."""
-    label = market.outcome_label
-    said = market.title if _normal(label) in _normal(market.title) else f"{market.title} {label}"
-    text = _replace_phrases(_normal(said))
-    slug_text = _normal(f"{market.event_title} {market.slug} {market.event_slug}".replace("-", " "))
-    rest, days, deadlines, years = _take_dates(text)
-    districts = frozenset(f"{found[0]}-{int(found[1])}" for found in DISTRICT.findall(said.upper()))
-    game, contradiction = _game(market, mappings)
-    places = frozenset(f"top{n}" for n in _TOP.findall(rest)) | frozenset(f"place{n}" for n in _ORDINAL.findall(rest))
-    numberless = _ORDINAL.sub(" ", _TOP.sub(" ", DISTRICT.sub(" ", rest.upper()).lower()))
+    label = plain(market.outcome_label)
+    title = plain(market.title)
+    told = market.venue is Venue.POLYMARKET or label.lower() in title.lower() or _names_party(title, label)
+    said = title if told else f"{title} {label}"
+    districts, undistricted = _districts(_SUPER_BOWL.sub(_super_bowl_year, said))
+    dates = stated_dates(undistricted)
+    places, parts, rest = _numbered(dates.rest)
+    thresholds, rest = stated_amounts(_NONE.sub(r"\1 0 ", rest))
+    rest = _ANY_ORDINAL.sub(" ", _ROUND.sub(lambda found: _ORDINAL_WORDS[found[1]], rest))
+    wording, context = worded(rest), _context(market, label, None)
+    names = mappings.grammar.names(market, chain(wording.weights, context.weights))
+    if names:
+        wording, context = worded(rest, names), _context(market, label, names)
+    types = _types(market, wording)
+    if RATE_MOVES & types and _NOTHING in thresholds and "bps" in said.lower():
+        types, thresholds = types - RATE_MOVES | {"hold"}, thresholds - {_NOTHING}
+    game, contradiction = game_of(market, mappings)
+    deadlines = _ends(dates.moments, "by")
     return Slots(
         market=market,
-        text=text,
-        words=content_words(text),
-        entity=_entity(label),
+        text=said.lower(),
+        words=frozenset(wording.weights),
+        weights=wording.weights,
+        context=frozenset(context.weights) | frozenset(stem(word) for word in context.initials),
+        entity=() if _names_party(title, label) else _entity(label, names),
+        runs=tuple(wording.runs),
+        initials=tuple(wording.initials),
+        spoken=wording.spoken,
+        series=market.event_id.partition("-")[0].removeprefix("KX") if market.venue is Venue.KALSHI else "",
+        code=_code(market, label, wording),
+        outcome_words=_outcome_words(market, names),
         game=game,
         contradiction=contradiction,
-        years=years or frozenset(int(found[0]) for found in _YEAR.findall(slug_text)),
-        days=days,
-        months=frozenset(MONTHS[name] for name in _MONTH.findall(rest)) | frozenset(month for month, _ in days),
+        years=dates.years,
+        context_years=_context_years(market),
+        days=frozenset((m.year, m.month, m.day) for m in dates.moments if m.kind == "on"),
+        months=frozenset(
+            (m.year, m.month, m.day) for m in dates.moments if m.kind == "in" and m.whole in ("month", "quarter")
+        ),
+        periods=frozenset((m.year, m.month, m.day) for m in dates.moments if m.kind == "in" and m.whole == "year"),
         deadlines=deadlines,
-        thresholds=_thresholds(numberless),
-        market_types=_classes(MARKET_TYPES, rest) | VENUE_TYPES.get(market.market_type, frozenset()),
-        stages=_classes(STAGES, rest),
-        places=places,
+        ends=market.expected_expiration_time or market.close_time,
+        thresholds=thresholds,
+        market_types=types,
+        stages=_stages(wording) | places,
+        after_election=_AFTER_ELECTION in wording.stages,
+        teams=frozenset(word for word in wording.weights if word.startswith(TEAM)),
+        leagues=frozenset(LEAGUE_WORDS[word] for word in wording.weights if word in LEAGUE_WORDS),
+        parties=PARTIES.intersection(wording.weights),
+        states=STATES.intersection(wording.weights),
+        offices=OFFICES.intersection(wording.weights),
+        context_classes=frozenset(context.types | context.stages) | OFFICES.intersection(context.weights),
+        parts=parts,
         districts=districts,
-        placeholder=any(map(is_placeholder, (label, *market.outcomes))) or asks_about_placeholder(market.title),
+        settlement=_settlement(wording, types, thresholds),
+        placeholder=any(map(is_placeholder, (market.outcome_label, *market.outcomes)))
+        or asks_about_placeholder(market.title),
     )
 
 
-def content_words(text: str) -> frozenset[str]:
-    """Return the words of a normalised text that say something."""
-    return frozenset(word.removesuffix("'s") for word in _WORD.findall(text)) - FILLERS
+def _names_party(title: str, label: str) -> bool:
+    """Whether the title asks about a party, so that a candidate in the label only illustrates it."""
+    return bool(label) and _PARTY.search(title) is not None and _PARTY.search(label) is None
 
 
-def _normal(text: str) -> str:
-    plain = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-    return " ".join(plain.lower().replace("’", "'").replace("–", "-").split())
+def _districts(text: str) -> tuple[frozenset[str], str]:
+    """Return the congressional districts of a text, and the text without their numbers."""
+    found = {
+        f"{state}-{0 if seat == 'AL' else int(seat)}" for state, seat in _DISTRICT.findall(text) if state in STATE_CODES
+    }
+    if not found:
+        codes = {name: code for code, name in STATE_CODES.items()}
+        found = {
+            f"{codes[state.lower()]}-{int(seat)}"
+            for state, seat in _STATE_DISTRICT.findall(text)
+            if state.lower() in codes
+        }
+    return (frozenset(found), _DISTRICT.sub(" ", _STATE_DISTRICT.sub(" ", text))) if found else (frozenset(), text)
 
 
-def _replace_phrases(text: str) -> str:
-    for phrase, word in PHRASES:
-        text = phrase.sub(word, text)
-    return text
+def _super_bowl_year(found: "re.Match[str]") -> str:
+    """Return the year in which a Super Bowl is played: LX in 2026."""
+    values = [_ROMAN[letter] for letter in found[1]]
+    number = sum(-v if v < max(values[at:]) else v for at, v in enumerate(values))
+    return str(1966 + number)
 
 
-def _entity(label: str) -> frozenset[str]:
-    normal = _normal(label)
-    if normal in _PLAIN_LABELS or any(char.isdigit() for char in normal):
-        return frozenset()
-    same_words = _replace_phrases(normal)
-    if any(MARKET_TYPES[kind].search(same_words) for kind in ("cut", "hike", "hold")):
-        return frozenset()
-    return content_words(same_words) - MONTHS.keys()
+def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
+    """Return places (2nd, top 10), numbered parts (map 2) and the text without them."""
+    if not _MAY_BE_NUMBERED.search(text):
+        return frozenset(), frozenset(), text
+    places = {f"top{n}" for n in _TOP.findall(text)}
+    text = _TOP.sub(" ", text)
+    places |= {_ROUNDS.get(size, f"round{size}") for size in _ROUND_OF.findall(text)}
+    text = _ROUND_OF.sub(" ", text)
+    places |= {f"place{a or b}" for a, b in _ORDINAL.findall(text)}
+    text = _ORDINAL.sub(" ", text)
+    parts = {f"{what.lower()}{_NUMBER_WORDS.get(number.lower(), number)}" for what, number in _PART.findall(text)}
+    return frozenset(places), frozenset(parts), _PART.sub(" ", text)
 
 
-def _take_dates(
-    text: str,
-) -> tuple[str, frozenset[tuple[int, int]], frozenset[tuple[int, int]], frozenset[int]]:
-    """Return the text without its full dates and years, the days, the deadlines and the years it states."""
-    days: set[tuple[int, int]] = set()
-    deadlines: set[tuple[int, int]] = set()
-    years: set[int] = set()
-
-    def take(found: "re.Match[str]", year: str | None, month: int, day: int) -> str:
-        stated = _real_day(int(year) if year else 2024, month, day)
-        if stated is None:
-            return found[0]
-        deadline = _DEADLINE_WORD.search(found.string[: found.start()].rstrip())
-        if deadline is not None and deadline[1] in ("before", "prior to"):
-            stated -= timedelta(days=1)
-        (days if deadline is None else deadlines).add((stated.month, stated.day))
-        if year:
-            years.add(stated.year)
-        return " "
-
-    text = _ISO_DAY.sub(lambda m: take(m, m[1], int(m[2]), int(m[3])), text)
-    text = _DAY.sub(lambda m: take(m, m[3], MONTHS[m[1]], int(m[2])), text)
-
-    def take_year(found: "re.Match[str]") -> str:
-        deadline = _DEADLINE_WORD.search(found.string[: found.start()].rstrip())
-        if deadline is None:
-            years.add(int(found[1]))
-            if found[2]:
-                years.add(2000 + int(found[2]))
-        else:
-            deadlines.add((12, 31))
-            years.add(int(found[1]) - ("before" in deadline[0] or "start" in deadline[0]))
-        return " "
-
-    return _YEAR.sub(take_year, text), frozenset(days), frozenset(deadlines), frozenset(years)
+def _context(market: Market, label: str, names: Names | None) -> Wording:
+    outcomes = "" if market.outcomes == _YES_NO else " . ".join(map(plain, market.outcomes))
+    slugs = f"{market.slug} {market.event_slug}".replace("-", " ")
+    return worded(f"{plain(market.event_title)} . {label} . {outcomes} . {slugs}", names)
 
 
-def _real_day(year: int, month: int, day: int) -> date | None:
+def _context_years(market: Market) -> frozenset[int]:
+    text = f"{market.event_title} {market.slug} {market.event_slug}"
+    years = {int(found) for found in re.findall(r"(?<![0-9])20[0-9]{2}(?![0-9])", text)}
+    if not years and market.venue is Venue.KALSHI:
+        years = {2000 + int(a or b) for a, b in _TICKER_YEAR.findall(market.market_id)}
+    return frozenset(years)
+
+
+def _stages(wording: Wording) -> frozenset[str]:
+    """Return the stages; to qualify for the play-offs is to be in them."""
+    stages = frozenset(wording.stages) - {_AFTER_ELECTION}
+    return stages - {"advance"} if "playoffs" in stages else stages
+
+
+def _types(market: Market, wording: Wording) -> frozenset[str]:
+    types = frozenset(wording.types) | VENUE_TYPES.get(market.market_type, frozenset())
+    return types if RATE_WORDS & wording.weights.keys() else types - RATE_MOVES
+
+
+def _ends(moments: tuple[Moment, ...], kind: str) -> frozenset[Day]:
+    return frozenset((m.year, m.month, m.day) for m in moments if m.kind == kind)
+
+
+def _outcome_words(market: Market, names: Names | None) -> tuple[frozenset[str], ...]:
+    """Return the words of each outcome; nothing for Yes and No."""
+    if market.outcomes == _YES_NO:
+        return ()
+    return tuple(frozenset(worded(plain(outcome), names).weights) for outcome in market.outcomes)
+
+
+def _entity(label: str, names: Names | None) -> tuple[str, ...]:
+    if label.lower() in _PLAIN_LABELS:
+        return ()
+    dates: Dates = stated_dates(label)
+    amounts, rest = stated_amounts(dates.rest)
+    if dates.moments or amounts:
+        return ()
+    wording = worded(rest, names)
+    if RATE_MOVES & wording.types:
+        return ()
+    heavy = tuple(word for word, weight in wording.weights.items() if weight > GENERIC_WEIGHT)
+    return heavy or tuple(wording.weights)
+
+
+def _code(market: Market, label: str, wording: Wording) -> str:
+    """Return what ends a ticker when there is no label and the title does not spell it out."""
+    if market.venue is not Venue.KALSHI or label:
+        return ""
+    code = "".join(char for char in market.market_id.removeprefix(market.event_id) if char.isalpha())
+    if any(word.startswith(TEAM) for word in wording.weights):
+        return ""
+    if len(code) < _LEAST_CODE or code.lower() in MONTHS or _is_spelled_out(code, wording):
+        return ""
+    return code
+
+
+def _is_spelled_out(code: str, wording: Wording) -> bool:
+    if code_fits(code, wording.initials):
+        return True
+    state = STATE_WORDS.get(code)
+    if state is not None and set(map(stem, wording.initials)) >= set(state):
+        return True
+    return any(code in COUNTRY_CODES.get(word, ()) for word in wording.weights)
+
+
+def _settlement(wording: Wording, types: frozenset[str], thresholds: frozenset[Interval]) -> str:
+    words = wording.weights.keys()
+    if "leave" in types:
+        return "leave"
+    if WEATHER & words:
+        return "weather"
+    if CRYPTO & words and any(interval.is_price for interval in thresholds):
+        return "crypto"
+    return "index" if INDICES & words and thresholds else ""
+
+
+def game_of(market: Market, mappings: Mappings) -> tuple[KalshiGame | PolymarketGame | None, str]:
+    """Return the side of a contest that a template reads a listing as, or how the listing contradicts its template."""
     try:
-        return date(year, month, day)
-    except ValueError:
-        return None
-
-
-def _thresholds(text: str) -> frozenset[Threshold]:
-    return frozenset(map(_threshold, _NUMBER.finditer(text)))
-
-
-def _threshold(match: "re.Match[str]") -> Threshold:
-    value = Decimal(match["value"].replace(",", "")).scaleb(_SCALE.get(match["unit"] or "", 0))
-    value = -value if match["sign"] and match["before"] else value
-    before, after = match["before"] or "", match["after"] or ""
-    said = after or before
-    if match["plus"]:
-        return Threshold("above", value, True)
-    if not said:
-        return Threshold("exactly", value, True)
-    strict = said in ("above", "over", "more than", "greater than", "exceed", "exceeds", ">") or said in (
-        "below", "under", "less than", "fewer than", "<",
-    )  # fmt: skip
-    return Threshold("above" if said.startswith(_ABOVE) else "below", value, not strict)
-
-
-def _classes(patterns: "dict[str, re.Pattern[str]]", text: str) -> frozenset[str]:
-    return frozenset(name for name, pattern in patterns.items() if pattern.search(text))
-
-
-def _game(market: Market, mappings: Mappings) -> tuple[KalshiGame | PolymarketGame | None, str]:
-    for template in mappings.templates:
-        parse = kalshi_game if market.venue is Venue.KALSHI else polymarket_game
-        try:
-            found = parse(template, mappings.leagues[template.league], market)
-        except NotInTemplate as contradiction:
-            return None, str(contradiction)
-        if found is not None:
-            return found, ""
-    return None, ""
+        return mappings.grammar.side(market), ""
+    except NotInTemplate as contradiction:
+        return None, str(contradiction)

@@ -1,9 +1,9 @@
-"""Series templates: the ticker grammar of one venue against the slug grammar of the other, exact or nothing.
+"""Series templates: the ticker grammar of one venue against the slug and title grammar of the other, exact or nothing.
 
-A league game is keyed by league, date and the two teams. The date is the one in Kalshi's event ticker, which is US
-Eastern, and the one in Polymarket's slug. Kalshi lists one market per team, Polymarket one market whose outcomes are
-the teams, so that one of the two pairs is inverted. Grammar as read from both venues' listings of November 2025 to
-August 2026.
+A contest is keyed by what is asked, the date and the two teams. The date is the one in Kalshi's event ticker, which is
+US Eastern, and the one in Polymarket's slug or event. Where Polymarket lists one market whose outcomes are the teams,
+one of Kalshi's two pairs is inverted; where it lists a Yes/No market per result, each pairs with its own. Grammar as
+read from both venues' listings of November 2025 to August 2026.
 """
 
 import re
@@ -29,6 +29,12 @@ _GAME = re.compile(r"([0-9]{2}[A-Z]{3}[0-9]{2})(?:[0-9]{4})?([A-Z]{4,8})")
 _SLUG_GAME = re.compile(r"([a-z0-9]{2,5})-([a-z0-9]{2,5})-([0-9]{4}-[0-9]{2}-[0-9]{2})")
 _MONEYLINE = frozenset({"", "moneyline"})
 
+Asks = Literal[
+    "winner", "result", "half_result", "total", "both_score", "series", "rate_decision", "inflation", "house_race"
+]
+"""``winner``: which of two; ``result``: a team or a draw; ``half_result``: the same at half time; ``total``: over a
+number of goals; ``both_score``; ``series``: who wins a playoff series. The last three are public questions."""
+
 
 class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One entry of ``mappings/templates/*.yaml``."""
@@ -36,18 +42,29 @@ class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     template_id: str
     enabled: bool
     """Whether an operator has switched this series on; otherwise its pairs are only candidates."""
-    kind: Literal["league_game"]
-    league: str
-    """Names the team table in ``mappings/aliases/``."""
+    kind: Literal["league_game", "contest", "public"]
+    """``league_game`` reads team codes in ticker and slug, ``contest`` team names in the event's title, ``public`` Fed
+    decisions, inflation figures and House races."""
+    league: str = ""
+    """Names the team table in ``mappings/aliases/``; empty for a ``public`` question."""
+    contest: str = ""
+    """What tells two competitions of one table apart (men's and women's); the league when empty."""
+    asks: Asks = "winner"
     kalshi_series: str
-    polymarket_prefix: str
-    """The first word of the event slug."""
+    polymarket_prefix: str = ""
+    """The first word of the event slug of a ``league_game``."""
+    polymarket_prefixes: tuple[str, ...] = ()
+    """First words of the event slugs of a ``contest``; none when teams and date are enough."""
     void_risk: str = ""
     max_notional_usd: str | None = None
     source: str
 
     def __post_init__(self) -> None:
         _ = self.max_notional_dollars
+        if bool(self.league) == (self.kind == "public"):
+            raise ValueError("league names a table of aliases/ unless kind is public, give it or leave it out")
+        if self.kind == "league_game" and not self.polymarket_prefix:
+            raise ValueError("polymarket_prefix is empty, write the first word of the event slugs")
 
     @property
     def max_notional_dollars(self) -> Decimal | None:
@@ -59,6 +76,11 @@ class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         except NumberRefused as error:
             raise ValueError(f"max_notional_usd: {error}") from None
 
+    @property
+    def family(self) -> str:
+        """What both venues' sides of one contest have in common: ``nba-winner``, ``soccer-total``."""
+        return f"{self.contest or self.league or self.kind}-{self.asks}"
+
 
 class TemplatesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file of ``mappings/templates/``."""
@@ -68,12 +90,14 @@ class TemplatesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class GameKey(NamedTuple):
-    """One game of one series, the same from both sides."""
+    """One question about one contest, the same from both sides."""
 
-    template_id: str
+    family: str
     day: date
-    """US Eastern."""
+    """US Eastern; January 1 of its year for a playoff series."""
     teams: frozenset[str]
+    answer: str = ""
+    """What a Yes/No market asks of it: a team, ``draw``, ``over 2.5``; empty when the outcomes are the teams."""
 
 
 class KalshiGame(NamedTuple):
@@ -82,10 +106,12 @@ class KalshiGame(NamedTuple):
     key: GameKey
     event_ticker: str
     yes_team: str
+    """``yes`` when the key has an answer."""
+    template_id: str
 
 
 class PolymarketGame(NamedTuple):
-    """A Polymarket moneyline: its teams in the order of the outcomes."""
+    """A Polymarket moneyline: its teams in the order of the outcomes; ``yes`` and ``no`` when the key has an answer."""
 
     key: GameKey
     teams: tuple[str, str]
@@ -104,6 +130,19 @@ def ticker_day(text: str) -> date | None:
         return date(2000 + int(found[1]), _MONTHS[found[2]], int(found[3]))
     except ValueError:
         return None
+
+
+def slug_day(text: str) -> date | None:
+    """Return the date of a slug's ``2026-11-22``; None when it is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def eastern_day(moment: datetime) -> date:
+    """Return the US Eastern date of a moment."""
+    return moment.astimezone(EASTERN).date()
 
 
 def kalshi_game(template: SeriesTemplate, league: League, market: Market) -> KalshiGame | None:
@@ -125,7 +164,8 @@ def kalshi_game(template: SeriesTemplate, league: League, market: Market) -> Kal
         raise NotInTemplate(f"{market.market_id}: {code} is none of the two teams")
     if market.outcome_label and yes_team not in league.by_label(market.outcome_label):
         raise NotInTemplate(f"{market.market_id}: YES is labelled {market.outcome_label!r}, which does not name {code}")
-    return KalshiGame(GameKey(template.template_id, day, frozenset(teams)), market.event_id, yes_team)
+    key = GameKey(template.family, day, frozenset(teams))
+    return KalshiGame(key, market.event_id, yes_team, template.template_id)
 
 
 def polymarket_game(template: SeriesTemplate, league: League, market: Market) -> PolymarketGame | None:
@@ -145,28 +185,17 @@ def polymarket_game(template: SeriesTemplate, league: League, market: Market) ->
     first, second = (league.by_label(outcome) for outcome in market.outcomes)
     if len(first) != 1 or len(second) != 1 or first | second != set(in_slug):
         raise NotInTemplate(f"{market.slug}: outcomes {', '.join(market.outcomes)} are not the two teams of the slug")
-    day = _slug_day(found[3])
+    day = slug_day(found[3])
     if day is None:
         return None
     start = market.game_start_time
-    if start is not None and _eastern_day(start) != day:
-        raise NotInTemplate(f"{market.slug}: play starts on {_eastern_day(start)} US Eastern, the slug says {day}")
+    if start is not None and eastern_day(start) != day:
+        raise NotInTemplate(f"{market.slug}: play starts on {eastern_day(start)} US Eastern, the slug says {day}")
     (team_0,), (team_1,) = first, second
-    return PolymarketGame(GameKey(template.template_id, day, first | second), (team_0, team_1))
+    return PolymarketGame(GameKey(template.family, day, first | second), (team_0, team_1))
 
 
 def orientation_of(kalshi: KalshiGame, polymarket: PolymarketGame) -> Orientation:
     """Return the orientation of two sides of one game: same when YES pays on the team of outcome 0."""
     assert kalshi.key == polymarket.key, (kalshi, polymarket)
     return Orientation.SAME if kalshi.yes_team == polymarket.teams[0] else Orientation.INVERTED
-
-
-def _slug_day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _eastern_day(moment: datetime) -> date:
-    return moment.astimezone(EASTERN).date()

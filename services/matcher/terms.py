@@ -16,6 +16,7 @@ from shared.domain.market import Market, Venue
 LONGEST_FIELD = 400
 """Characters of one text that are read. The longest real title has about 250; a pathological one costs no more."""
 MOST_WORDS = 96
+MOST_TERMS = 200
 _LONGEST_WORD = 32
 _MOST_FORMS = 400_000
 """Word forms kept at hand; past that they are forgotten and made again."""
@@ -38,6 +39,14 @@ _SAME = {
     "mayoral": "mayor", "canadian": "canada", "american": "us", "usa": "us",
 }  # fmt: skip
 """Frequent words of which the venues use different ones."""
+_PHRASES = {
+    "federal reserve": "fed", "federal open market committee": "fed", "european central bank": "ecb",
+    "prime minister": "pm", "united states": "us", "united kingdom": "uk", "european union": "eu",
+    "academy award": "oscar", "academy awards": "oscar",
+    "pro football": "nfl", "super bowl": "nfl", "pro basketball": "nba", "pro baseball": "mlb", "world series": "mlb",
+    "pro hockey": "nhl", "stanley cup": "nhl", "college basketball": "ncaa", "march madness": "ncaa",
+}  # fmt: skip
+"""What one venue spells out and the other abbreviates; Kalshi's titles write around the leagues' names."""
 _SAY_NOTHING = """
 a an and any at be been being by can could do does did for from get gets go has have how if in into is it its of on or
 out than that the their then there this to was were what when which who whom whose why will with would yes no not vs v
@@ -53,8 +62,12 @@ class TermReader:
 
     def __init__(self, mappings: Mappings) -> None:
         self._forms = _Forms()
-        self._leagues = tuple(league.code for league in mappings.leagues.values())
-        self._names = _team_names(mappings)
+        self._leagues = sorted((league.code for league in mappings.leagues.values()), key=len, reverse=True)
+        self._names = _names(mappings)
+        lengths: defaultdict[str, set[int]] = defaultdict(set)
+        for name in self._names:
+            lengths[name[0]].add(len(name))
+        self._lengths = dict(lengths)
 
     def terms(self, market: Market) -> frozenset[str]:
         """Return the terms of a listing; of very long texts only the beginning counts."""
@@ -71,9 +84,11 @@ class TermReader:
         words = _WORD.findall(text)[:MOST_WORDS]
         found = set(map(self._forms.__getitem__, words))
         self._add_days(market, words, found)
-        if not self._names.keys().isdisjoint(words):
-            self._add_teams(words, self._league(market), found)
+        if not self._lengths.keys().isdisjoint(words):
+            self._add_names(words, self._league(market), found)
         found.discard("")
+        if len(found) > MOST_TERMS:
+            found = set(sorted(found)[:MOST_TERMS])
         if len(self._forms) > _MOST_FORMS:
             self._forms.clear()
         return frozenset(found)
@@ -92,19 +107,25 @@ class TermReader:
             found.add(f"{_MONTHS[int(day[1]) - 1]}{int(day[2])}")
 
     def _league(self, market: Market) -> str:
-        """Return the league whose code is part of a Kalshi series or begins a Polymarket slug; empty for none."""
+        """Return the league whose code is part of a Kalshi series (not NBA in WNBA) or begins a slug, or nothing."""
         if market.venue is Venue.KALSHI:
             series = market.series_id.lower()
             return next((code for code in self._leagues if code in series), "")
         code = market.slug.partition("-")[0]
         return code if code in self._leagues else ""
 
-    def _add_teams(self, words: list[str], league: str, found: set[str]) -> None:
-        """Add every team that the words may name: a city stands for its teams, of the league when that is known."""
+    def _add_names(self, words: list[str], league: str, found: set[str]) -> None:
+        """Add what phrases stand for: a city stands for its teams, of the league when that is known."""
+        ours = f"{league}:"
         for start, word in enumerate(words):
-            for name, teams in self._names.get(word, ()):
-                if tuple(words[start : start + len(name)]) == name:
-                    found.update(team for team in teams if not league or team.startswith(league))
+            for length in self._lengths.get(word, ()):
+                terms = self._names.get(tuple(words[start : start + length]))
+                if terms is None:
+                    continue
+                if league:
+                    found.update(term for term in terms if term.startswith(ours) or ":" not in term)
+                else:
+                    found |= terms
 
 
 class _Forms(dict[str, str]):
@@ -148,16 +169,13 @@ def _stem(word: str) -> str:
     return word
 
 
-def _team_names(mappings: Mappings) -> dict[str, list[tuple[tuple[str, ...], frozenset[str]]]]:
-    """Return, by first word, the names that the leagues' tables list and the teams that each may mean."""
-    teams: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+def _names(mappings: Mappings) -> dict[tuple[str, ...], frozenset[str]]:
+    """Return phrases with what they stand for, and the leagues' names with the teams they may mean."""
+    terms: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    for phrase, term in _PHRASES.items():
+        terms[tuple(phrase.split())].add(term)
     for league in mappings.leagues.values():
-        for team in league.table.teams:
-            names = (team.city, team.name, f"{team.city} {team.name}", *team.kalshi_labels, *team.polymarket_names)
-            for name in names:
-                teams[tuple(_WORD.findall(name.lower()))].add(f"{league.code}:{team.team}")
-    by_first: defaultdict[str, list[tuple[tuple[str, ...], frozenset[str]]]] = defaultdict(list)
-    for words, found in teams.items():
-        if words:
-            by_first[words[0]].append((words, frozenset(found)))
-    return dict(by_first)
+        for team in league.teams:
+            for label in team.labels:
+                terms[tuple(_WORD.findall(label.lower()))].add(f"{league.code}:{team.team}")
+    return {words: frozenset(found) for words, found in terms.items() if words}

@@ -5,23 +5,37 @@ be read and tested. What a slot leaves unsaid lowers the score and is listed amo
 """
 
 from collections.abc import Iterator
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 import msgspec
-from rapidfuzz import fuzz
 
+from services.matcher.amounts import Interval, Overlap, compare_amounts
+from services.matcher.likeness import Likeness, full_names, score_of, slot_weight
 from services.matcher.mapping_files import Mappings
 from services.matcher.mapping_rows import Relation
-from services.matcher.slots import Slots, Threshold, content_words, parse_slots
+from services.matcher.names import is_among, spelled_out
+from services.matcher.slots import Slots, parse_slots
 from services.matcher.templates import KalshiGame, PolymarketGame, orientation_of
+from services.matcher.text import stem
+from services.matcher.timing import compare_times
+from services.matcher.vocabulary import RATE_MOVES
+from services.matcher.wording import NAME_WEIGHT
 from shared.domain.market import Market, Venue
 from shared.domain.pair import Orientation
 
-_SCORE_STEP = Decimal("0.001")
-_LIKE_WORD = 85
-_LEAST_LETTERS = 5
+HIGH_BAND = Decimal("0.9")
+"""The figures of docs/mapping-guide.md are claimed for candidates that score at least this."""
+_NEAR_CAP = Decimal("0.8")
+_ORDERED = frozenset({"threshold", "direction", "deadline"})
+"""Vetoes of things that have an order, so that one question may contain the other."""
+_SAME_SUBJECT = Decimal("0.8")
+_OF_OVERLAP: dict[Overlap, Relation] = {
+    "same": "equivalent", "subset": "subset", "superset": "superset", "overlap": "overlap",
+    "complement": "complement", "disjoint": "different",
+}  # fmt: skip
+_PARTS_OF_A_MATCH = ("map", "game", "set", "period", "inning")
+_STATE_OFFICES = frozenset(map(stem, ("senate", "house", "governor")))
 _YES_NO = ("yes", "no")
-_UNSAID_COST = Decimal("0.05")
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,9 +51,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def match(kalshi: Market, polymarket: Market, mappings: Mappings | None = None) -> Verdict:
-    """Compare two markets; ``mappings`` has the team tables. Pure."""
+    """Compare two markets; ``mappings`` has the team tables. Pure.
+
+    When only numbers or deadlines differ, the relation says how: subset, superset, overlap or complement.
+    """
     known = mappings or Mappings()
-    return compare(parse_slots(kalshi, known), parse_slots(polymarket, known))
+    ours, theirs = parse_slots(kalshi, known), parse_slots(polymarket, known)
+    verdict = compare(ours, theirs)
+    if not verdict.vetoes or not _ORDERED.issuperset(verdict.vetoes):
+        return verdict
+    return msgspec.structs.replace(verdict, relation=_relation(ours, theirs))
 
 
 def compare(kalshi: Slots, polymarket: Slots) -> Verdict:
@@ -48,120 +69,195 @@ def compare(kalshi: Slots, polymarket: Slots) -> Verdict:
     assert polymarket.market.venue is Venue.POLYMARKET, polymarket.market
     if isinstance(kalshi.game, KalshiGame) and isinstance(polymarket.game, PolymarketGame):
         return _compare_games(kalshi.game, polymarket.game)
-    orientation = _orientation(kalshi, polymarket)
-    vetoes = tuple(dict.fromkeys(_vetoes(kalshi, polymarket)))
-    if orientation is None:
-        vetoes = (*vetoes, "orientation")
+    vetoes = list(dict.fromkeys(_slot_vetoes(kalshi, polymarket)))
+    timing = compare_times(kalshi, polymarket)
+    vetoes += timing.vetoes
     if vetoes:
-        return Verdict(
-            relation="different", orientation=orientation or Orientation.SAME, score=Decimal(0), vetoes=vetoes
-        )
-    assert orientation is not None
-    unsaid = tuple(_unsaid(kalshi, polymarket))
-    score = _likeness(kalshi, polymarket) - _UNSAID_COST * len(unsaid)
+        return _refused(*vetoes)
+    orientation = _orientation(kalshi, polymarket)
+    likeness = Likeness(kalshi, polymarket)
+    vetoes += _name_vetoes(kalshi, polymarket, likeness)
+    if orientation is None:
+        vetoes.append("orientation")
+    if vetoes or orientation is None:
+        return _refused(*vetoes)
+    unsaid = [*timing.unsaid, *_unsaid_slots(kalshi, polymarket)]
+    left_over = likeness.left_over(kalshi, polymarket) + sum(cost for _, cost in unsaid)
+    score = score_of(likeness.shared + timing.agreed + slot_weight(kalshi, polymarket), left_over)
+    near = kalshi.settlement or polymarket.settlement
     return Verdict(
-        relation="equivalent",
+        relation="near" if near else "equivalent",
         orientation=orientation,
-        score=max(Decimal(0), score).quantize(_SCORE_STEP, ROUND_HALF_EVEN),
-        reasons=(f"words {_shared(kalshi, polymarket)}", *unsaid),
+        score=min(score, _NEAR_CAP) if near else score,
+        reasons=tuple(_reasons(kalshi, polymarket, likeness, unsaid, near)),
+    )
+
+
+def _relation(kalshi: Slots, polymarket: Slots) -> Relation:
+    """Return how two questions lie to each other that differ at most in one number and one deadline."""
+    likeness = Likeness(kalshi, polymarket)
+    if any(_name_vetoes(kalshi, polymarket, likeness)):
+        return "different"
+    if score_of(likeness.shared, likeness.left_over(kalshi, polymarket)) < _SAME_SUBJECT:
+        return "different"
+    found = {_OF_OVERLAP[overlap] for overlap in (_of_amounts(kalshi, polymarket), _of_deadlines(kalshi, polymarket))}
+    found.discard("equivalent")
+    return found.pop() if len(found) == 1 else "different"
+
+
+def _of_amounts(kalshi: Slots, polymarket: Slots) -> Overlap:
+    if len(kalshi.thresholds) != 1 or len(polymarket.thresholds) != 1:
+        return "same" if kalshi.thresholds == polymarket.thresholds else "disjoint"
+    (ours,), (theirs,) = kalshi.thresholds, polymarket.thresholds
+    return compare_amounts(ours, theirs)
+
+
+def _of_deadlines(kalshi: Slots, polymarket: Slots) -> Overlap:
+    if len(kalshi.deadlines) != 1 or len(polymarket.deadlines) != 1:
+        return "same" if kalshi.deadlines == polymarket.deadlines else "disjoint"
+    (ours,), (theirs,) = kalshi.deadlines, polymarket.deadlines
+    if ours[1:] == theirs[1:] and ours[0] == theirs[0]:
+        return "same"
+    if ours[0] is None or theirs[0] is None:
+        return "disjoint"
+    return "subset" if (ours[0], *ours[1:]) < (theirs[0], *theirs[1:]) else "superset"
+
+
+def _refused(*vetoes: str) -> Verdict:
+    return Verdict(
+        relation="different", orientation=Orientation.SAME, score=Decimal(0), vetoes=tuple(dict.fromkeys(vetoes))
     )
 
 
 def _compare_games(kalshi: KalshiGame, polymarket: PolymarketGame) -> Verdict:
+    ours, theirs = kalshi.key, polymarket.key
     vetoes = []
-    if kalshi.key.template_id != polymarket.key.template_id:
+    if ours.family != theirs.family:
         vetoes.append("market_type")
-    elif kalshi.key.teams != polymarket.key.teams:
+    elif ours.teams != theirs.teams:
         vetoes.append("entity")
-    if kalshi.key.day != polymarket.key.day:
+    elif ours.answer != theirs.answer:
+        vetoes.append("threshold" if ours.answer.startswith("over ") else "entity")
+    if ours.day != theirs.day:
         vetoes.append("date")
     if vetoes:
-        return Verdict(relation="different", orientation=Orientation.SAME, score=Decimal(0), vetoes=tuple(vetoes))
+        return _refused(*vetoes)
+    asked = f", {ours.answer}" if ours.answer else ""
     return Verdict(
         relation="equivalent",
         orientation=orientation_of(kalshi, polymarket),
         score=Decimal(1),
-        reasons=(f"template {kalshi.key.template_id}: teams {'-'.join(sorted(kalshi.key.teams))}, {kalshi.key.day}",),
+        reasons=(f"template {kalshi.template_id}: teams {'-'.join(sorted(ours.teams))}, {ours.day}{asked}",),
     )
 
 
-def _vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
-    both = (kalshi, polymarket)
-    if any(side.placeholder or side.market.never_match for side in both):
+def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
+    if kalshi.placeholder or polymarket.placeholder or kalshi.market.never_match or polymarket.market.never_match:
         yield "placeholder"
-    if any(side.contradiction for side in both) or (kalshi.game is None) != (polymarket.game is None):
+    if kalshi.contradiction or polymarket.contradiction or _is_contest(kalshi) != _is_contest(polymarket):
         yield "market_type"
-    if _differ(kalshi.years, polymarket.years) or _far_apart(kalshi, polymarket):
-        yield "year"
-    if _differ(kalshi.days, polymarket.days) or _differ(kalshi.months, polymarket.months):
-        yield "date"
-    if _differ(kalshi.deadlines, polymarket.deadlines):
-        yield "deadline"
-    if kalshi.market_types != polymarket.market_types:
-        yield (
-            "direction" if {"cut", "hike", "hold"} & (kalshi.market_types ^ polymarket.market_types) else "market_type"
-        )
-    if kalshi.stages != polymarket.stages or kalshi.places != polymarket.places:
+    differing = (kalshi.market_types - polymarket.market_types - polymarket.context_classes) | (
+        polymarket.market_types - kalshi.market_types - kalshi.context_classes
+    )
+    if differing:
+        yield "direction" if RATE_MOVES & differing else "market_type"
+    if (kalshi.stages - polymarket.stages - polymarket.context_classes) or (
+        polymarket.stages - kalshi.stages - kalshi.context_classes
+    ):
         yield "stage"
+    if kalshi.offices and polymarket.offices and not kalshi.offices & polymarket.offices:
+        yield "stage"
+    if kalshi.teams and polymarket.teams and not kalshi.teams & polymarket.teams:
+        yield "entity"
+    if kalshi.leagues and polymarket.leagues and not kalshi.leagues & polymarket.leagues:
+        yield "entity"
+    if kalshi.parties and polymarket.parties and kalshi.parties != polymarket.parties:
+        yield "entity"
+    if kalshi.offices & polymarket.offices & _STATE_OFFICES and (
+        kalshi.states - polymarket.states - polymarket.context or polymarket.states - kalshi.states - kalshi.context
+    ):
+        yield "district"
+    if kalshi.parts != polymarket.parts and (
+        (kalshi.parts and polymarket.parts)
+        or any(part.startswith(_PARTS_OF_A_MATCH) for part in kalshi.parts | polymarket.parts)
+    ):
+        yield "market_type"
     if kalshi.districts != polymarket.districts:
         yield "district"
+    if _settles_elsewhere(kalshi, polymarket):
+        yield "settlement"
     yield from _threshold_vetoes(kalshi.thresholds, polymarket.thresholds)
-    if not (_names(kalshi.entity, polymarket) and _names(polymarket.entity, kalshi)):
-        yield "entity"
 
 
-def _threshold_vetoes(ours: frozenset[Threshold], theirs: frozenset[Threshold]) -> Iterator[str]:
-    unmatched = [t for t in ours if not any(_same_threshold(t, other) for other in theirs)]
-    unmatched += [t for t in theirs if not any(_same_threshold(t, other) for other in ours)]
-    if not unmatched:
+def _is_contest(slots: Slots) -> bool:
+    """Whether a template reads a game; a public question may also be asked in other words."""
+    return slots.game is not None and not slots.game.key.family.startswith("public-")
+
+
+def _settles_elsewhere(kalshi: Slots, polymarket: Slots) -> bool:
+    """Whether the venues read different weather stations or reports: no such pair settles alike."""
+    return kalshi.settlement == polymarket.settlement == "weather"
+
+
+def _threshold_vetoes(ours: frozenset[Interval], theirs: frozenset[Interval]) -> Iterator[str]:
+    if not ours and not theirs:
         return
-    opposite = any(
-        a.value == b.value and {a.comparator, b.comparator} == {"above", "below"} for a in ours for b in theirs
-    )
+    relations = {(a, b): compare_amounts(a, b) for a in ours for b in theirs}
+    met = {side for pair, relation in relations.items() if relation == "same" for side in pair}
+    if ours <= met and theirs <= met:
+        return
+    opposite = any(_opposite(a, b) for a, b in relations)
     yield "direction" if opposite else "threshold"
 
 
-def _same_threshold(ours: Threshold, theirs: Threshold) -> bool:
-    """Whether two thresholds cut at the same place: over 210 is 211 or more, above 99,999.99 is 100,000 or more."""
-    if ours.comparator != theirs.comparator:
-        return False
-    if ours.inclusive == theirs.inclusive:
-        return ours.value == theirs.value
-    strict, loose = (ours.value, theirs.value) if theirs.inclusive else (theirs.value, ours.value)
-    gap = loose - strict if ours.comparator == "above" else strict - loose
-    whole = strict == strict.to_integral_value() and loose == loose.to_integral_value()
-    return gap == Decimal("0.01") or (whole and gap == 1 and strict > 1)
+def _opposite(ours: Interval, theirs: Interval) -> bool:
+    """Whether one counts what lies above a number and the other what lies below it."""
+    ends = {(ours.low, theirs.high), (ours.high, theirs.low)}
+    rays = None in (ours.low, ours.high) and None in (theirs.low, theirs.high)
+    return rays and any(a is not None and a == b for a, b in ends)
 
 
-def _differ(ours: frozenset[object], theirs: frozenset[object]) -> bool:
-    return bool(ours) and bool(theirs) and not ours & theirs
+def _name_vetoes(kalshi: Slots, polymarket: Slots, likeness: Likeness) -> Iterator[str]:
+    if kalshi.code and not likeness.spell_code(kalshi, polymarket):
+        yield "entity"
+    if not (_names(kalshi.entity, polymarket) and _names(polymarket.entity, kalshi)):
+        yield "entity"
+    if _other_bearer(kalshi, polymarket, likeness):
+        yield "entity"
 
 
-def _far_apart(kalshi: Slots, polymarket: Slots) -> bool:
-    """Whether one side states a year and the other ends more than a year away from it."""
-    for stated, other in ((kalshi, polymarket), (polymarket, kalshi)):
-        ends = other.market.expected_expiration_time or other.market.close_time
-        if stated.years and not other.years and ends is not None:
-            return min(abs(year - ends.year) for year in stated.years) > 1
-    return False
-
-
-def _names(entity: frozenset[str], other: Slots) -> bool:
+def _names(entity: tuple[str, ...], other: Slots) -> bool:
     """Whether the other text names this outcome: its longest word and at least half of all its words."""
     if not entity:
         return True
-    words = other.words | content_words(" ".join(other.market.outcomes).lower())
-    found = {word for word in entity if _is_among(word, words)}
-    longest = max(entity, key=lambda word: (len(word), word))
+    words = other.words | other.context
+    found = {word for word in entity if is_among(word, words)}
+    if not found and ("".join(word[0] for word in entity) in words or spelled_out(entity[0], other.spoken)):
+        return True
+    longest = max(entity, key=len)
     return longest in found and 2 * len(found) >= len(entity)
 
 
-def _is_among(word: str, words: frozenset[str]) -> bool:
-    if word in words:
+def _other_bearer(kalshi: Slots, polymarket: Slots, likeness: Likeness) -> bool:
+    """Whether each side names somebody else: wholly, or beside a shared word, as Eric and Donald Trump."""
+    ours, theirs = set(likeness.missing_kalshi), set(likeness.missing_polymarket)
+    if not ours or not theirs:
+        return False
+    if full_names(kalshi.runs, likeness.missing_kalshi) and full_names(polymarket.runs, likeness.missing_polymarket):
         return True
-    return len(word) >= _LEAST_LETTERS and any(
-        len(other) >= _LEAST_LETTERS and fuzz.ratio(word, other) >= _LIKE_WORD for other in words
-    )
+    for run in kalshi.runs:
+        mine = set(run)
+        if not mine & ours or mine <= ours:
+            continue
+        for other in polymarket.runs:
+            yours = set(other)
+            if mine & yours and yours & theirs and _long(mine & ours) and _long(yours & theirs):
+                return True
+    return False
+
+
+def _long(words: set[str]) -> bool:
+    return any(len(word) > 1 for word in words)
 
 
 def _orientation(kalshi: Slots, polymarket: Slots) -> Orientation | None:
@@ -171,34 +267,28 @@ def _orientation(kalshi: Slots, polymarket: Slots) -> Orientation | None:
         return Orientation.SAME
     if len(outcomes) != 2 or not kalshi.entity:
         return None
-    first, second = (_covered(content_words(outcome), kalshi.entity) for outcome in outcomes)
+    first, second = (sum(is_among(word, kalshi.entity) for word in words) for words in polymarket.outcome_words)
     if first == second:
         return None
     return Orientation.SAME if first > second else Orientation.INVERTED
 
 
-def _covered(name: frozenset[str], entity: frozenset[str]) -> int:
-    return sum(_is_among(word, entity) for word in name)
+def _unsaid_slots(kalshi: Slots, polymarket: Slots) -> Iterator[tuple[str, int]]:
+    if kalshi.parts != polymarket.parts:
+        yield "a numbered part stated on one side only", NAME_WEIGHT
+    for one, other in ((kalshi, polymarket), (polymarket, kalshi)):
+        if one.after_election and not other.after_election and "after_election" not in other.context_classes:
+            yield f"only {one.market.venue.value} says after the election", NAME_WEIGHT
 
 
-def _likeness(kalshi: Slots, polymarket: Slots) -> Decimal:
-    """Return how alike the texts read, from 0 to 1: cover of words both ways, and rapidfuzz on the sorted words."""
-    ours, theirs = kalshi.words, polymarket.words
-    if not ours or not theirs:
-        return Decimal(0)
-    found = sum(_is_among(word, theirs) for word in ours)
-    back = sum(_is_among(word, ours) for word in theirs)
-    cover = Decimal(found + back) / (len(ours) + len(theirs))
-    text = Decimal(round(fuzz.token_sort_ratio(" ".join(sorted(ours)), " ".join(sorted(theirs))))) / 100
-    return (cover * 2 + text) / 3
-
-
-def _shared(kalshi: Slots, polymarket: Slots) -> str:
-    return ", ".join(sorted(kalshi.words & polymarket.words)[:8]) or "none shared"
-
-
-def _unsaid(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
-    for name in ("years", "days", "deadlines"):
-        ours, theirs = getattr(kalshi, name), getattr(polymarket, name)
-        if bool(ours) != bool(theirs):
-            yield f"{name} stated on {'kalshi' if ours else 'polymarket'} only"
+def _reasons(
+    kalshi: Slots, polymarket: Slots, likeness: Likeness, unsaid: list[tuple[str, int]], near: str
+) -> Iterator[str]:
+    yield f"words {', '.join(sorted(kalshi.words & polymarket.words)[:8]) or 'none shared'}"
+    if near:
+        yield f"settlement: the venues settle {near} questions by different sources or clauses"
+    for name, words in (("kalshi", likeness.missing_kalshi), ("polymarket", likeness.missing_polymarket)):
+        if words:
+            yield f"only {name} says {', '.join(words[:6])}"
+    for reason, _ in unsaid:
+        yield reason

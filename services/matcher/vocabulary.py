@@ -1,116 +1,335 @@
-"""The words that tell questions apart, and the words that say nothing. General English and the venues' own terms."""
+"""The words that tell questions apart, and the words that say nothing. General English and the venues' own terms.
 
-import re
+Kalshi writes around league names ("Pro Basketball Finals", "Men's World Cup", "March Madness"); both venues' ways of
+saying a thing are brought to one word here, before anything is compared. Tables cover whole lists, never one listing.
+"""
 
-MONTHS = {
-    name[:length]: number
-    for number, name in enumerate(
-        ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-         "december"), start=1,
-    )
-    for length in {3, 4, len(name)}
-    if length in (3, len(name)) or name == "september"
-}  # fmt: skip
-"""Month by its name or usual short form, in lower case."""
+from services.matcher.places import COUNTRY_NAMES
+from services.matcher.text import stem
 
 _FILLERS = """
-a an and any at be been being by do does did for from get gets go has have how in is it its of on or out than that the
-their there this to was were what when which who whose will with would before after until during over under above below
-between more less least most end start first day date market winner win wins won yes no not new next
+et est edt pt pst utc am pm
+a an and any at be been being by can could do does did done for from get gets getting got go goes going had has have
+in into is it its of on or out than that the their them then there this those these to was were what when which who
+whom whose why how will with would before after until during over under above below between more less end start
+first day date market winner winners win wins won winning yes no new next least ever again also as if so such about
+up down off upcoming following held take takes took place make makes made become becomes becoming named name time
+occur occurs happen happens happened officially official exactly s t v per his her hers he she i we our they you
+your my me receive receives finish finishes finished
 """
 FILLERS = frozenset(_FILLERS.split())
 """Words that carry no meaning of their own; dates, numbers, stages and types are compared in their slots."""
 
-PHRASES = tuple(
-    (re.compile(pattern), word)
-    for pattern, word in (
-        (r"\b(?:federal reserve|fomc)\b", "fed"),
-        (r"\b(?:democratic|democrats?|dems?) (?:party|candidate)\b", "democratic"),
-        (r"\b(?:republican|republicans?|gop) (?:party|candidate)\b", "republican"),
-        (r"\b(?:democrats?|dems?)\b", "democratic"),
-        (r"\b(?:republicans|gop)\b", "republican"),
-        (r"\bnational league\b", "nl"),
-        (r"\bamerican league\b", "al"),
-        (r"\bunited states\b|\bu\.s\.(?:a\.)?", "us"),
-        (r"\bunited kingdom\b|\bu\.k\.", "uk"),
-        (r"\bprime minister(?:ship)?\b", "pm"),
-        (r"\bbitcoin\b", "btc"),
-        (r"\bethereum\b", "eth"),
-        (r"\b(?:academy awards?)\b", "oscars"),
-        (r"\bpresidency\b|\bpresidential\b", "president"),
-        (r"\bgovernorship\b|\bgubernatorial\b", "governor"),
-        (r"\bsenatorial\b", "senate"),
-        (r"\b(?:decrease|lower|cut)s?\b", "cut"),
-        (r"\b(?:increase|raise|hike)s?\b", "hike"),
-        (r"\b(?:cut|hike)( rates)? (?:by )?0 ?bps\b", r"hold\1"),
-        (r"\bst\. ", "saint "),
-    )
-)
-"""Ways of saying the same thing, brought to one."""
+_GENERIC = """
+decision decisions numbers percentage points add
+f1 ufc atp wta nascar lpga itf
+clinch spot included list appearance marketcap runner shortlist companies countries teams
+election elections race races seat office party candidate champion champions championship champ title trophy award
+awards prize cup league season series tournament competition pro professional men man mens womens official us fifa
+uefa ncaa division conference event game games match matches regular city state country world national nation
+general annual year month week day meeting rate rates interest percent points point score number total count many
+best top american company companies model price value level close high low united person people player players team
+teams club pga tour mlb nba nfl nhl wnba mls college football basketball baseball hockey soccer cabinet secretary
+minister release released launch published announce report confirmed member board governors system popular vote
+votes voter political control parliament parliamentary legislative special edition results presidential anyone
+unitedstates midterm midterms outright conducted successfully whole entire chair position rotten tomatoes metacritic
+billboard spotify chart charts hits song album movie film show host streamed fc cf sc afc ac as sv ss cd ca de real
+if fk bk sk ud rc
+"""
+GENERIC = frozenset(_GENERIC.split())
+"""Topic words that many questions share: they say little by themselves, whatever their case."""
 
-DISTRICT = re.compile(r"\b([A-Z]{2})-([0-9]{1,2})\b")
+_PHRASES = """
+federal reserve, fomc, federal open market committee, us fed = fed
+federal bureau of investigation = fbi
+central intelligence agency = cia
+environmental protection agency = epa
+food and drug administration = fda
+securities and exchange commission = sec
+department of defense, department of war = dod
+department of justice = doj
+department of homeland security = dhs
+health and human services = hhs
+director of national intelligence = dni
+attorney general = attorneygeneral
+secretary of state = secstate
+supreme court = scotus
+state of the union = sotu
+european union = eu
+united nations = un
+european central bank = ecb
+bank of england = boe
+bank of japan = boj
+bank of canada = boc
+reserve bank of australia = rba
+consumer price index, inflation rate = cpi
+inflation = cpi
+gross domestic product = gdp
+unemployment rate = unemployment
+nonfarm payrolls, non farm payrolls, jobs added = payrolls
+annual inflation, annual inflation rate, yearly inflation = cpi yoy
+monthly inflation, monthly inflation rate = cpi mom
+year over year, year on year, yoy = yoy
+month over month, month on month, mom = mom
+interest rates, interest rate, federal funds rate, fed funds rate, target rate = rate
+democratic party, democratic candidate, democrat party, democrats, democrat, dems, dem = democratic
+republican party, republican candidate, republicans, gop = republican
+liberals, liberal party = liberal
+conservatives, conservative party, tories, tory = conservative
+greens, green party, the greens = green
+labour party, labor party = labour
+libertarians, libertarian party = libertarian
+social democrats, social democratic party = socialdemocratic
+national league = nl
+american league = al
+prime minister, prime ministership, prime ministry = pm
+vice president, vice presidential, vice presidency, vp = #vice
+supreme leader = supremeleader
+head of state = headofstate
+presidency, presidential = president
+governorship, gubernatorial, governors = governor
+senatorial, senators, senator = senate
+mayoral, mayors, mayoralty = mayor
+speakership = speaker
+house of representatives, house race, house seat, us house = house
+senate race, senate seat, us senate = senate
+governor race, governors race, gubernatorial race = governor
+mayoral race, mayors race = mayor
+white house = whitehouse
+new york city = nyc
+washington dc, district of columbia = washingtondc
+los angeles = losangeles
+san francisco = sanfrancisco
+bitcoin, xbt = btc
+ethereum, ether = eth
+solana = sol
+dogecoin = doge
+ripple = xrp
+ai model, llm, large language model, language model = aimodel
+initial public offering = @ipo
+go public, goes public, going public = @ipo
+ipo, ipos = @ipo
+academy awards, academy award, oscars, oscar = oscars
+golden globes, golden globe awards, golden globe award = goldenglobe
+grammys, grammy awards, grammy award = grammy
+emmys, emmy awards, emmy award, primetime emmy = emmy
+tonys, tony awards, tony award = tony
+best motion picture, best picture = bestpicture
+critics choice awards, critics choice award = criticschoice
+game awards = gameawards
+espys, espy awards = espy
+game of the year, goty = gameoftheyear
+person of the year = personoftheyear
+most valuable player = mvp
+rookie of the year = rookieoftheyear
+defensive player of the year, dpoy = dpoy
+cy young award = cy young
+ballon dor, ballon d or = ballondor
+grand prix, gp = grandprix
+formula one, formula 1 = f1
+champions league = championsleague
+europa league = europaleague
+conference league = conferenceleague
+fifa world cup, mens world cup, world cup = worldcup
+womens world cup = women worldcup
+premier league, english premier league = premierleague
+la liga = laliga
+serie a = seriea
+serie b = serieb
+ligue 1 = ligue1
+liga 1 = liga1
+liga mx = ligamx
+super lig = superlig
+j1 league, j league = jleague
+k league, k league 1 = kleague
+fa cup = facup
+copa del rey = copadelrey
+dfb pokal = dfbpokal
+coppa italia = coppaitalia
+copa libertadores, libertadores = libertadores
+copa sudamericana, sudamericana = sudamericana
+ncaa tournament, ncaa mens tournament, mens college basketball national championship = marchmadness
+mens college basketball championship, college basketball national championship = marchmadness
+college basketball championship, ncaa basketball championship, mens ncaa tournament, march madness = marchmadness
+ncaa mens basketball tournament, mens march madness = marchmadness
+womens college basketball championship, womens ncaa tournament, womens march madness = women marchmadness
+college football playoff national championship, college football national championship = cfp
+cfp national championship, cfp championship = cfp
+college football playoff = cfp
+super bowl, pro football championship, pro football champion, pro football finals = superbowl
+pro basketball finals, pro basketball championship, pro basketball champion, nba finals, nba championship = nba
+nba champion, nba title = nba
+pro baseball championship, pro baseball champion, world series = worldseries
+stanley cup, stanley cup finals, stanley cup final, pro hockey championship, pro hockey champion = stanleycup
+nhl champion, nhl championship = stanleycup
+womens pro basketball finals, womens pro basketball championship, wnba finals, wnba championship = wnba
+pro basketball = nba
+pro football = nfl
+pro baseball = mlb
+pro hockey = nhl
+womens pro basketball = wnba
+championship series, league championship series = champion
+rotten tomatoes = rottentomatoes
+metacritic score, metascore = metacritic
+box office = boxoffice
+opening weekend = openingweekend
+all time high, ath = alltimehigh
+market cap, market capitalization = marketcap
+token launch, launch a token, issue a token, launches a token = token launch
+airdrop, token airdrop, conduct an airdrop, perform an airdrop = airdrop
+fully diluted valuation, fdv = fdv
+government shutdown = shutdown
+state of emergency = emergency
+executive order = executiveorder
+artificial general intelligence = agi
+video game = videogame
+number 1, number one, no 1 = #1
+hashtag 1 = #1
+control, controls, take control of, gain control of, win control of = control
+middle east = middleeast
+cease fire, ceasefires = ceasefire
+air strike, airstrike, airstrikes, air strikes, strikes = strike
+attend, attends, attending, be at, attendance at = @attend
+perform at, performs at, performing at, perform, performs = @perform
+headline, headlines, headlining, headliner = @headline
+announce, announces, announced, announcing, announcement = @announce
+say, says, said, mention, mentions, mentioned = @mention
+run for, runs for, running for, candidacy, declare candidacy = @run
+out as, leave, leaves, leaving, resign, resigns, resigned, resignation, ousted, removed, step down = @leave
+steps down, stepping down, leave office, fired, cease to be, departure, depart, departs, out by, out before = @leave
+impeach, impeached, impeachment = impeach @impeach
+arrested, arrest, arrests = arrest @arrest
+charged, indicted, indict, indictment = indict @indict
+pardon, pardons, pardoned = @pardon
+nominate, nominates, nominated, appoint, appoints, appointed = @nominate
+confirmed, confirm, confirms, confirmation = confirm
+approval rating, approval, approve = approval @approval
+vote share, percent of the vote, popular vote, share of the vote, of the vote, of vote = @vote_share
+turnout, voter turnout = turnout @vote_share
+seats, seat count = seat
+margin of victory, winning margin, mov, win by, wins by = @margin
+ballot = #ballot
+shortlist, shortlisted, short list = #shortlist
+nominee, nominees, nomination, nominations, primary, primaries, primary election = #nomination
+first round, 1st round, round 1, round one = #first_round
+runoff, run off, runoffs, second round, 2nd round, round 2, round two = #runoff
+second place, runner up, runnerup, finish second, finishes second, second most, silver = #place2
+third place, finish third, finishes third, third most, bronze = #place3
+fourth place, finish fourth, fourth most = #place4
+last place, finish last = #last
+quarterfinal, quarterfinals, quarter final, quarter finals, elite eight = #quarterfinal
+last eight = #quarterfinal
+semifinal, semifinals, semi final, semi finals, final four = #semifinal
+sweet sixteen = #round16
+reach the final, reach the finals, make the final, make the finals, advance to the final = #finalist
+qualify for the final, advance to the finals, in the final, qualify for the finals = #finalist
+championship, championships, champ, champions, finals = champion
+golden boot, top goalscorer, top goal scorer, top scorer = topscorer
+playoff, playoffs, play offs, play off, postseason = #playoffs
+relegated, relegation, relegate = #relegation
+advance, advances, advancing, qualify, qualifies, qualifying, qualified, qualifier, qualifiers, move on = #advance
+reach the, make it to = #advance
+finish first, finishes first, finish 1st = win
+regular season = #regular_season
+mid season, midseason = #midseason
+spread, handicap = @spread
+o u, over under, total points, total goals, total runs, total games, total maps, total sets, total kills = @total
+totals, total score = @total
+both teams, btts = @both_score
+first half, 1st half, halftime, half time, 1h = @half1
+second half, 2nd half, 2h = @half2
+corners, corner, cards = @corners
+draw, tie, draws, tied = @draw
+first quarter, second quarter, third quarter, fourth quarter, 1st quarter, 2nd quarter, 4th quarter = @quarter
+rebounds, assists, touchdowns, strikeouts, home runs, passing yards, receiving yards, rushing yards = @stat
+total bases, three pointers, double doubles, double double, triple double = @stat
+overtime, extra innings, extra time = @extra
+cut, cuts, decrease, decreases, lower, lowers, reduce, reduces = @cut
+hike, hikes, increase, increases, raise, raises = @hike
+no change, maintain, maintains, unchanged, hold rates, holds rates, hold, holds, pause, pauses = @hold
+bps, bp, basis points = bps
+emergency cut, emergency rate cut, intermeeting = @emergency @cut
+televote, televoting = @televote
+jury vote, juries = @jury
+ticket = @ticket
+de facto = @de_facto
+after the election, after the next election, after the general election, following the election = #after_election
+after the elections, following the elections, following the next election = #after_election
+part of the government, part of the next government, in the next government, in the government = @coalition
+join the government, join the next government, part of the coalition, government coalition = @coalition
+announced as = @announce
+acquire, acquires, acquisition, acquired, buy, buys, purchase, purchases = @acquire
+endorse, endorses, endorsed, endorsement = @endorse
+visit, visits, visited, visiting = @visit
+marry, marries, married, wedding = @marry
+divorce, divorces, divorced = @divorce
+die, dies, death, dead, killed = die @die
+largest, biggest = largest
+highest grossing, top grossing = highest grossing
+womens, women, woman, ladies, female = women @women
+u21, u19, u20, u23, youth, reserves, under 21 = @youth
+"""
 
-_MARKET_TYPES = {
-    "spread": r"\bspread\b|\bwins? by\b|\bhandicap\b|\([+-][0-9]+\.5\)|\bmargin\b",
-    "total": r"\bo/u\b|\btotal (?:points|goals|runs|games|maps|sets|kills|score)\b|\bcombined\b",
-    "map": r"\bmaps? [0-9]|\bgame [0-9]\b",
-    "half": r"\b(?:1st|2nd|first|second) half\b|\bhalftime\b|\b1h\b",
-    "quarter": r"\b(?:1st|2nd|3rd|4th|first|second|third|fourth) (?:quarter|period|inning|set)\b",
-    "corners": r"\bcorners?\b|\bcards?\b",
-    "both_score": r"\bboth teams\b|\bbtts\b",
-    "draw": r"\bdraw\b|\btie\b",
-    "mention": r"\b(?:say|says|said|mention|mentions)\b",
-    "stat": r"\b(?:rebounds?|assists?|touchdowns?|strikeouts?|home runs?|passing yards|receiving yards)\b",
-    "award": r"\b(?:mvp|award|awards|rookie of the year|cy young|heisman|ballon)\b",
-    "record": r"\brecord\b|\bwin totals?\b",
-    "leave": r"\b(?:leaves?|out as|resigns?|removed|ousted|steps? down|fired|impeached)\b",
-    "approval": r"\bapproval\b",
-    "vote_share": r"\b(?:vote share|percent of|popular vote|turnout)\b",
-    "seats": r"\bseats\b",
-    "run": r"\bruns? for\b|\brunning for\b|\bcandidacy\b",
-    "announce": r"\bannounced?s?\b",
-    "ipo": r"\bipo\b|\bgo public\b",
-    "cut": r"\bcut\b",
-    "hike": r"\bhike\b",
-    "hold": r"\bno change\b|\bmaintains? (?:its |the )?(?:target )?rates?\b|\bunchanged\b|\bhold(?: rates?)?\b",
-    "appear": r"\b(?:attend|perform|headline|appear)s?\b",
+
+def _parse(table: str) -> dict[tuple[str, ...], tuple[str, ...]]:
+    phrases: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for line in table.strip().splitlines():
+        said, _, meant = line.partition(" = ")
+        for phrase in said.split(","):
+            phrases[tuple(phrase.split())] = tuple(meant.split())
+    return phrases
+
+
+PHRASES: dict[tuple[str, ...], tuple[str, ...]] = {
+    **{tuple(name.split()): (word,) for name, word in COUNTRY_NAMES.items()},
+    **_parse(_PHRASES),
 }
-MARKET_TYPES = {name: re.compile(pattern) for name, pattern in _MARKET_TYPES.items()}
-"""What kind of market a text describes; a plain winner has none."""
+"""Ways of saying the same thing, brought to one; ``@`` opens a market type and ``#`` a stage, which are no words."""
+
+_OFFICES = "president governor senate house mayor pm speaker vice chancellor headofstate supremeleader"
+OFFICES = frozenset(map(stem, _OFFICES.split()))
+"""Two questions that name different ones of these are never the same."""
+
+_PARTIES = (
+    "democratic republican libertarian labour conservative liberal green ndp reform socialdemocratic afd cdu spd fdp"
+)
+PARTIES = frozenset(map(stem, _PARTIES.split()))
+"""Two questions that name different sets of these are never the same."""
+
+RATE_WORDS = frozenset(map(stem, ("fed", "rate", "ecb", "boe", "boj", "boc", "rba", "bank")))
+"""Only beside one of these does a cut, hike or hold move a rate."""
+RATE_MOVES = frozenset({"cut", "hike", "hold"})
 
 VENUE_TYPES = {
     "spreads": frozenset({"spread"}),
     "totals": frozenset({"total"}),
-    "first_half_moneyline": frozenset({"half"}),
-    "first_half_spreads": frozenset({"half", "spread"}),
-    "first_half_totals": frozenset({"half", "total"}),
+    "first_half_moneyline": frozenset({"half1"}),
+    "first_half_spreads": frozenset({"half1", "spread"}),
+    "first_half_totals": frozenset({"half1", "total"}),
     "points": frozenset({"stat"}),
     "rebounds": frozenset({"stat"}),
     "assists": frozenset({"stat"}),
 }
 """Polymarket's sportsMarketType in the same classes."""
 
-_STAGES = {
-    "nomination": r"\b(?:nominee|nomination|nominated|nominates?|primary|primaries)\b",
-    "first_round": r"\b(?:first|1st) round\b",
-    "runoff": r"\brun-?off\b|\b(?:second|2nd) round\b",
-    "second_place": r"\b(?:second|2nd) place\b|\brunner-?up\b|\bfinish(?:es)? (?:second|2nd)\b",
-    "third_place": r"\b(?:third|3rd) place\b",
-    "ballot": r"\bballot\b",
-    "shortlist": r"\bshortlist(?:ed)?\b",
-    "semifinal": r"\bsemi-?finals?\b",
-    "final": r"\b(?<!semi-)(?<!semi)finals?\b",
-    "playoffs": r"\bplay-?offs?\b|\bpostseason\b",
-    "division": r"\bdivision\b",
-    "conference": r"\bconference\b",
-    "advance": r"\badvances?\b|\bqualif(?:y|ies)\b",
-    "relegation": r"\brelegat(?:ed|ion)\b",
-    "vice": r"\bvice president\b|\bvp\b",
-    "governor": r"\bgovernor\b",
-    "senate": r"\bsenat(?:e|or)\b",
-    "house": r"\bhouse\b(?! of cards)",
-    "mayor": r"\bmayor(?:al)?\b",
-    "speaker": r"\bspeaker\b",
-}
-STAGES = {name: re.compile(pattern) for name, pattern in _STAGES.items()}
-"""The round, prize or office that a question is about."""
+CRYPTO = frozenset(
+    map(stem, {"btc", "eth", "sol", "xrp", "doge", "bnb", "ltc", "litecoin", "cardano", "ada", "avax", "shib"})
+)
+WEATHER = frozenset(
+    map(stem, {"temp", "temperature", "rain", "snow", "snowfall", "rainfall", "precipitation", "hurricane"})
+)
+INDICES = frozenset(map(stem, {"nasdaq", "sp500", "dow", "gold", "silver", "oil", "wti", "brent"}))
+
+_LEAGUE_WORDS = {
+    "nba": "nba", "mlb": "mlb", "worldseries": "mlb", "nl": "mlb", "al": "mlb", "nfl": "nfl", "superbowl": "nfl",
+    "afc": "nfl", "nfc": "nfl", "nhl": "nhl", "stanleycup": "nhl", "wnba": "wnba", "marchmadness": "college",
+    "ncaa": "college", "cfp": "college", "ipl": "ipl", "premierleague": "soccer", "laliga": "soccer",
+    "seriea": "soccer", "serieb": "soccer", "ligue1": "soccer", "bundesliga": "soccer", "championsleague": "soccer",
+    "mls": "soccer", "europaleague": "soccer", "conferenceleague": "soccer", "eredivisie": "soccer",
+    "liga1": "soccer", "ligamx": "soccer", "superlig": "soccer", "jleague": "soccer", "kleague": "soccer",
+    "facup": "soccer", "copadelrey": "soccer", "dfbpokal": "soccer", "coppaitalia": "soccer", "brasileirao": "soccer",
+    "libertadores": "soccer", "sudamericana": "soccer", "allsvenskan": "soccer", "eliteserien": "soccer",
+    "ekstraklasa": "soccer",
+}  # fmt: skip
+LEAGUE_WORDS = {stem(word): league for word, league in _LEAGUE_WORDS.items()}
+"""The league whose teams a text is about, by a word of its vocabulary."""

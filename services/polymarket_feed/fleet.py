@@ -5,11 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import Random
 
-from websockets.asyncio.client import ClientConnection
-
 from services.polymarket_feed.core import asset_of, assigned
 from services.polymarket_feed.live_books import Gate, LiveBooks, Publisher
 from shared.domain.market import Market, MarketId
+from shared.io.frame_link import FrameLink
 from shared.io.websocket import Unauthorised, keep_connected
 from shared.venues.polymarket.asset_book import AssetTerms, Phase
 
@@ -30,7 +29,7 @@ class Fleet:
     def __init__(
         self,
         new_books: Callable[[str, Gate], LiveBooks],
-        open_link: Callable[[], Awaitable[ClientConnection]],
+        open_link: Callable[[], Awaitable[FrameLink]],
         publisher: Publisher,
         tasks: asyncio.TaskGroup,
         *,

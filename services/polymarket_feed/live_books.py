@@ -9,10 +9,10 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from shared.domain.market import MarketId
+from shared.io.frame_link import FrameLink
 from shared.runtime.clock import Clock
 from shared.runtime.feed import QuoteSource, QuoteState
 from shared.venues.polymarket.asset_book import AssetTerms, Phase
@@ -35,7 +35,6 @@ _REST_ONLY_LIMIT_S = 60.0
 _MOST_LAG_MS = 1_000
 _LAGGING_S = 2.0
 """Behind by more than that for this long: connecting anew is faster than reading what has piled up."""
-_BEHIND_NS = 5_000_000
 _LOST = (OSError, WebSocketException)
 _DATA_FRAMES = ("book", "price_change", "last_trade_price", "tick_size_change")
 
@@ -120,7 +119,6 @@ class LiveBooks:
         self._wake = asyncio.Event()
         self._given_up = ""
         self._settling = False
-        self._yielded_ns = 0
         self._connected_s = 0.0
         self._least_delay_ms: int | None = None
         self._lagging_since_s: float | None = None
@@ -166,7 +164,11 @@ class LiveBooks:
         )
 
     def quote_state(self, market_id: MarketId) -> QuoteState | None:
-        """Return the book when it may be quoted now."""
+        """Return the book when it may be quoted now.
+
+        Its newest hash is looked at first: with several connections the publisher may ask before ``_settle`` has run.
+        """
+        self._act(self.session.settle())
         state = self.session.book_state(market_id)
         if state is None:
             return None
@@ -185,7 +187,7 @@ class LiveBooks:
         self._given_up = self._given_up or reason
         self._wake.set()
 
-    async def talk(self, link: ClientConnection) -> None:
+    async def talk(self, link: FrameLink) -> None:
         """Hold the conversation on a fresh link until it is lost, which raises ConnectionError."""
         self._dials += 1
         self.connection = f"{self._name}-{self._dials}"
@@ -226,23 +228,20 @@ class LiveBooks:
         """Withdraw the quotes of these markets until their books are whole again."""
         self._act(self.session.give_up(market_ids, reason))
 
-    async def _read(self, link: ClientConnection) -> None:
+    async def _read(self, link: FrameLink) -> None:
         loop = asyncio.get_running_loop()
         receive = self.session.receive
         while True:
-            frame = await link.recv(decode=False)
+            frames = await link.receive()  # gives way, so that hashes are checked and quotes written
             received_ts_ns = self._clock.now_ns()
-            self.frames += 1
+            self.frames += len(frames)
             if not self._settling:
                 self._settling = True
-                self._yielded_ns = received_ts_ns
                 loop.call_soon(self._settle)  # before the publisher's flush, which is scheduled later in this turn
-            events = receive(frame, received_ts_ns)
-            if events:
-                self._act(events)
-            if received_ts_ns - self._yielded_ns > _BEHIND_NS:
-                self._yielded_ns = received_ts_ns
-                await asyncio.sleep(0)  # behind: let hashes be checked and quotes be written
+            for frame in frames:
+                events = receive(frame, received_ts_ns)
+                if events:
+                    self._act(events)
 
     def _want_audit(self) -> None:
         self.wants_audit = True
@@ -270,7 +269,7 @@ class LiveBooks:
                 case TickSizeChanged(market_id, tick_size):
                     self._catalog.tick_changed(market_id, tick_size)
 
-    async def _attend(self, link: ClientConnection) -> None:
+    async def _attend(self, link: FrameLink) -> None:
         """Send what the session wants to say, let its time pass, and notice silence."""
         frames = data = 0
         pongs_s = self._clock.monotonic_s()
@@ -324,7 +323,7 @@ class LiveBooks:
         if self._given_up:
             raise ConnectionError(self._given_up)
 
-    async def _ping(self, link: ClientConnection) -> None:
+    async def _ping(self, link: FrameLink) -> None:
         """Send the text the venue wants each ten seconds; its answer says nothing about the books."""
         while True:
             await link.send("PING")

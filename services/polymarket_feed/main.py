@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from decimal import Decimal
+from functools import partial
 from itertools import count
 from pathlib import Path
 from random import SystemRandom
 from uuid import uuid4
-
-from websockets.asyncio.client import ClientConnection
 
 from services.polymarket_feed.audit import GRACE_S, Auditor
 from services.polymarket_feed.beat import beat
@@ -20,9 +21,11 @@ from services.polymarket_feed.live_books import Gate, LiveBooks
 from services.polymarket_feed.settings import Settings
 from shared.contracts.streams import CATALOG, FEED_HEALTH
 from shared.domain.market import Venue
+from shared.domain.pair import Pair
 from shared.io.bus import Identity, Outbox
 from shared.io.fees_file import FeeRate, read_fees
-from shared.io.http import HttpClient
+from shared.io.frame_link import FrameLink
+from shared.io.http import HttpClient, HttpUnavailable
 from shared.io.websocket import dial
 from shared.io.yaml_strict import YamlRefused
 from shared.runtime.catalog_repair import repair_catalog
@@ -30,7 +33,10 @@ from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
+from shared.runtime.results import ResultTeller, ResultUnknown
 from shared.runtime.run import run
+from shared.venues.polymarket.rest import RestRefused, paid_dollars
+from shared.venues.polymarket.urls import settled_market_path
 
 SERVICE = "polymarket_feed"
 _BEAT_S = 1.0
@@ -70,7 +76,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             announce=news.set,
         )
 
-    async def open_link() -> ClientConnection:
+    async def open_link() -> FrameLink:
         return await dial(settings.ws_url)
 
     pairs = LivePairs(settings.redis_url, on_change=pairs_changed)
@@ -93,6 +99,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             on_change=want_again,
             rates=_category_rates(settings.fees_file),
         )
+        results = ResultTeller(Venue.POLYMARKET, pairs, outbox, partial(_result, clob), known=lambda: discovery.known)
         async with asyncio.TaskGroup() as tasks:
             fleet = Fleet(
                 new_books,
@@ -104,24 +111,21 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 jitter=SystemRandom(),
             )
             auditor = Auditor(clob, clock, lambda: fleet.connections, audit_s=settings.audit_s)
-            running = [
-                tasks.create_task(outbox.run()),
-                tasks.create_task(publisher.run()),
-                tasks.create_task(pairs.run(stopping)),
-                tasks.create_task(
-                    discovery.run(settings.redis_url, refresh_s=settings.refresh_s, crawl_s=settings.crawl_s)
-                ),
-                tasks.create_task(
-                    repair_catalog(settings.redis_url, CATALOG[Venue.POLYMARKET], outbox, lambda: discovery.known)
-                ),
-                tasks.create_task(auditor.run()),
-                tasks.create_task(_beats(fleet, publisher, outbox, clock, news)),
+            work = [
+                pairs.run(stopping),
+                discovery.run(settings.redis_url, refresh_s=settings.refresh_s, crawl_s=settings.crawl_s),
+                repair_catalog(settings.redis_url, CATALOG[Venue.POLYMARKET], outbox, lambda: discovery.known),
+                auditor.run(),
+                results.run(every_s=settings.refresh_s),
+                _beats(fleet, publisher, outbox, clock, news),
             ]
+            writing = [tasks.create_task(outbox.run()), tasks.create_task(publisher.run())]
+            working = [tasks.create_task(one) for one in work]
             await stopping.wait()
+            await _stopped(working)  # after the farewell nobody may want or quote a book again
             fleet.cancel()
-            await _withdraw(fleet, publisher)
-            for task in running:
-                task.cancel()
+            await _withdraw(fleet, publisher, outbox)
+            await _stopped(writing)
 
 
 def cli() -> None:
@@ -138,13 +142,33 @@ def _category_rates(path: Path) -> tuple[FeeRate, ...]:
         return ()
 
 
-async def _withdraw(fleet: Fleet, publisher: QuotePublisher) -> None:
-    """Withdraw every quote before the end: nobody keeps these books up any more."""
+async def _result(clob: HttpClient, pair: Pair) -> Decimal | None:
+    """Return what outcome 0 of a pair's market paid, None before it is known. Raises ResultUnknown."""
+    path = settled_market_path(pair.polymarket_id)
+    try:
+        answer = await clob.get(path)
+        if answer.status != 200:
+            raise ResultUnknown(f"GET {path}: {answer.status} {answer.body[:200]!r}")
+        return paid_dollars(answer.body, pair.polymarket_token_ids[0])
+    except (HttpUnavailable, RestRefused) as error:
+        raise ResultUnknown(str(error)) from error
+
+
+async def _stopped(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel these tasks and wait until they are done; what they raise is the task group's to see."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def _withdraw(fleet: Fleet, publisher: QuotePublisher, outbox: Outbox) -> None:
+    """Withdraw every quote before the end, for nobody keeps these books up any more, and let it all be written."""
     for books in fleet.connections:
         publisher.stale(books.session.market_ids(), "the feed is stopping")
     with suppress(TimeoutError):  # Redis is away: the quotes then end by their age
         async with asyncio.timeout(_FAREWELL_S):
             await publisher.flushed()
+            await outbox.flushed()
 
 
 async def _beats(fleet: Fleet, publisher: QuotePublisher, outbox: Outbox, clock: Clock, news: asyncio.Event) -> None:

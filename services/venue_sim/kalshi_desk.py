@@ -61,13 +61,16 @@ class KalshiDesk:
         self._record.add_to(app)
 
     def perform(self, order: EventOrder) -> Json:
-        """Close or settle a market. Raises Impossible."""
+        """Close or settle a market, or edit its rules. Raises Impossible."""
         market = self._world.kalshi_markets.get(order.market)
         if market is None:
             raise Impossible(f"market={order.market!r} is none of Kalshi's tickers")
         at_ms = self._now_ms()
+        if order.event == "edit":
+            market.rules_primary = order.value
+            return {"ticker": market.market_id, "rules_primary": market.rules_primary}
         if order.event not in ("close", "settle"):
-            raise Impossible(f"event={order.event!r} does not happen on kalshi: close or settle")
+            raise Impossible(f"event={order.event!r} does not happen on kalshi: close, settle or edit")
         if order.event == "settle" and order.value not in ("yes", "no"):
             raise Impossible(f"value={order.value!r} is no result: yes or no")
         if market.result:

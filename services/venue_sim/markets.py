@@ -195,7 +195,8 @@ class Operation:
 
     market: SimMarket
     at_us: int
-    """Unix microseconds, strictly rising through the whole world; on one market no two share a millisecond."""
+    """Unix microseconds, strictly rising through the whole world unless it is crowded; on one market no two share a
+    millisecond."""
     changes: tuple[LevelChange, ...]
     trade: Trade | None
 

@@ -1,4 +1,4 @@
-"""What the control port can cause on a venue: listings, resolutions, closings, tick changes, settlements."""
+"""What the control port can cause on a venue: listings, resolutions, closings, tick changes, settlements, edits."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ class EventOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     market: str = ""
     """A Kalshi ticker or a condition id; for ``list``, the market that the new one resembles."""
     value: str = ""
-    """What ``event`` needs: a tick size, the protocol's version, the outcome that wins (``0``, ``1``), a result."""
+    """What ``event`` needs: a tick size, the protocol's version, new rules, the winning outcome or the result."""
 
 
 class Impossible(Exception):
@@ -38,7 +38,7 @@ class Stage(Protocol):
 
 
 class PolymarketStage:
-    """``list``, ``resolve`` and ``tick`` on the simulated Polymarket."""
+    """``list``, ``resolve``, ``tick`` and ``edit`` on the simulated Polymarket."""
 
     def __init__(self, venue: LiveVenue) -> None:
         self._venue = venue
@@ -62,7 +62,10 @@ class PolymarketStage:
                 raise Impossible(f"value={order.value!r} is no tick size: {', '.join(_POLYMARKET_TICKS)}")
             self._venue.change_tick(order.market, price_e4(order.value))
             return {"condition_id": order.market, "tick_size": order.value}
-        raise Impossible(f"event={order.event!r} does not happen on polymarket: list, resolve or tick")
+        if order.event == "edit":
+            self._venue.edit_rules(order.market, order.value)
+            return {"condition_id": order.market, "description": order.value}
+        raise Impossible(f"event={order.event!r} does not happen on polymarket: list, resolve, tick or edit")
 
 
 def perform(stages: Mapping[str, Stage], order: EventOrder) -> Json:

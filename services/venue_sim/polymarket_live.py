@@ -189,6 +189,12 @@ class LiveVenue:
         pair = [frames.tick_size_change(book, token, old_e4=old_e4, at_ms=at_ms) for token in (0, 1)]
         self._send_per_token(book, (pair[0], pair[1]))
 
+    def edit_rules(self, condition_id: str, text: str) -> None:
+        """Replace a market's rules as the venue may: no frame says so, only the listing and its ``updatedAt``."""
+        gamma_id = self._conditions[condition_id]
+        self._markets[gamma_id].description = text
+        self._updated_ms[gamma_id] = self._now_ms()
+
     def list_market(self, market: PolymarketMarket) -> None:
         """Add a market and tell every client that asked for the custom features, whatever it holds."""
         at_ms = self._now_ms()

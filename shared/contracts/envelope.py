@@ -32,3 +32,7 @@ class SequenceWatch:
         self._last[key] = message.pseq
         self.lost += 0 if last is None else message.pseq - last - 1
         return False
+
+    def forget(self, stream: str) -> None:
+        """Count a stream anew: it is not read for a while, and what comes meanwhile is not a loss."""
+        self._last = {key: last for key, last in self._last.items() if key[0] != stream}

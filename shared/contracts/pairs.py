@@ -1,6 +1,7 @@
 """Which markets are the same question, and which might be."""
 
 from decimal import Decimal
+from typing import Literal
 
 from shared.contracts.envelope import Message
 from shared.domain.market import MarketId
@@ -18,6 +19,8 @@ class PairSuspended(Message, frozen=True, kw_only=True, tag="pair_suspended"):
 
     pair: Pair
     reason: str
+    awaits: Literal["listing", "review", "results"] = "listing"
+    """What ends it: listings as the mapping says, a newer review, or, once a market is over, both venues' results."""
 
 
 class PairRetired(Message, frozen=True, kw_only=True, tag="pair_retired"):

@@ -13,6 +13,7 @@ from shared.contracts.alerts import OperationalAlert
 from shared.contracts.catalog import CatalogMessage
 from shared.contracts.envelope import Message
 from shared.contracts.executions import ExecutionMessage
+from shared.contracts.funnel import FunnelMessage, PairDiverged
 from shared.contracts.health import FeedBeat
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityMessage
@@ -67,6 +68,12 @@ FEED_HEALTH: Stream[FeedBeat] = Stream("arb:v1:feed_health", msgspec.json.Decode
 OPPORTUNITIES: Stream[OpportunityMessage] = Stream(
     "arb:v1:opportunities", msgspec.json.Decoder(OpportunityMessage), keep=0, hash_name="arb:v1:episodes"
 )
+FUNNEL: Stream[FunnelMessage] = Stream(
+    "arb:v1:funnel", msgspec.json.Decoder(FunnelMessage), keep=2_000, hash_name="arb:v1:standing"
+)
+DIVERGENCES: Stream[PairDiverged] = Stream(
+    "arb:v1:divergences", msgspec.json.Decoder(PairDiverged), keep=1_000, hash_name="arb:v1:diverged"
+)
 ALERTS: Stream[OperationalAlert] = Stream("arb:v1:alerts", msgspec.json.Decoder(OperationalAlert), keep=0)
 
 
@@ -90,6 +97,11 @@ def book_key(venue: str, market_id: str, part: int) -> str:
 def armed_key(account: str) -> str:
     """Return the key of the lease that must exist for any live order to leave."""
     return f"arb:v1:armed:{account}"
+
+
+DETECTOR_LEASES = "arb:v1:leases:arb_detector"
+"""The hash that says which detector process has which partition; a writer whose lease another has taken writes
+nothing."""
 
 
 def dead_letter_name(stream: Stream[Any]) -> str:

@@ -137,6 +137,17 @@ class PairPricing:
             return _BOTH if along_e4 <= dearest_e4[kalshi.no_e4] else _YES_NO
         return _NO_YES if along_e4 <= dearest_e4[kalshi.no_e4] else ()
 
+    def first_contract_e18(self, direction: Direction, kalshi: Ladders, polymarket: Ladders) -> int | None:
+        """Return what the first contract would earn by unrounded fees, whatever its size; None without an offer."""
+        of_kalshi, of_polymarket = self._yes_no if direction is Direction.YES_KALSHI_NO_POLYMARKET else self._no_yes
+        earns_e18 = self._walk.terms.worth_e18
+        offers = (kalshi.offer(of_kalshi), polymarket.offer(of_polymarket))
+        for leg, (levels, paid_e4) in zip(self._walk.terms.legs, offers, strict=True):
+            if not levels:
+                return None
+            earns_e18 -= leg.fees.all_in_e18[paid_e4[levels[0][0]]]
+        return earns_e18
+
     def walk(self, direction: Direction, kalshi: Ladders, polymarket: Ladders) -> Walk | None:
         """Return the best size of one direction in integers (Kalshi's leg first), or None.
 
@@ -144,6 +155,11 @@ class PairPricing:
         """
         of_kalshi, of_polymarket = self._yes_no if direction is Direction.YES_KALSHI_NO_POLYMARKET else self._no_yes
         return self._walk.best(kalshi.offer(of_kalshi), polymarket.offer(of_polymarket))
+
+
+def may_earn_e10(walk: Walk) -> int:
+    """Return the most that the very best size can earn, given the quick walk's edge."""
+    return walk.edge_e10 + sum(leg.fees.rounding_e10 for leg in walk.terms.legs)
 
 
 def evaluate_direction(

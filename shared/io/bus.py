@@ -2,6 +2,7 @@
 
 from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, connect, waits_s
 from shared.io.groups import Delivery, GroupReader, trim_behind_groups
+from shared.io.leases import Lease, LeaseChange, Leases
 from shared.io.outbox import Identity, Outbox, OutboxFull
 from shared.io.tails import Entry, StreamTail, Tail, last_id, load_latest
 
@@ -13,6 +14,9 @@ __all__ = [
     "Entry",
     "GroupReader",
     "Identity",
+    "Lease",
+    "LeaseChange",
+    "Leases",
     "Outbox",
     "OutboxFull",
     "Profile",

@@ -11,6 +11,8 @@ def id_order(entry_id: str) -> tuple[int, int]:
 
 def payload_of(fields: list[bytes] | None) -> bytes:
     """Return the message of an entry's flat list of fields and values; empty when it has none."""
+    if fields and fields[0] == FIELD:
+        return fields[1]
     for name, value in zip((fields or [])[::2], (fields or [])[1::2], strict=True):
         if name == FIELD:
             return value

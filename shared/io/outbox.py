@@ -3,20 +3,24 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from shared.contracts.envelope import Message
 from shared.contracts.streams import FIELD, Stream
 from shared.io.clients import TRANSIENT, Profile, waits_s
-from shared.io.resp import RespLink, Word, pack, raise_refusal
+from shared.io.leases import FencedAppend, Lease, fenced_append
+from shared.io.resp import Reply, RespLink, Word, pack, raise_refusal
 
 M = TypeVar("M", bound=Message)
 
 _BATCH = 500
+_OTHER_HOLDER, _NO_HOLDER = 0, -1
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,12 @@ class _Append:
     drop_key: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Fenced:
+    lease: Lease
+    appends: tuple[FencedAppend, ...]
+
+
 class OutboxFull(Exception):
     """More messages wait for Redis than the outbox may hold."""
 
@@ -52,12 +62,14 @@ class Outbox:
         self._link = RespLink(url, timeout_s=Profile.WRITER.value)
         self._identity = identity
         self._limit = limit
-        self._waiting: deque[_Append] = deque()
+        self._waiting: deque[_Append | _Fenced] = deque()
         self._pseq: dict[str, int] = {}
         self._encoder = msgspec.json.Encoder()
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self.fenced = 0
+        """Messages that were not written, because another process holds their partition now."""
 
     def put(self, stream: Stream[M], message: M, *, key: str = "", drop_key: bool = False) -> M:
         """Stamp a message and queue it; return it as it will be written.
@@ -65,15 +77,22 @@ class Outbox:
         ``key`` names its place in a compacted stream's hash, which ``drop_key`` empties instead of filling.
         Raises OutboxFull.
         """
-        if len(self._waiting) >= self._limit:
-            raise OutboxFull(f"{len(self._waiting)} messages wait for Redis; the last for {stream.name}")
-        pseq = self._pseq.get(stream.name, 0) + 1
-        self._pseq[stream.name] = pseq
-        stamped = msgspec.structs.replace(message, src=self._identity.src, epoch=self._identity.epoch, pseq=pseq)
-        self._waiting.append(_Append(stream, self._encoder.encode(stamped), key, drop_key))
-        self._idle.clear()
-        self._work.set()
+        stamped = self._stamped(stream, message)
+        self._queue(_Append(stream, self._encoder.encode(stamped), key, drop_key))
         return stamped
+
+    def put_under_lease(self, lease: Lease, items: Sequence[tuple[Stream[Any], Message, str, bool]]) -> None:
+        """Stamp and queue messages that are written together, and only if the lease is still ours by then.
+
+        An item is stream, message, key and whether to empty the key. The streams are of the kind that writers do not
+        trim. Raises OutboxFull.
+        """
+        appends = []
+        for stream, message, key, drop_key in items:
+            assert not stream.keep, stream
+            payload = self._encoder.encode(self._stamped(stream, message))
+            appends.append(FencedAppend(stream.name, stream.hash_name, key, payload, drop_key))
+        self._queue(_Fenced(lease, tuple(appends)))
 
     async def run(self) -> None:
         """Write what is queued, for ever, trying again while Redis is away."""
@@ -87,6 +106,18 @@ class Outbox:
     async def flushed(self) -> None:
         """Wait until everything queued so far is written."""
         await self._idle.wait()
+
+    def _stamped(self, stream: Stream[M], message: M) -> M:
+        if len(self._waiting) >= self._limit:
+            raise OutboxFull(f"{len(self._waiting)} messages wait for Redis; the last for {stream.name}")
+        pseq = self._pseq.get(stream.name, 0) + 1
+        self._pseq[stream.name] = pseq
+        return msgspec.structs.replace(message, src=self._identity.src, epoch=self._identity.epoch, pseq=pseq)
+
+    def _queue(self, item: _Append | _Fenced) -> None:
+        self._waiting.append(item)
+        self._idle.clear()
+        self._work.set()
 
     async def _write_waiting(self) -> None:
         attempts = waits_s()
@@ -110,17 +141,28 @@ class Outbox:
         packed = b"".join(word for words in commands for word in words)
         replies = await self._link.ask(packed, sum(map(len, commands)))
         at = 0
-        for words in commands:
+        for item, words in zip(batch, commands, strict=True):
             at += len(words)
             raise_refusal(replies[at - 1])
+            if isinstance(item, _Fenced):
+                self._note_fence(item, replies[at - 1])
             self._waiting.popleft()
 
+    def _note_fence(self, item: _Fenced, reply: Reply) -> None:
+        if reply == _NO_HOLDER:
+            raise RedisConnectionError(f"Redis knows no holder of partition {item.lease.part}")
+        if reply == _OTHER_HOLDER:
+            self.fenced += len(item.appends)
+            log.warning("outbox.fenced", extra={"partition": item.lease.part, "messages": len(item.appends)})
 
-def _commands(item: _Append) -> list[bytes]:
+
+def _commands(item: _Append | _Fenced) -> list[bytes]:
     """Return what writes one message; the reply to the last command says whether it is written.
 
     A compacted stream's hash and log change together or not at all.
     """
+    if isinstance(item, _Fenced):
+        return [fenced_append(item.lease, item.appends)]
     trim: tuple[Word, ...] = ("MAXLEN", "~", item.stream.keep) if item.stream.keep else ()
     append = pack("XADD", item.stream.name, *trim, "*", FIELD, item.payload)
     if not item.key:

@@ -28,6 +28,14 @@ def pack(*words: Word) -> bytes:
     return _pack_command(words)
 
 
+def word(text: bytes) -> bytes:
+    """Return one word of a command in Redis' wire format, for commands whose other words are packed already."""
+    return b"$%d\r\n%b\r\n" % (len(text), text)
+
+
+EMPTY_WORD = word(b"")
+
+
 def raise_refusal(reply: Reply) -> None:
     """Raise what redis-py would raise when ``reply`` is an error, or a transaction that holds one."""
     if isinstance(reply, hiredis.ReplyError):
@@ -142,15 +150,20 @@ class RespLink:
             transport = RespTransport(on_replies=self._replied, on_lost=self._lost)
             await transport.open(self._url, timeout_s=self._timeout_s)
             self._transport = transport
-        answered: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[list[Reply]] = loop.create_future()
         self._transport.write(packed)
         self._asked.append((commands, [], answered))
+        overdue = loop.call_later(self._timeout_s, self._overdue, answered)  # asyncio.timeout costs five times as much
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await answered
-        except TimeoutError:
+            return await answered
+        finally:
+            overdue.cancel()
+
+    def _overdue(self, answered: asyncio.Future[list[Reply]]) -> None:
+        if not answered.done():
+            answered.set_exception(RedisTimeoutError(f"no answer within {self._timeout_s} s"))
             self.close()
-            raise RedisTimeoutError(f"no answer within {self._timeout_s} s") from None
 
     def close(self) -> None:
         """Drop the connection; whoever still waits is told."""

@@ -5,7 +5,7 @@ Blocking reads are never cancelled, because a cancelled read can lose the reply 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -14,7 +14,7 @@ from shared.contracts.envelope import Message, SequenceWatch
 from shared.contracts.streams import Stream
 from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, waits_s
 from shared.io.entries import id_order, payload_of
-from shared.io.resp import RespLink, pack, raise_refusal
+from shared.io.resp import EMPTY_WORD, RespLink, pack, raise_refusal, word
 
 M = TypeVar("M", bound=Message)
 
@@ -60,7 +60,20 @@ class Tail:
         self._link = RespLink(url, timeout_s=Profile.READER.value)
         self._cursors: dict[str, str] = dict(cursors)
         self._count = count
+        self._command = b""
+        """The read up to the ids from which to read, which alone differ from one to the next; made when needed."""
         self.recreated = 0
+
+    def follow(self, cursors: Mapping[str, str]) -> None:
+        """Read these streams too, from the next read on; the present one lasts for a second at most."""
+        self._cursors.update(cursors)
+        self._command = b""
+
+    def unfollow(self, stream_names: Iterable[str]) -> None:
+        """Leave these streams alone; what the present read brings of them is dropped."""
+        for name in stream_names:
+            self._cursors.pop(name, None)
+        self._command = b""
 
     async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[Entry]]:
         """Yield entries as they come, and an empty list after every second without any, until ``stopping`` is set."""
@@ -85,20 +98,26 @@ class Tail:
             self._link.close()
 
     async def _read(self) -> list[Entry]:
-        read = pack(
-            "XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS", *self._cursors, *self._cursors.values()
-        )
-        [found] = await self._ask(read)
+        asked = dict(self._cursors)
+        if not self._command:
+            whole = pack("XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS", *asked, *[b""] * len(asked))
+            self._command = whole[: len(whole) - len(asked) * len(EMPTY_WORD)]
+        [found] = await self._ask(self._command + b"".join([word(cursor.encode()) for cursor in asked.values()]))
         entries: list[Entry] = []
         for name, items in found or ():
             stream_name = name.decode()
-            entries.extend((stream_name, entry_id, payload_of(fields)) for entry_id, fields in items)
+            if self._cursors.get(stream_name) != asked[stream_name]:
+                continue
+            entries += [(stream_name, entry_id, payload_of(fields)) for entry_id, fields in items]
             self._cursors[stream_name] = items[-1][0].decode()
         return entries
 
     async def _rewind_recreated(self) -> None:
-        newest = await self._ask(*(pack("XREVRANGE", name, "+", "-", "COUNT", 1) for name in self._cursors))
-        for (name, cursor), items in zip(tuple(self._cursors.items()), newest, strict=True):
+        cursors = tuple(self._cursors.items())
+        newest = await self._ask(*(pack("XREVRANGE", name, "+", "-", "COUNT", 1) for name, _ in cursors))
+        for (name, cursor), items in zip(cursors, newest, strict=True):
+            if self._cursors.get(name) != cursor:
+                continue
             newest_id = items[0][0].decode() if items else "0-0"
             if id_order(newest_id) < id_order(cursor):
                 self.recreated += 1

@@ -4,8 +4,8 @@ What is said on the link belongs to the caller's ``talk``. The library's own rec
 the same headers, and so the same stale signature, for ever, and it reconnects 700 times a second to a server that
 accepts and closes.
 
-Reading: ``await link.recv(decode=False)`` does not give way to other tasks while frames are queued, so a callback that
-was scheduled with ``call_soon`` runs when everything that has arrived is read.
+Reading: ``await link.receive()`` returns everything that has arrived and gives way to other tasks only when that is
+nothing, so a callback that was scheduled with ``call_soon`` runs when it is all read.
 """
 
 import asyncio
@@ -14,11 +14,12 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, WebSocketException
 
+from shared.io.frame_link import FrameLink
+
 MAX_FRAME_BYTES = 8 * 1024 * 1024
-_MAX_QUEUED_FRAMES = 1_024
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 30.0
 _MOST_DOUBLINGS = 7
@@ -58,25 +59,27 @@ class _NoRedirects(connect):
 
 async def dial(
     url: str, headers: Mapping[str, str] | None = None, *, ping_interval_s: float | None = 10.0
-) -> ClientConnection:
+) -> FrameLink:
     """Open one connection without compression, proxies or redirects.
 
     Raises Unauthorised on 401, TryLater on 429 and 503 that say when, OSError, TimeoutError or WebSocketException
     otherwise.
     """
     try:
-        return await _NoRedirects(
+        link = await _NoRedirects(
             url,
+            create_connection=FrameLink,
             additional_headers=dict(headers or {}),
             compression=None,
             max_size=MAX_FRAME_BYTES,
-            max_queue=_MAX_QUEUED_FRAMES,
             open_timeout=_OPEN_TIMEOUT_S,
             ping_interval=ping_interval_s,
             ping_timeout=10.0,
             close_timeout=1.0,
             proxy=None,
         )
+        assert isinstance(link, FrameLink)
+        return link
     except InvalidStatus as error:
         status, headers = error.response.status_code, error.response.headers
         if status == _UNAUTHORISED:
@@ -108,8 +111,8 @@ def asked_wait_s(retry_after: str | None, date: str | None) -> float | None:
 
 
 async def keep_connected(
-    open_link: Callable[[], Awaitable[ClientConnection]],
-    talk: Callable[[ClientConnection], Awaitable[None]],
+    open_link: Callable[[], Awaitable[FrameLink]],
+    talk: Callable[[FrameLink], Awaitable[None]],
     *,
     name: str,
     on_lost: Callable[[str], None],

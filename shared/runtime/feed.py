@@ -11,19 +11,19 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from shared.contracts.quotes import QuotesStale, QuoteText, levels_checksum
+from shared.contracts.quote_text import QuoteWriter
+from shared.contracts.quotes import QuotesStale
 from shared.contracts.streams import FIELD, QUOTES, book_key
-from shared.domain.book import Book, LevelE
+from shared.domain.book import Book
 from shared.domain.market import MarketId, Venue
-from shared.domain.numbers import price_text, size_text
 from shared.io.bus import TRANSIENT, Identity, waits_s
 from shared.io.quote_pipe import QuotePipe, newest_ids_ms
-from shared.io.resp import pack
+from shared.io.resp import EMPTY_WORD, pack, word
 from shared.runtime.clock import Clock
 
 _WINDOW_COMMANDS = 512
-_SIZE_TEXTS_LIMIT = 65_536
-_PRICE_TEXTS = tuple(price_text(price_e4) for price_e4 in range(10_001))
+_BOOK_KEYS_LIMIT = 65_536
+_FIELD_WORD = word(FIELD)
 
 
 class QuoteState(NamedTuple):
@@ -72,9 +72,10 @@ class QuotePublisher:
         self._stale: dict[MarketId, str] = {}
         self._withheld: dict[MarketId, str] = {}
         self._last: dict[MarketId, QuoteSource] = {}
-        self._writers = [_PartitionWriter(stream.name) for stream in QUOTES[venue]]
+        self._writers = [_PartitionWriter(stream.name, stream.keep) for stream in QUOTES[venue]]
+        self._text = QuoteWriter(src=identity.src, epoch=identity.epoch, venue=venue.value)
         self._encoder = msgspec.json.Encoder()
-        self._sizes: dict[int, str] = {}
+        self._book_keys: dict[tuple[MarketId, int], bytes] = {}
         self._scheduled = False
         self._answered = asyncio.Event()
         self.quotes = 0
@@ -161,29 +162,25 @@ class QuotePublisher:
             self._pipe.write(b"".join(packed), len(packed))
 
     def _pack_quote(self, packed: list[bytes], market_id: MarketId, state: QuoteState, now_ns: int) -> None:
-        bids = self._texts(state.book.bids(self._depth))
-        asks = self._texts(state.book.asks(self._depth))
-        checksum = levels_checksum(bids, asks)
-        for part in self._partitions_of(market_id):
+        parts = self._partitions_of(market_id)
+        if not parts:
+            return
+        book = state.book
+        body = self._text.body(
+            market_id,
+            book.yes_bids.best_first(self._depth),
+            book.no_bids.best_first(self._depth),
+            venue_ts_ms=state.venue_ts_ms,
+            received_ts_ns=state.received_ts_ns,
+            published_ts_ns=now_ns,
+            verified=state.verified,
+            connection=state.connection,
+            sequence=state.sequence,
+        )
+        for part in parts:
             writer = self._writers[part]
             entry_id = writer.next_id(now_ns // 1_000_000)
-            quote = QuoteText(
-                src=self._identity.src,
-                epoch=self._identity.epoch,
-                pseq=writer.pseq,
-                venue=self._venue.value,
-                market_id=market_id,
-                yes_bids=bids,
-                yes_asks=asks,
-                venue_ts_ms=state.venue_ts_ms,
-                received_ts_ns=state.received_ts_ns,
-                published_ts_ns=now_ns,
-                verified=state.verified,
-                connection=state.connection,
-                sequence=state.sequence,
-                checksum=checksum,
-            )
-            packed += self._packed(part, entry_id, self._encoder.encode(quote), market_id)
+            packed += self._packed(writer, entry_id, self._text.message(writer.pseq, body), market_id, part)
             self.quotes += 1
 
     def _pack_stale(self, packed: list[bytes]) -> None:
@@ -201,39 +198,35 @@ class QuotePublisher:
                     reason=reason,
                     published_ts_ns=now_ns,
                 )
-                packed += self._packed(part, entry_id, self._encoder.encode(stale), market_id)
+                packed += self._packed(writer, entry_id, self._encoder.encode(stale), market_id, part)
         self._stale.clear()
 
-    def _packed(self, part: int, entry_id: str, payload: bytes, market_id: MarketId) -> tuple[bytes, bytes]:
-        name = self._writers[part].stream_name
-        keep = QUOTES[self._venue][part].keep
-        return (
-            pack("XADD", name, "MAXLEN", "~", keep, entry_id, FIELD, payload),
-            pack("SET", book_key(self._venue.value, market_id, part), payload),
-        )
-
-    def _texts(self, levels: Iterable[LevelE]) -> tuple[tuple[str, str], ...]:
-        sizes = self._sizes
-        texts: list[tuple[str, str]] = []
-        for price_e4, size_e6 in levels:
-            size = sizes.get(size_e6)
-            if size is None:
-                if len(sizes) >= _SIZE_TEXTS_LIMIT:
-                    sizes.clear()
-                size = sizes[size_e6] = size_text(size_e6)
-            texts.append((_PRICE_TEXTS[price_e4], size))
-        return tuple(texts)
+    def _packed(
+        self, writer: "_PartitionWriter", entry_id: bytes, payload: bytes, market_id: MarketId, part: int
+    ) -> tuple[bytes, bytes]:
+        """Return the commands that append a message and keep it as the market's latest."""
+        said = word(payload)
+        key = self._book_keys.get((market_id, part))
+        if key is None:
+            if len(self._book_keys) >= _BOOK_KEYS_LIMIT:
+                self._book_keys.clear()
+            key = pack("SET", book_key(self._venue.value, market_id, part), b"")[: -len(EMPTY_WORD)]
+            self._book_keys[market_id, part] = key
+        return b"".join((writer.append, word(entry_id), _FIELD_WORD, said)), key + said
 
 
 class _PartitionWriter:
     """Explicit ids for one stream: our milliseconds, which never fall, and the count of messages."""
 
-    def __init__(self, stream_name: str) -> None:
+    def __init__(self, stream_name: str, keep: int) -> None:
         self.stream_name = stream_name
         self.id_ms = 0
         self.pseq = 0
+        whole = pack("XADD", stream_name, "MAXLEN", "~", keep, b"", FIELD, b"")
+        self.append = whole[: -len(EMPTY_WORD + _FIELD_WORD + EMPTY_WORD)]
+        """An XADD up to its entry id."""
 
-    def next_id(self, now_ms: int) -> str:
+    def next_id(self, now_ms: int) -> bytes:
         self.pseq += 1
         self.id_ms = max(self.id_ms, now_ms)
-        return f"{self.id_ms}-{self.pseq}"
+        return b"%d-%d" % (self.id_ms, self.pseq)

@@ -3,7 +3,14 @@
 import asyncio
 from collections.abc import Callable
 
-from shared.contracts.pairs import CandidateFound, CandidateReviewed, PairActivated, PairMessage, PairRetired
+from shared.contracts.pairs import (
+    CandidateFound,
+    CandidateReviewed,
+    PairActivated,
+    PairMessage,
+    PairRetired,
+    PairSuspended,
+)
 from shared.contracts.streams import PAIRS
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import Pair, PairId
@@ -21,6 +28,8 @@ class LivePairs:
         self._on_change = on_change
         self._parts: dict[tuple[Venue, MarketId], tuple[int, ...]] = {}
         self.pairs: dict[PairId, Pair] = {}
+        self.over: dict[PairId, Pair] = {}
+        """Pairs of which a market trades no more, and that wait for what both paid."""
         self.loaded = asyncio.Event()
 
     def partitions(self, venue: Venue, market_id: MarketId) -> tuple[int, ...]:
@@ -59,14 +68,19 @@ class LivePairs:
 
     def _apply(self, message: PairMessage) -> None:
         match message:
-            case PairActivated():
-                self.pairs[message.pair.pair_id] = message.pair
             case CandidateFound() | CandidateReviewed():
+                return
+            case PairRetired(pair_id=pair_id):
                 pass
-            case PairRetired():
-                self.pairs.pop(message.pair_id, None)
-            case _:
-                self.pairs.pop(message.pair.pair_id, None)
+            case PairActivated(pair=pair) | PairSuspended(pair=pair):
+                pair_id = pair.pair_id
+        self.pairs.pop(pair_id, None)
+        self.over.pop(pair_id, None)
+        match message:
+            case PairActivated(pair=pair):
+                self.pairs[pair_id] = pair
+            case PairSuspended(pair=pair, awaits="results"):
+                self.over[pair_id] = pair
 
     def _changed(self) -> None:
         parts: dict[tuple[Venue, MarketId], set[int]] = {}

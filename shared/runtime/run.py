@@ -5,6 +5,7 @@ wrong. 3: refused by risk rules or halted.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -25,6 +26,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 DIE_WITH_PARENT = "DUTCHBOOK_DIE_WITH_PARENT"
 """When this variable is 1, standard input is a pipe that the parent holds: its end means that the parent is gone."""
 _STOP_GRACE_S = 10.0
+_GARBAGE_THRESHOLDS = (50_000, 20, 20)
+"""Messages are many and small and hold no cycles: Python's own 700 would look for some a thousand times a second."""
 
 Main = Callable[[S, asyncio.Event], Awaitable[None]]
 
@@ -65,6 +68,7 @@ def _log_level(environ: Mapping[str, str]) -> str:
 
 
 async def _until_stopped(main: Main[S], settings: S) -> None:
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGINT, signal.SIGTERM):

@@ -21,6 +21,7 @@ FEED = "tests/unit/kalshi/test_kalshi_feed_parts.py"
 REST = "tests/unit/kalshi/test_kalshi_public_rest.py"
 LIFE = "tests/unit/kalshi/test_kalshi_lifecycle.py"
 FAULTS = "tests/faults/test_kalshi_faults.py"
+LINK_FAULTS = "tests/faults/test_kalshi_link_faults.py"
 ORDERS = "tests/service/test_venue_sim_orders.py"
 SIM_REST = "tests/service/test_venue_sim_kalshi_rest.py"
 SIM_WS = "tests/service/test_venue_sim_kalshi_ws.py"
@@ -34,6 +35,9 @@ LEDGER = "tests/unit/kalshi_executor/test_ledger.py"
 NUMBERS = "tests/unit/domain/test_numbers.py"
 EVALUATION = "tests/unit/domain/test_evaluation.py"
 POLLED = "tests/service/test_kalshi_feed_polled.py"
+SCALE = "tests/unit/kalshi/test_kalshi_scale.py"
+ACCOUNT = "tests/unit/kalshi/test_kalshi_account.py"
+CHANNELS = "tests/unit/kalshi/test_kalshi_channels.py"
 SERVICE = "tests/service/test_kalshi_feed.py"
 
 
@@ -73,7 +77,7 @@ PROBLEMS: tuple[Row, ...] = (
         (
             (LINK, "test_a_venue_that_accepts_and_hangs_up_is_not_dialled_in_a_rush"),
             (LINK, "test_ten_seconds_of_talk_start_the_pauses_over"),
-            (FAULTS, "test_k12_a_venue_that_accepts_and_closes_is_not_stormed"),
+            (LINK_FAULTS, "test_k12_a_venue_that_accepts_and_closes_is_not_stormed"),
         ),
     ),
     Row(
@@ -135,6 +139,7 @@ PROBLEMS: tuple[Row, ...] = (
             (REST, "test_nine_creates_go_at_once_and_the_tenth_waits_a_ninth_of_a_second"),
             (REST, "test_never_more_is_taken_than_the_bucket_and_its_refill"),
             (REST, "test_a_429_empties_the_bucket_and_pauses_grow_to_five_seconds"),
+            (ACCOUNT, "test_the_accounts_buckets_are_learnt_and_used"),
         ),
     ),
 )
@@ -170,7 +175,7 @@ CORRECTIONS: tuple[Row, ...] = (
         "The cause of a 401 is named with its remedy",
         (
             (FEED, "test_the_second_401_in_a_row_alerts_with_the_remedy_and_the_third_is_silent"),
-            (FAULTS, "test_k13_one_401_is_tried_again_at_once_and_two_page_somebody"),
+            (LINK_FAULTS, "test_k13_one_401_is_tried_again_at_once_and_two_page_somebody"),
         ),
     ),
     Row(
@@ -331,10 +336,12 @@ CORRECTIONS: tuple[Row, ...] = (
     ),
     Row(
         "The price of side `no` is on its own scale",
-        "The scale is asked for explicitly; both give the same book",
+        "The scale is asked for explicitly and proven on every connection before a NO price is quoted; both give the same book",
         (
             (SESSION, "test_it_subscribes_with_the_price_scale_said"),
             (SESSION, "test_prices_on_the_yes_scale_give_the_same_book"),
+            (SCALE, "test_a_deep_book_proves_the_scale_and_releases_the_others"),
+            (FAULTS, "test_k26_prices_on_another_scale_than_asked_for_are_never_quoted"),
         ),
     ),
     Row(
@@ -348,6 +355,7 @@ CORRECTIONS: tuple[Row, ...] = (
         (
             (LINK, "test_ten_seconds_of_talk_start_the_pauses_over"),
             (LINK, "test_the_second_refusal_of_the_key_in_a_row_waits_the_longest_pause"),
+            (CHANNELS, "test_every_recorded_message_of_every_channel_is_read"),
         ),
     ),
     Row(
@@ -369,6 +377,7 @@ CORRECTIONS: tuple[Row, ...] = (
         (
             (REST, "test_a_request_costs_what_the_price_list_says"),
             (REST, "test_a_request_larger_than_the_bucket_is_refused_at_once"),
+            (ACCOUNT, "test_the_accounts_buckets_are_learnt_and_used"),
         ),
     ),
     Row(
@@ -378,10 +387,11 @@ CORRECTIONS: tuple[Row, ...] = (
     ),
     Row(
         "429 says when to come back",
-        "It does not: the bucket is emptied and the pause grows",
+        "It does not: the bucket is emptied and the pause grows; where a handshake is refused with `Retry-After`, that is honoured",
         (
             (REST, "test_a_429_empties_the_bucket_and_pauses_grow_to_five_seconds"),
             (FEED, "test_a_refused_page_is_asked_for_again"),
+            (LINK_FAULTS, "test_k14_a_handshake_that_is_told_to_come_later_comes_later"),
         ),
     ),
     Row("FIX 4.4", "Not used: everything goes by REST and WebSocket", ()),

@@ -82,6 +82,16 @@ def test_a_settled_market_is_settled_and_a_closed_one_closed() -> None:
     ] == [42, 2]
 
 
+def test_what_a_settled_market_paid_is_told_and_an_open_one_paid_nothing_yet() -> None:
+    recorded = body("rest_markets_settled_20260808.json")["markets"]
+    paid = [(one["result"], catalog.yes_paid_dollars(json.dumps({"market": one}).encode())) for one in recorded]
+    assert {result: {dollars for name, dollars in paid if name == result} for result, _ in paid} == {
+        "yes": {Decimal(1)},
+        "no": {Decimal(0)},
+        "": {None},
+    }
+
+
 def test_recorded_series_give_the_fees_of_their_markets() -> None:
     payloads = body("rest_series_with_fees_20260820.json")["payloads"]
     listing = json.dumps({"series": [payload["series"] for payload in payloads.values()]}).encode()

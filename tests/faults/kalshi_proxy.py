@@ -118,7 +118,7 @@ class Proxy:
         if refusal is not None:
             await ws.close(code=refusal)
             return ws
-        headers = {name: value for name, value in request.headers.items() if name.upper().startswith("KALSHI-")}
+        headers = _signature(request)
         connection = Connection(ws, request)
         async with (
             aiohttp.ClientSession() as session,
@@ -164,7 +164,9 @@ class Proxy:
             return web.json_response(self.rest[path])
         async with (
             aiohttp.ClientSession() as session,
-            session.get(f"{self._rest_url}{path}", params=list(request.query.items())) as answer,
+            session.get(
+                f"{self._rest_url}{path}", params=list(request.query.items()), headers=_signature(request)
+            ) as answer,
         ):
             return web.Response(body=await answer.read(), status=answer.status, content_type="application/json")
 
@@ -197,3 +199,7 @@ class Proxy:
             self._loop.call_soon_threadsafe(ended.set)
             thread.join(20)
             self._loop.close()
+
+
+def _signature(request: web.Request) -> dict[str, str]:
+    return {name: value for name, value in request.headers.items() if name.upper().startswith("KALSHI-")}

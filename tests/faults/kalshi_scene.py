@@ -22,6 +22,7 @@ from tests.e2e.pipeline import ask as ask_url
 from tests.e2e.processes import eventually
 from tests.faults.kalshi_proxy import Connection, Frame, Proxy
 
+PAIRED = 8
 PROVEN_S = 1
 """How long a link of the feed must hold until the pauses between dials start small again."""
 FULL = os.environ.get("DUTCHBOOK_FULL_FAULTS") == "1"
@@ -63,8 +64,8 @@ class Bench:
             KALSHI_FEED_STATUS_S="1",
             KALSHI_FEED_AUDIT_S="2",
             KALSHI_FEED_PROBE_S="1",
-            KALSHI_FEED_SILENT_S="3",
-            KALSHI_FEED_ACK_S="1",
+            KALSHI_FEED_SILENT_S="5",
+            KALSHI_FEED_ACK_S="4",
             KALSHI_FEED_PROVEN_S=str(PROVEN_S),
             **environ,
         )

@@ -2,18 +2,19 @@
 
 import asyncio
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from services.venue_sim.markets import TRADABLE
 from shared.contracts.catalog import CatalogMessage
 from shared.contracts.health import FeedBeat
 from shared.contracts.pairs import PairActivated
 from shared.contracts.quotes import Quote, QuotesStale
-from shared.contracts.streams import CATALOG, FEED_HEALTH, FIELD, PAIRS, QUOTES
+from shared.contracts.streams import CATALOG, FEED_HEALTH, FIELD, PAIRS, QUOTES, Stream
 from shared.domain.market import Market, MarketId, Venue
 from shared.domain.pair import Orientation, Pair, PairId
 from shared.io.bus import Identity, Outbox
@@ -22,7 +23,10 @@ from tests.e2e.processes import eventually
 
 DEPTH = 10
 Levels = tuple[tuple[Decimal, Decimal], ...]
+T = TypeVar("T")
 _CATALOG = CATALOG[Venue.POLYMARKET]
+_LOOK_PAUSE_S = 0.001
+"""Between two looks at the venue's books, for each book."""
 
 
 class Scene:
@@ -31,12 +35,20 @@ class Scene:
     def __init__(self, pipe: Pipeline) -> None:
         self.pipe = pipe
         self._seen: dict[tuple[str, int], tuple[Levels, Levels]] = {}
+        self._look_again_s = 0.0
+        self._read_to: dict[str, str | bytes] = {}
+        self._messages: list[Quote | QuotesStale] = []
+        self._newest: dict[str, Quote | QuotesStale] = {}
+        self._beats: dict[str, FeedBeat] = {}
+        self._catalog: list[CatalogMessage] = []
 
     def until(self, holds: Callable[[], object], *, within_s: float = 30.0) -> None:
         """Wait for something, looking at the venue's books meanwhile."""
 
         def look() -> object:
-            self.venue_books()
+            if time.monotonic() >= self._look_again_s:
+                pause_s = _LOOK_PAUSE_S * len(self.venue_books())
+                self._look_again_s = time.monotonic() + pause_s
             return holds()
 
         eventually(look, within_s=within_s, what=lambda: self.pipe.runs["polymarket_feed"].stderr)
@@ -70,13 +82,21 @@ class Scene:
 
     def messages(self, since_ns: int = 0) -> list[Quote | QuotesStale]:
         """Return what was written on the quote streams after ``since_ns``, in order."""
-        found: list[Quote | QuotesStale] = []
-        since_ms = since_ns // 1_000_000
         for stream in QUOTES[Venue.POLYMARKET]:
-            for _, fields in self.pipe.redis.xrange(stream.name, min=str(since_ms)):
-                found.append(stream.decoder.decode(fields[FIELD]))
-        found = [message for message in found if message.published_ts_ns > since_ns]
-        return sorted(found, key=lambda message: message.published_ts_ns)
+            new = self._new(stream)
+            self._messages += new
+            for message in new:
+                about = (message.market_id,) if isinstance(message, Quote) else message.market_ids
+                self._newest |= dict.fromkeys(about, message)
+        self._messages.sort(key=_published_ns)
+        return self._messages[bisect_right(self._messages, since_ns, key=_published_ns) :]
+
+    def _new(self, stream: Stream[T]) -> list[T]:
+        """Return what was written on a stream since the last call for it."""
+        entries = self.pipe.redis.xrange(stream.name, min=self._read_to.get(stream.name, "-"))
+        if entries:
+            self._read_to[stream.name] = b"(" + entries[-1][0]
+        return [stream.decoder.decode(fields[FIELD]) for _, fields in entries]
 
     def quotes(self, since_ns: int = 0) -> list[Quote]:
         return [message for message in self.messages(since_ns) if isinstance(message, Quote)]
@@ -88,13 +108,13 @@ class Scene:
 
     def beats(self) -> dict[str, FeedBeat]:
         """Return the newest beat of each connection."""
-        entries = self.pipe.redis.xrange(FEED_HEALTH.name)
-        beats = [FEED_HEALTH.decoder.decode(fields[FIELD]) for _, fields in entries]
-        return {beat.connection.rpartition("-")[0]: beat for beat in beats}
+        self._beats |= {beat.connection.rpartition("-")[0]: beat for beat in self._new(FEED_HEALTH)}
+        return dict(self._beats)
 
     def catalog_messages(self) -> list[CatalogMessage]:
         """Return the catalog's messages, oldest first."""
-        return [_CATALOG.decoder.decode(fields[FIELD]) for _, fields in self.pipe.redis.xrange(_CATALOG.name)]
+        self._catalog += self._new(_CATALOG)
+        return self._catalog
 
     def refused(self) -> int:
         """Return how many messages the feed did not use."""
@@ -111,19 +131,19 @@ class Scene:
     def ends_with_the_venues_books(
         self, *, without: frozenset[str] = frozenset(), within_s: float = 40.0, tops_only: bool = False
     ) -> None:
-        """Require that each market's newest quote is, from now on, once the simulator's book of the same moment.
+        """Require that what was last said about each market is, from now on, once the venue's book of that moment.
 
         And that no quote of the whole test was crossed, or another book than the venue's.
         With ``tops_only`` their tops alone are compared, as nothing more is promised while hashes are amiss.
         """
-        since_ns = time.time_ns()
         waiting = set(self.venue_books()) - without
 
         def is_settled() -> bool:
             books = self.venue_books()
-            for quote in reversed(self.quotes(since_ns - 2_000_000_000)):
-                if quote.market_id in waiting and _is_the_book(quote, books[quote.market_id]):
-                    waiting.discard(quote.market_id)
+            self.messages()
+            waiting.difference_update(
+                [it for it in waiting if it in self._newest and _is_the_book(self._newest[it], books[it])]
+            )
             return not waiting
 
         self.until(is_settled, within_s=within_s)
@@ -166,6 +186,7 @@ async def _activate(redis_url: str, markets: Mapping[str, Market]) -> None:
         outbox.put(PAIRS, PairActivated(pair=pair), key=pair.pair_id)
     await outbox.flushed()
     writing.cancel()
+    await asyncio.wait([writing])
 
 
 def pair_of(market: Market) -> Pair:
@@ -183,8 +204,15 @@ def pair_of(market: Market) -> Pair:
     )
 
 
-def _is_the_book(quote: Quote, book: Mapping[str, Any]) -> bool:
-    return quote.venue_ts_ms == book["ts_ms"] and (quote.yes_bids, quote.yes_asks) == (
+def _published_ns(message: Quote | QuotesStale) -> int:
+    return message.published_ts_ns
+
+
+def _is_the_book(quote: Quote | QuotesStale, book: Mapping[str, Any]) -> bool:
+    if isinstance(quote, QuotesStale):
+        return False
+    never_touched = 0
+    return book["ts_ms"] in (quote.venue_ts_ms, never_touched) and (quote.yes_bids, quote.yes_asks) == (
         _levels(book["bids"]),
         _levels(book["asks"]),
     )

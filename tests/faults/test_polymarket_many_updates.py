@@ -70,8 +70,7 @@ class MemoryLink:
         self._random = random
         venue.channel.clients[self._client] = None
 
-    async def recv(self, *, decode: bool) -> bytes:
-        assert not decode
+    async def receive(self) -> list[bytes]:
         if self._random.random() < self._hiccup:
             await asyncio.sleep(self._random.random() * 0.02)
         while not self._outbox.frames and not self._outbox.is_cut:
@@ -79,7 +78,9 @@ class MemoryLink:
             await self._outbox.filled.wait()
         if self._outbox.is_cut:
             raise ConnectionResetError("cut")
-        return self._outbox.frames.popleft()
+        frames = list(self._outbox.frames)
+        self._outbox.frames.clear()
+        return frames
 
     async def send(self, text: str) -> None:
         self._venue.channel.receive(self._client, text)

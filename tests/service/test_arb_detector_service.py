@@ -8,18 +8,26 @@ from typing import Any
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from services.arb_detector import service
 from services.arb_detector.main import main
 from services.arb_detector.settings import Settings
+from services.cli.main import app
+from shared.contracts.alerts import OperationalAlert
 from shared.contracts.catalog import MarketChanged, MarketListed
+from shared.contracts.funnel import FunnelCounted, PairDiverged, PairStanding
 from shared.contracts.intents import HedgedIntent, is_authentic, key_id_of
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
 from shared.contracts.pairs import PairActivated, PairRetired
 from shared.contracts.quotes import QuotesStale, QuoteText
 from shared.contracts.streams import (
+    ALERTS,
     CATALOG,
+    DIVERGENCES,
     FEED_HEALTH,
     FIELD,
+    FUNNEL,
     OPPORTUNITIES,
     PAIRS,
     QUOTES,
@@ -28,7 +36,7 @@ from shared.contracts.streams import (
     intents,
 )
 from shared.domain.market import MarketStatus, Venue
-from shared.domain.pair import Pair
+from shared.domain.pair import PARTITIONS, Pair
 from shared.io.bus import Identity, Outbox, Profile, connect
 from shared.runtime.clock import SystemClock
 from shared.runtime.errors import SettingsRefused
@@ -90,6 +98,12 @@ class Feeds:
                 found = [message for message in await self.said(stream) if isinstance(message, kind)]
                 if len(found) >= count:
                     return found
+                await asyncio.sleep(0.01)
+
+    async def until_dropped(self, stream: Stream[Any]) -> None:
+        """Wait until the hash of a stream is empty."""
+        async with asyncio.timeout(WITHIN_S):
+            while await self.redis.hlen(stream.hash_name):  # noqa: ASYNC110 - another process empties it
                 await asyncio.sleep(0.01)
 
 
@@ -230,3 +244,60 @@ def test_settings_out_of_range_are_refused_by_name(redis_url: str) -> None:
         Settings(redis_url=redis_url, debounce_ms=-1)
     with pytest.raises(ValueError, match="ARB_DETECTOR_INTENT_TTL_MS=0"):
         Settings(redis_url=redis_url, intent_ttl_ms=0)
+
+
+async def test_where_a_pair_stands_is_on_the_bus_and_why_tells_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DUTCHBOOK_REDIS_URL", settings.redis_url)
+    async with feeds_at(settings.redis_url) as feeds:
+        async with detector_at(settings):
+            await feeds.list_everything()
+            await feeds.write(feeds.scene.kalshi())
+            await feeds.until(FUNNEL, PairStanding)
+            result = await asyncio.to_thread(CliRunner().invoke, app, ["why", feeds.pair.pair_id, "--json"])
+            answer = msgspec.json.decode(result.stdout)
+            assert (answer["state"], answer["reason"]) == ("live", "no quote yet")
+            assert answer["standing"]["legs"][0]["yes_ask"] == ["0.41", "100"]
+            feeds.outbox.put(
+                PAIRS, PairRetired(pair_id=feeds.pair.pair_id, reason="over"), key=feeds.pair.pair_id, drop_key=True
+            )
+            await feeds.until_dropped(FUNNEL)
+        result = await asyncio.to_thread(CliRunner().invoke, app, ["why", feeds.pair.pair_id])
+        assert "there is no pair 'hou-por' on the bus" in str(result.exception)
+
+
+async def test_the_funnel_of_the_process_is_told_and_adds_up(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_FUNNEL_S", 0.5)
+    async with feeds_at(settings.redis_url) as feeds, detector_at(settings):
+        await feeds.list_everything()
+        await feeds.offer()
+        await feeds.until(OPPORTUNITIES, OpportunityOpened)
+        seen = len([one for one in await feeds.said(FUNNEL) if isinstance(one, FunnelCounted)])
+        counted = (await feeds.until(FUNNEL, FunnelCounted, seen + 1))[-1]
+        assert sum(count for _, count in counted.reasons) == counted.evaluations > 0
+        assert (counted.pairs, counted.partitions) == (1, tuple(range(PARTITIONS)))
+
+
+async def test_a_pair_that_stays_far_apart_is_told_to_the_matcher_and_the_operator_and_stays_alert_only(
+    settings: Settings,
+) -> None:
+    quick = msgspec.structs.replace(settings, diverged_after_s=1)
+    async with feeds_at(settings.redis_url) as feeds:
+        async with detector_at(quick):
+            await feeds.list_everything()
+            await feeds.write(feeds.scene.kalshi())
+            await feeds.write(feeds.scene.quote(Venue.POLYMARKET, [("0.52", "80")], [("0.55", "10")]))
+            [found] = await feeds.until(DIVERGENCES, PairDiverged)
+            [alert] = await feeds.until(ALERTS, OperationalAlert)
+        assert (found.pair_version, alert.code) == (feeds.pair.version, "detector.pair_diverged")
+        assert await feeds.redis.hkeys(DIVERGENCES.hash_name) == [feeds.pair.pair_id.encode()]
+        await feeds.write(feeds.scene.stale(Venue.KALSHI))
+        async with detector_at(settings):
+            await feeds.until(OPPORTUNITIES, OpportunityClosed)
+            await feeds.write(feeds.scene.kalshi())
+            opening = (await feeds.until(OPPORTUNITIES, OpportunityOpened, 2))[-1]
+        assert opening.alert_only.endswith("minutes: review")
+        assert len(await feeds.said(intents("test"))) == 1

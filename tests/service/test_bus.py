@@ -239,9 +239,9 @@ def _encoded(message: OperationalAlert) -> bytes:
 class Group:
     """A group reader whose deliveries are taken one at a time."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, ahead: int) -> None:
         self.stopping = asyncio.Event()
-        self.reader = GroupReader(url, ALERTS, group="g", consumer="c")
+        self.reader = GroupReader(url, ALERTS, group="g", consumer="c", ahead=ahead)
         self._deliveries = self.reader.deliveries(self.stopping)
 
     async def take(self, *, ack: bool = True) -> int:
@@ -256,12 +256,12 @@ class Group:
         await self._deliveries.aclose()
 
 
-@pytest.fixture
-async def group(redis_url: str) -> AsyncIterator[Callable[[str], Group]]:
+@pytest.fixture(params=[0, 4], ids=["one by one", "reading ahead"])
+async def group(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Callable[[str], Group]]:
     made: list[Group] = []
 
     def make(url: str = redis_url) -> Group:
-        made.append(Group(url))
+        made.append(Group(url, request.param))
         return made[-1]
 
     yield make
@@ -364,8 +364,9 @@ class TestGroup:
             assert await reader.take(ack=False) == 1
             await reader.stop()
         reader = group()
-        [entry] = await redis.xpending_range(ALERTS.name, "g", "-", "+", 10)
-        assert entry["times_delivered"] == 5
+        slow, *behind = await redis.xpending_range(ALERTS.name, "g", "-", "+", 10)
+        assert slow["times_delivered"] == 5
+        assert all(entry["times_delivered"] == 1 for entry in behind), "read ahead at the first start, never again"
         assert await reader.take() == 2
 
     @pytest.mark.parametrize("fields", [{FIELD: b"\xff"}, {FIELD: b"{}"}, {b"other": b"1"}])
@@ -393,6 +394,20 @@ class TestGroup:
         assert await again.take() == 2
         assert again.reader.dead_letters == 1
 
+    async def test_what_was_read_ahead_says_how_long_it_waited_and_is_delivered_once(
+        self, redis: Client, redis_url: str
+    ) -> None:
+        reader = GroupReader(redis_url, ALERTS, group="g", consumer="c", ahead=2)
+        async with aclosing(reader.deliveries(asyncio.Event())) as deliveries:
+            await put(redis, 1, 2, 3, 4, 5)
+            first = await anext(deliveries)
+            await until(lambda: _pending(redis, 3))  # one is being dealt with, two lie ready, and no more are read
+            reader._ack_lost = True  # what is owed is read again: the first, but not those that will come anyway
+            taken = [await anext(deliveries) for _ in range(5)]
+        assert [delivery.message.alert_id for delivery in taken] == ["1", "2", "3", "4", "5"]
+        assert first.message.alert_id == "1"
+        assert taken[1].waited_s > 0
+
     async def test_what_is_given_up_is_kept_with_its_reason(self, redis: Client, redis_url: str) -> None:
         await put(redis, 1)
         reader = GroupReader(redis_url, ALERTS, group="g", consumer="c")
@@ -401,6 +416,10 @@ class TestGroup:
         [(_, fields)] = await redis.xrange(dead_letter_name(ALERTS))
         assert fields[b"reason"] == b"not wanted"
         assert (await redis.xpending(ALERTS.name, "g"))["pending"] == 0
+
+
+async def _pending(redis: Client, count: int) -> bool:
+    return bool((await redis.xpending(ALERTS.name, "g"))["pending"] == count)
 
 
 async def _blocked(redis: Client) -> bool:

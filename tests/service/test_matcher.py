@@ -8,22 +8,27 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from services.matcher.atomic_files import write_atomically
 from services.matcher.main import main
+from services.matcher.mapping_files import load
 from services.matcher.mapping_text import curated_yaml
 from services.matcher.offline import read_pairs
 from services.matcher.settings import Settings
 from shared.contracts.alerts import OperationalAlert
 from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
+from shared.contracts.funnel import PairDiverged
 from shared.contracts.pairs import CandidateFound, PairActivated, PairRetired, PairSuspended
-from shared.contracts.streams import ALERTS, CATALOG, FIELD, PAIRS, Stream
-from shared.domain.market import Market, MarketId
-from shared.domain.pair import Orientation
+from shared.contracts.quotes import Quote
+from shared.contracts.streams import ALERTS, CATALOG, DIVERGENCES, FIELD, PAIRS, Stream, book_key
+from shared.domain.market import Market, MarketId, Venue
+from shared.domain.pair import Direction, Orientation, Pair
 from shared.io.bus import Identity, Outbox, Profile, connect, load_latest
 from shared.runtime.errors import SettingsRefused
 from shared.runtime.redis_server import RedisServer
@@ -51,8 +56,12 @@ class Feeds:
         self.outbox.put(CATALOG[market.venue], MarketChanged(market=market, changed=fields), key=market.market_id)
         await self.outbox.flushed()
 
-    async def close(self, market: Market) -> None:
-        message = MarketClosed(venue=market.venue, market_id=market.market_id, reason="determined")
+    async def close(self, market: Market, paid: str | None = None) -> None:
+        """Say that a market is over, and what YES paid when that is known."""
+        dollars = None if paid is None else Decimal(paid)
+        message = MarketClosed(
+            venue=market.venue, market_id=market.market_id, reason="determined", yes_paid_dollars=dollars
+        )
         self.outbox.put(CATALOG[market.venue], message, key=market.market_id, drop_key=True)
         await self.outbox.flushed()
 
@@ -92,14 +101,13 @@ def mappings(tmp_path: Path) -> Path:
 
 
 def write_rows(folder: Path, *rows: Any) -> None:
-    (folder / "pairs" / "economics.yaml").write_text(curated_yaml(rows))
+    write_atomically(folder / "pairs" / "economics.yaml", curated_yaml(rows))
 
 
 @asynccontextmanager
-async def running(url: str, mappings: Path, templates_on: str = "KXNBAGAME") -> AsyncIterator[None]:
-    settings = Settings(
-        redis_url=url, mappings_dir=mappings, templates_on=templates_on, debounce_ms=5, mappings_poll_ms=20
-    )
+async def running(url: str, mappings: Path, **changes: Any) -> AsyncIterator[None]:
+    facts = {"templates_on": "KXNBAGAME", "debounce_ms": 5, "mappings_poll_ms": 20, "prices_poll_ms": 20} | changes
+    settings = Settings(redis_url=url, mappings_dir=mappings, **facts)
     stopping = asyncio.Event()
     service = asyncio.create_task(main(settings, stopping))
     try:
@@ -142,7 +150,7 @@ async def test_catalogs_become_pairs_and_candidates_as_markets_arrive(feeds: Fee
     assert states == ["live", "live", "live", "candidate"]
 
 
-async def test_a_changed_rule_text_suspends_its_pair_and_alerts_and_a_closed_market_retires_it(
+async def test_a_changed_rule_text_suspends_its_pair_and_alerts_and_it_is_retired_when_both_results_agree(
     feeds: Feeds, mappings: Path
 ) -> None:
     await feeds.put(FED, FED_THERE)
@@ -154,7 +162,13 @@ async def test_a_changed_rule_text_suspends_its_pair_and_alerts_and_a_closed_mar
         [alert] = await feeds.until(bool, ALERTS)
         assert [line.state for line in await read_pairs(feeds.url)] == ["suspended"]
         await feeds.close(FED)
-        await feeds.until(lambda said: kinds(said)[2:] == [PairRetired])
+        await feeds.until(lambda said: kinds(said)[2:] == [PairSuspended])
+        [waiting] = (await feeds.held()).values()
+        assert waiting.awaits == "results"
+        await feeds.close(FED, "0")
+        await feeds.close(FED_THERE, "0")
+        said = await feeds.until(lambda said: kinds(said)[3:] == [PairRetired])
+        assert said[-1].reason == "both venues settled alike: kalshi YES paid 0"
         assert await feeds.held() == {}
     assert "polymarket have changed since review" in suspended.reason
     assert isinstance(alert, OperationalAlert)
@@ -195,11 +209,10 @@ async def test_what_happened_while_the_matcher_was_down_is_made_up_for(feeds: Fe
     await feeds.close(GAME)
     write_rows(mappings)
     async with running(feeds.url, mappings):
-        said = await feeds.until(lambda said: len(of_kind(said, PairRetired)) == 2)
-    assert {message.pair_id for message in of_kind(said, PairRetired)} == {
-        "fed-2026-12-cut-25",
-        "nba-game-2026-11-22-hou-por-hou",
-    }
+        said = await feeds.until(lambda said: {PairRetired, PairSuspended} <= set(kinds(said)))
+    [retired], [waiting] = of_kind(said, PairRetired), of_kind(said, PairSuspended)
+    assert retired.pair_id == "fed-2026-12-cut-25", "its row is gone"
+    assert (waiting.pair.pair_id, waiting.awaits) == ("nba-game-2026-11-22-hou-por-hou", "results")
 
 
 def of_kind(said: list[Any], kind: type) -> list[Any]:
@@ -236,6 +249,114 @@ async def test_m02_a_flip_without_a_new_review_is_refused_while_running(feeds: F
         assert "changed without a newer review.verified_at" in alert.detail
         [pair] = (await feeds.held()).values()
         assert pair.pair.orientation is Orientation.SAME
+
+
+async def quote(feeds: Feeds, pair: Pair, kalshi: str, polymarket: str) -> None:
+    """Write both books as the feeds would, a cent on either side of the price."""
+    for venue, price in ((Venue.KALSHI, kalshi), (Venue.POLYMARKET, polymarket)):
+        bid, ask = (Decimal(price) + cents for cents in (Decimal("-0.01"), Decimal("0.01")))
+        message = Quote(
+            venue=venue,
+            market_id=pair.market_id(venue),
+            yes_bids=((bid, Decimal(100)),),
+            yes_asks=((ask, Decimal(100)),),
+            venue_ts_ms=0,
+            received_ts_ns=1,
+            published_ts_ns=1,
+            verified="rest",
+            connection="test",
+            checksum=0,
+        )
+        key = book_key(venue.value, pair.market_id(venue), pair.partition)
+        await feeds.redis.set(key, msgspec.json.encode(message))
+
+
+async def test_prices_that_say_inversion_suspend_a_pair_until_a_newer_review_and_page(
+    feeds: Feeds, mappings: Path
+) -> None:
+    await feeds.put(FED, FED_THERE)
+    async with running(feeds.url, mappings, inverted_s=0):
+        [active] = await feeds.until(lambda said: len(said) == 1)
+        await quote(feeds, active.pair, "0.50", "0.50")
+        await quote(feeds, active.pair, "0.72", "0.27")
+        [_, suspended] = await feeds.until(lambda said: len(said) == 2)
+        [alert] = await feeds.until(bool, ALERTS)
+    assert suspended.awaits == "review"
+    assert "the pair is inverted: YES stands at 0.720 on kalshi and at 0.270 on polymarket" in suspended.reason
+    assert (alert.code, alert.severity) == ("matcher.pair_suspended", "page")
+    await quote(feeds, active.pair, "0.50", "0.50")
+    async with running(feeds.url, mappings):
+        write_rows(mappings, row(not_after=FAR, verified_at=datetime(2026, 11, 22, 18, tzinfo=UTC)))
+        said = await feeds.until(lambda said: len(said) == 3)
+    assert kinds(said)[2:] == [PairActivated], "the restart said nothing, the review lifted it"
+
+
+@pytest.mark.parametrize("is_this_version", [True, False])
+async def test_a_pair_that_the_detector_found_diverged_is_suspended_in_the_version_that_was_meant(
+    feeds: Feeds, mappings: Path, *, is_this_version: bool
+) -> None:
+    await feeds.put(FED, FED_THERE)
+    async with running(feeds.url, mappings, inverted_s=0):
+        [active] = await feeds.until(lambda said: len(said) == 1)
+        found = PairDiverged(
+            pair_id=active.pair.pair_id,
+            pair_version=active.pair.version if is_this_version else "an older one",
+            direction=Direction.YES_KALSHI_NO_POLYMARKET,
+            edge_dollars_per_contract=Decimal("0.09"),
+            least_dollars_per_contract=Decimal("0.08"),
+            since_ts_ns=1,
+            diverged_ts_ns=2,
+        )
+        await feeds.redis.hset(DIVERGENCES.hash_name, "unreadable", b"\xff")
+        await feeds.redis.hset(DIVERGENCES.hash_name, found.pair_id, msgspec.json.encode(found))
+        if is_this_version:
+            [_, suspended] = await feeds.until(lambda said: len(said) == 2)
+            assert suspended.awaits == "review"
+            assert "it would have paid 0.08 per contract after fees all the time" in suspended.reason
+        else:
+            await quote(feeds, active.pair, "0.72", "0.27")
+            [_, suspended] = await feeds.until(lambda said: len(said) == 2)
+            assert "inverted" in suspended.reason, "what was looked at later is said, and the divergence is not"
+
+
+async def test_results_that_differ_page_suspend_the_series_and_are_kept_among_the_mappings(
+    feeds: Feeds, mappings: Path
+) -> None:
+    there = msgspec.structs.replace(FED_THERE, market_id=MarketId(OTHER_CONDITION), token_ids=("5", "6"), slug="hold")
+    other = msgspec.structs.replace(FED, market_id=MarketId("KXFEDDECISION-26DEC-H0"), outcome_label="Hold")
+    facts = {"yes_label": "Hold", "condition_id": OTHER_CONDITION, "market_slug": "hold", "token_ids": ("5", "6")}
+    write_rows(mappings, row(not_after=FAR), row(pair_id="fed-hold", ticker=other.market_id, not_after=FAR, **facts))
+    await feeds.put(FED, FED_THERE, other, there)
+    async with running(feeds.url, mappings):
+        await feeds.until(lambda said: kinds(said) == [PairActivated] * 2)
+        await feeds.close(FED, "1")
+        await feeds.close(FED_THERE, "0")
+        said = await feeds.until(lambda said: PairRetired in kinds(said))
+        [alert] = [one for one in await feeds.until(bool, ALERTS) if one.code == "matcher.settled_differently"]
+        assert list(await feeds.held()) == ["fed-hold"]
+    assert alert.severity == "page"
+    [file] = (mappings / "disagreements").iterdir()
+    assert file.name == "fed-2026-12-cut-25.yaml"
+    [record] = load(mappings).disagreements
+    assert record.kalshi.rules_text == FED.rules_text
+    assert said[-1].reason == "the results differ: kept as a disagreement"
+    async with running(feeds.url, mappings):
+        await feeds.put(GAME, HOUSTON)
+        await feeds.until(lambda said: isinstance(said[-1], PairActivated))
+        [held] = [one for one in (await feeds.held()).values() if isinstance(one, PairSuspended)]
+    assert held.pair.pair_id == "fed-hold", "the series stays suspended over a restart"
+
+
+async def test_a_disagreement_that_cannot_be_written_pages_all_the_same_and_waits(feeds: Feeds, mappings: Path) -> None:
+    (mappings / "disagreements").write_text("no folder")
+    await feeds.put(FED, FED_THERE)
+    async with running(feeds.url, mappings):
+        await feeds.until(lambda said: kinds(said) == [PairActivated])
+        await feeds.close(FED, "1")
+        await feeds.close(FED_THERE, "0")
+        await feeds.until(lambda said: "matcher.settled_differently" in [one.code for one in said], ALERTS)
+        [held] = (await feeds.held()).values()
+    assert held.awaits == "results", "a restart compares again"
 
 
 async def test_a_mapping_error_at_start_is_refused_before_redis_is_asked(tmp_path: Path) -> None:

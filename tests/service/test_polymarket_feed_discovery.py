@@ -117,9 +117,12 @@ async def rig(gamma: Gamma, redis_url: str, rates: Sequence[FeeRate] = ()) -> As
         redis = connect(redis_url, Profile.WRITER)
         it = Rig(discovery, outbox, redis)
         writing = asyncio.create_task(outbox.run())
-        yield it
-        writing.cancel()
-        await redis.aclose()
+        try:
+            yield it
+        finally:
+            writing.cancel()
+            await asyncio.wait([writing])
+            await redis.aclose()
 
 
 class NoWait(random.Random):

@@ -63,12 +63,15 @@ async def rig(redis_url: str, *, questions: int) -> AsyncIterator[Rig]:
     it.venue = app[VENUE]
     it.outbox = Outbox(redis_url, Identity("test", "1"))
     writing = asyncio.create_task(it.outbox.run())
-    async with TestServer(app) as server, HttpClient(str(server.make_url("/gamma"))) as client:
-        it.discovery = Discovery(
-            client, client, it.outbox, FakeClock(), page_pause_s=0, jitter=random.Random(1), on_change=lambda: None
-        )
-        yield it
-    writing.cancel()
+    try:
+        async with TestServer(app) as server, HttpClient(str(server.make_url("/gamma"))) as client:
+            it.discovery = Discovery(
+                client, client, it.outbox, FakeClock(), page_pause_s=0, jitter=random.Random(1), on_change=lambda: None
+            )
+            yield it
+    finally:
+        writing.cancel()
+        await asyncio.wait([writing])
 
 
 async def test_a_look_at_what_changed_costs_four_requests_however_much_is_listed(redis_url: str) -> None:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.bench import detector, kalshi, matcher, pipeline, polymarket
-from services.cli.output import errors, write_json
+from services.cli.bench import chart, contestants, detector, kalshi, matcher, overload, pipeline, polymarket, scale
+from services.cli.output import errors, write_json, write_line
 from services.cli.simulated import SHIPPED_MAPPINGS
 from services.matcher.mapping_files import load
 
@@ -30,6 +30,66 @@ def pipeline_command(
         write_json(report)
     else:
         pipeline.print_report(report)
+
+
+@app.command("overload")
+def overload_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    capacity: Annotated[int, typer.Option(min=1_000, help="Messages per second that are held; twice as many come.")] = (
+        50_000
+    ),
+    pairs: Annotated[int, typer.Option(min=20, help="Pairs of markets that are streamed.")] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Twice the capacity for five seconds: how late our pipeline gets, how soon it is back, and nothing stays old."""
+
+    async def run() -> overload.Overload:
+        async with pipeline.running(contestants.ours, pairs=pairs, seed=seed) as bench:
+            return await overload.overload(bench, capacity)
+
+    found = asyncio.run(run())
+    if as_json:
+        write_json(found)
+    else:
+        overload.print_overload(found)
+
+
+@app.command("scale")
+def scale_command(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    pairs: Annotated[str, typer.Option(help="Numbers of pairs, with commas between.")] = scale.DEFAULT_PAIRS,
+    rates: Annotated[str, typer.Option(help="Messages per second, with commas between.")] = scale.DEFAULT_RATES,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """What a message costs our pipeline by number of pairs and message rate, and where the curve bends."""
+    curves = asyncio.run(scale.measure(pairs=_numbers(pairs), rates=_numbers(rates), seed=seed))
+    if as_json:
+        write_json(curves)
+    else:
+        scale.print_curves(curves)
+
+
+@app.command("stages")
+def stages_command(
+    rate: Annotated[int, typer.Option(min=1_000, help="Messages per second of the busy chart.")] = 40_000,
+    pairs: Annotated[int, typer.Option(min=20, help="Pairs of markets that are streamed.")] = 200,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+) -> None:
+    """Where the time goes in our pipeline, as a text chart."""
+
+    async def run() -> str:
+        async with pipeline.running(contestants.ours, pairs=pairs, seed=seed) as bench:
+            light = await bench.probe(pipeline.LIGHT_RATE, pipeline.LIGHT_SECONDS)
+            return chart.stages_chart(light, await bench.probe(rate, pipeline.PROBE_SECONDS))
+
+    write_line(asyncio.run(run()))
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return scale.numbers(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}: expected whole numbers with commas between") from None
 
 
 @app.command("kalshi")

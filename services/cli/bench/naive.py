@@ -2,7 +2,8 @@
 
 Standard json, a ``Decimal`` dictionary per side with ``max`` and ``min`` at each read, one awaited XADD per update, the
 library's default client and event loop. It ignores sequence numbers and hashes, reads one stream per venue and prices
-the top of the book with both fees. Nothing in it is slowed down on purpose.
+the top of the book with both fees. Nothing in it is slowed down on purpose. With ``levels`` above 1 in its settings it
+publishes so many levels a side and walks them when the top pays, which is the work that ours does.
 
 ``python -m services.cli.bench.naive ROLE SETTINGS_FILE`` with the role kalshi, polymarket, detector or executor.
 """
@@ -30,17 +31,22 @@ class Book:
         self.bids: dict[Decimal, Decimal] = {}
         self.asks: dict[Decimal, Decimal] = {}
 
-    def fields(self, market: str) -> dict[str, str]:
+    def fields(self, market: str, received_ns: int, levels: int) -> dict[str, str]:
         bid = max(self.bids) if self.bids else Decimal(0)
         ask = min(self.asks) if self.asks else Decimal(1)
-        return {
+        fields = {
             "market": market,
             "bid": str(bid),
             "bid_size": str(self.bids.get(bid, 0)),
             "ask": str(ask),
             "ask_size": str(self.asks.get(ask, 0)),
-            "ts": str(time.time_ns()),
+            "ts": str(received_ns),
         }
+        if levels > 1:
+            bids, asks = sorted(self.bids, reverse=True)[:levels], sorted(self.asks)[:levels]
+            fields["bids"] = json.dumps([[str(price), str(self.bids[price])] for price in bids])
+            fields["asks"] = json.dumps([[str(price), str(self.asks[price])] for price in asks])
+        return fields
 
 
 async def kalshi_feed(settings: Json, redis: Any) -> None:
@@ -50,6 +56,7 @@ async def kalshi_feed(settings: Json, redis: Any) -> None:
         params = {"channels": ["orderbook_delta"], "market_tickers": [pair["ticker"] for pair in settings["pairs"]]}
         await socket.send(json.dumps({"id": 1, "cmd": "subscribe", "params": params}))
         async for text in socket:
+            received_ns = time.time_ns()
             frame = json.loads(text)
             message = frame.get("msg", {})
             if frame["type"] == "orderbook_snapshot":
@@ -67,7 +74,7 @@ async def kalshi_feed(settings: Json, redis: Any) -> None:
                     levels.pop(key, None)
             else:
                 continue
-            fields: Any = book.fields(message["market_ticker"])
+            fields: Any = book.fields(message["market_ticker"], received_ns, settings["levels"])
             await redis.xadd(KALSHI, fields, maxlen=10_000, approximate=True)
 
 
@@ -78,11 +85,12 @@ async def polymarket_feed(settings: Json, redis: Any) -> None:
     async with connect(settings["polymarket_ws"], max_size=None) as socket:
         await socket.send(json.dumps({"type": "market", "assets_ids": list(markets)}))
         async for text in socket:
+            received_ns = time.time_ns()
             frame = json.loads(text)
             for event in frame if isinstance(frame, list) else [frame]:
                 for token in apply_event(event, books):
                     if token in markets:
-                        fields: Any = books[token].fields(markets[token])
+                        fields: Any = books[token].fields(markets[token], received_ns, settings["levels"])
                         await redis.xadd(POLYMARKET, fields, maxlen=10_000, approximate=True)
 
 
@@ -123,10 +131,12 @@ async def detector(settings: Json, redis: Any) -> None:
                 tops[fields["market"]] = fields
                 for pair in pairs.get(fields["market"], []):
                     if pair["ticker"] in tops and pair["condition"] in tops:
-                        await evaluate(pair, tops, paying, redis)
+                        await evaluate(pair, tops, paying, redis, fields["ts"])
 
 
-async def evaluate(pair: Json, tops: dict[str, dict[str, str]], paying: set[tuple[str, str]], redis: Any) -> None:
+async def evaluate(
+    pair: Json, tops: dict[str, dict[str, str]], paying: set[tuple[str, str]], redis: Any, received_ns: str
+) -> None:
     """Price both directions of one pair."""
     kalshi = {key: Decimal(tops[pair["ticker"]][key]) for key in ("bid", "ask")}
     other = {key: Decimal(tops[pair["condition"]][key]) for key in ("bid", "ask")}
@@ -144,8 +154,39 @@ async def evaluate(pair: Json, tops: dict[str, dict[str, str]], paying: set[tupl
             paying.discard(key)
         elif key not in paying:
             paying.add(key)
-            found = {"ticker": pair["ticker"], "condition": pair["condition"], "direction": direction}
+            found = {
+                "ticker": pair["ticker"],
+                "condition": pair["condition"],
+                "direction": direction,
+                "ts": received_ns,
+            }
+            if "asks" in tops[pair["ticker"]]:
+                found["contracts"] = str(walk(pair, direction, tops))
             await redis.xadd(INTENTS, found, maxlen=10_000, approximate=True)
+
+
+def walk(pair: Json, direction: str, tops: dict[str, dict[str, str]]) -> Decimal:
+    """Return how many contracts pay, level by level."""
+    kalshi = offers(tops[pair["ticker"]], yes=direction == "yes_kalshi_no_polymarket")
+    same = pair["orientation"] == "same"
+    other = offers(tops[pair["condition"]], yes=(direction == "no_kalshi_yes_polymarket") == same)
+    contracts = Decimal(0)
+    while kalshi and other:
+        (k, k_size), (p, p_size) = kalshi[0], other[0]
+        fee = Decimal(pair["multiplier"]) * Decimal("0.07") * k * (1 - k) + Decimal(pair["rate"]) * p * (1 - p)
+        if k + p + fee >= 1:
+            break
+        size = min(k_size, p_size)
+        contracts += size
+        kalshi[:1] = [(k, k_size - size)] if k_size > size else []
+        other[:1] = [(p, p_size - size)] if p_size > size else []
+    return contracts
+
+
+def offers(fields: dict[str, str], *, yes: bool) -> list[tuple[Decimal, Decimal]]:
+    """Return what can be bought, cheapest first."""
+    levels = [(Decimal(price), Decimal(size)) for price, size in json.loads(fields["asks" if yes else "bids"])]
+    return levels if yes else [(1 - price, size) for price, size in levels]
 
 
 async def executor(_settings: Json, redis: Any) -> None:

@@ -1,17 +1,18 @@
-"""``dutchbook bench pipeline``: two pipelines of real processes, the same frames, one run.
+"""``dutchbook bench pipeline``: pipelines of real processes, the same frames, one run.
 
-Both read the same player, both use a private Redis of the same kind, and both are asked the same: how long from the
-moment a frame that opens an edge was written to the socket until the executor has the intent, and how many messages
-per second can be sent for seconds on end before that time grows.
+All of them read the same player, all use a private Redis of the same kind, and all are asked the same: how long until
+the executor has the intent, and how many messages per second can be sent for seconds on end before that time grows.
+Latency counts from the moment when a feed had read the frame that opens an edge; what is on the wire before that is
+told beside it. A rate counts as held when nearly every opening was answered and, at the end, within fifty milliseconds
+from the wire.
 """
 
 import asyncio
-import os
-import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,36 +20,29 @@ from typing import Any
 import msgspec
 from aiohttp import ClientSession, ClientTimeout
 
+from services.cli.bench.contestants import LEVELS, Contestant, Json, Running, naive, ours
 from services.cli.bench.figures import Moment, Probe, probe_of
+from services.cli.bench.processes import processor_s, redis_processor_s
 from services.cli.output import errors, write_line
-from services.cli.simulated import write_mappings
-from services.cli.stack import Stack
 from services.cli.waiting import wait_until
-from services.cli.watch import PipelineWatch
-from shared.contracts.opportunities import OpportunityOpened
-from shared.contracts.streams import FIELD, OPPORTUNITIES, executions
-from shared.io.bus import Profile, connect
+from shared.contracts.pairs import PairActivated
+from shared.contracts.quotes import Quote
+from shared.contracts.streams import FEED_HEALTH, FIELD, PAIRS, QUOTES, book_key
+from shared.domain.market import Venue
+from shared.io.bus import Client, Profile, connect, load_latest
 from shared.runtime.errors import StartRefused
 from shared.runtime.redis_server import start_private_redis
 
-ACCOUNT = "bench"
 LIGHT_RATE = 1_500
 LIGHT_SECONDS = 24.0
 PROBE_SECONDS = 5.0
-NAIVE_RATES = (3_000, 6_000, 9_000, 12_000, 15_000, 18_000, 22_000)
-OUR_RATES = (20_000, 40_000, 60_000, 80_000, 100_000, 120_000)
-_READY_TIMEOUT_S = 90.0
-_OUR_SERVICES = ("kalshi_feed", "polymarket_feed", "matcher", "arb_detector", "kalshi_executor")
-
-_NO_RISK_LIMITS = {
-    "KALSHI_EXECUTOR_MAX_DAY_DOLLARS": "100000000",
-    "KALSHI_EXECUTOR_MAX_MARKET_DOLLARS": "100000000",
-    "KALSHI_EXECUTOR_MAX_ORDERS_PER_MINUTE": "1000000",
-    "KALSHI_EXECUTOR_REARM_MS": "0",
-}
-"""Nothing is bought here, and dozens of edges open each second."""
-
-Reads = Callable[[], Awaitable[list[Moment]]]
+NAIVE_RATES = (2_000, 4_000, 6_000, 8_000, 10_000, 12_000, 14_000, 17_000, 20_000)
+OUR_RATES = (20_000, 40_000, 60_000, 80_000, 100_000, 120_000, 150_000, 180_000, 220_000)
+_READY_TIMEOUT_S = 180.0
+_CRITERION = (
+    "a rate is held when 95% of the edges were answered within a second, the last third of them within 50 ms from the "
+    "wire (p95), and the player was never more than 50 ms late; the same for every pipeline"
+)
 
 
 class Measured(msgspec.Struct, kw_only=True):
@@ -62,237 +56,218 @@ class Measured(msgspec.Struct, kw_only=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """Both pipelines and what ours is over the naive one."""
+    """Every pipeline and what ours is over the naive ones."""
 
     pairs: int
+    levels: int
+    """A side, published by our feeds and by the second naive pipeline."""
+    criterion: str
     ours: Measured
     naive: Measured
+    """Publishes and prices the top of the book only."""
+    naive_same_depth: Measured
     ratios: dict[str, float | None]
+    ratios_same_depth: dict[str, float | None]
 
 
 async def measure(*, pairs: int, seed: int) -> Report:
-    """Measure both pipelines, ours first, each with a fresh player of the same seed."""
-    ours = await _measure(_ours, OUR_RATES, pairs=pairs, seed=seed)
-    naive = await _measure(_naive, NAIVE_RATES, pairs=pairs, seed=seed)
-    ratios = {
-        "throughput": _ratio(ours.sustained_messages_per_s, naive.sustained_messages_per_s),
-        "latency_p50": _ratio(ours.latency_ms["p50"], naive.latency_ms["p50"]),
-        "latency_p99": _ratio(ours.latency_ms["p99"], naive.latency_ms["p99"]),
-    }
-    return Report(pairs=pairs, ours=ours, naive=naive, ratios=ratios)
+    """Measure the pipelines, ours first, each with a fresh player of the same seed."""
+    mine = await _measure(ours, OUR_RATES, pairs=pairs, seed=seed)
+    top = await _measure(naive(levels=1), NAIVE_RATES, pairs=pairs, seed=seed)
+    deep = await _measure(naive(levels=LEVELS), NAIVE_RATES, pairs=pairs, seed=seed)
+    return Report(
+        pairs=pairs,
+        levels=LEVELS,
+        criterion=_CRITERION,
+        ours=mine,
+        naive=top,
+        naive_same_depth=deep,
+        ratios=_ratios(mine, top),
+        ratios_same_depth=_ratios(mine, deep),
+    )
 
 
 def print_report(report: Report) -> None:
     """Write the figures for people to stdout."""
-    for name, measured in (("ours", report.ours), ("naive", report.naive)):
+    for name, measured in (
+        ("ours", report.ours),
+        ("naive", report.naive),
+        (f"naive, {report.levels} levels", report.naive_same_depth),
+    ):
         latency = measured.latency_ms
         write_line(
-            f"{name:<6} wire to intent at {LIGHT_RATE}/s: p50 {latency['p50']:.3f} ms, p99 {latency['p99']:.3f} ms; "
+            f"{name:<17} received to intent read at {LIGHT_RATE}/s: p50 {latency['p50']} ms, p99 {latency['p99']} ms; "
+            f"from the wire {latency['wire_p50']} and {latency['wire_p99']} ms; "
             f"sustained {measured.sustained_messages_per_s:,} messages/s"
         )
-    write_line("ratios (ours over naive): " + ", ".join(f"{name} {value}" for name, value in report.ratios.items()))
+    write_line("ours over naive: " + ", ".join(f"{name} {value}" for name, value in report.ratios.items()))
+    same = ", ".join(f"{name} {value}" for name, value in report.ratios_same_depth.items())
+    write_line(f"ours over naive with {report.levels} levels: {same}")
 
 
-async def _measure(run: "_Run", rates: Sequence[int], *, pairs: int, seed: int) -> Measured:
+class Bench:
+    """One pipeline at work, and the player that feeds it."""
+
+    def __init__(self, player: Json, running: Running, redis: Client) -> None:
+        self._player = player
+        self._running = running
+        self._redis = redis
+
+    async def play(self, parts: Sequence[tuple[int, float]]) -> tuple[Json, dict[str, float]]:
+        """Play one tape; return what the player says about it and what each process used meanwhile."""
+        told = await ask(self._player, "POST", "/tape", {"parts": parts})
+        if "error" in told:
+            raise StartRefused(f"bench: {told['error']}; this machine is too busy to measure")
+        await asyncio.sleep(max(0.0, told["start_ms"] / 1_000 - time.time()))
+        before_s = await self._used_s()
+        played = await ask(self._player, "GET", "/tape", None)
+        after_s = await self._used_s()
+        return played, {name: used_s - before_s.get(name, 0.0) for name, used_s in after_s.items()}
+
+    async def probe(self, rate: int, seconds: float) -> Probe:
+        """Play one tape at one rate and sum up what came of it."""
+        played, used_s = await self.play([(rate, seconds)])
+        await asyncio.sleep(1.0)  # what is answered later than a second counts as unanswered
+        probe = probe_of(
+            openings_of(played),
+            await self._running.reads(),
+            rate=rate,
+            messages=played["messages"],
+            seconds=played["seconds"],
+            player_late_ms=played["player_late_ms"],
+            cpu_s=used_s,
+        )
+        told = msgspec.json.encode(probe).decode()
+        errors.print(f"{rate}/s: {'held' if probe.held else 'not held'} {told}", soft_wrap=True)
+        return probe
+
+    async def reads(self) -> list[Moment]:
+        """Return what the executor has read so far."""
+        return await self._running.reads()
+
+    async def quotes(self) -> int:
+        """Return how many quotes our feeds have written."""
+        newest: dict[tuple[str, str], int] = {}
+        for _, fields in await self._redis.xrange(FEED_HEALTH.name):
+            beat = FEED_HEALTH.decoder.decode(fields[FIELD])
+            newest[beat.venue, beat.epoch] = beat.quotes
+        return sum(newest.values())
+
+    async def outdated(self) -> list[str]:
+        """Return the markets whose latest quote has other best prices than the venue."""
+        tops = await ask(self._player, "GET", "/tops", None)
+        held = await load_latest(self._redis, PAIRS)
+        differing: list[str] = []
+        for message in held[0].values():
+            if not isinstance(message, PairActivated):
+                continue
+            for venue in Venue:
+                market_id = message.pair.market_id(venue)
+                payload = await self._redis.get(book_key(venue.value, market_id, message.pair.partition))
+                if payload is None or _top(payload) != tops[market_id]:
+                    differing.append(market_id)
+        return differing
+
+    async def _used_s(self) -> dict[str, float]:
+        return processor_s(self._running.pids) | {
+            "redis": await redis_processor_s(self._redis),
+            **processor_s({"player": self._player["pid"]}),
+        }
+
+
+@asynccontextmanager
+async def running(contestant: Contestant, *, pairs: int, seed: int) -> AsyncIterator[Bench]:
+    """Start a player, a Redis and one pipeline, and end them with the block."""
     folder = Path(tempfile.mkdtemp(prefix="dutchbook-bench-"))
     try:
-        with start_private_redis() as redis:
-            async with _player(folder, pairs=pairs, seed=seed) as player, run(folder, redis.url, player) as reads:
-                light = await _probe(player, reads, LIGHT_RATE, LIGHT_SECONDS)
-                probes = [light]
-                sustained = 0
-                for rate in rates:
-                    probe = await _probe(player, reads, rate, PROBE_SECONDS)
-                    probes.append(probe)
-                    if not probe.held:
-                        break
-                    sustained = round(probe.messages / probe.seconds)
-                latency = {"p50": light.p50_ms, "p99": light.p99_ms}
-                return Measured(latency_ms=latency, sustained_messages_per_s=sustained, probes=probes)
+        with start_private_redis() as server:
+            async with _player(folder, pairs=pairs, seed=seed) as player:
+                mapped = (await ask(player, "GET", "/mappings", None))["pairs"]
+                async with contestant(folder, server.url, player, mapped) as at_work:
+                    redis = connect(server.url, Profile.READER)
+                    try:
+                        yield Bench(player, at_work, redis)
+                    finally:
+                        await redis.aclose()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _probe(player: dict[str, Any], reads: Reads, rate: int, seconds: float) -> Probe:
-    played = await _ask(player, "POST", "/play", {"rate": rate, "seconds": seconds})
-    if "error" in played:
-        raise StartRefused(f"bench: {played['error']}; this machine is too busy to measure")
-    await asyncio.sleep(1.0)  # what is answered later than a second counts as unanswered
-    openings = [
-        Moment(item["kalshi_ticker"], item["condition_id"], item["direction"], item["sent_ns"])
+def openings_of(played: Json) -> list[Moment]:
+    """Return when each edge opened."""
+    return [
+        Moment(
+            kalshi_ticker=item["kalshi_ticker"],
+            condition_id=item["condition_id"],
+            direction=item["direction"],
+            at_ns=item["sent_ns"],
+        )
         for item in played["openings"]
     ]
-    probe = probe_of(
-        openings,
-        await reads(),
-        rate=rate,
-        messages=played["messages"],
-        seconds=seconds,
-        player_late_ms=played["player_late_ms"],
-    )
-    errors.print(f"{rate}/s: {'held' if probe.held else 'not held'} {msgspec.json.encode(probe).decode()}")
-    return probe
+
+
+async def ask(player: Json, method: str, path: str, body: object) -> Any:
+    """Return what the player answers."""
+    async with (
+        ClientSession(timeout=ClientTimeout(total=900)) as session,
+        session.request(method, player["control_url"] + path, json=body) as answer,
+    ):
+        return await answer.json()
+
+
+async def _measure(contestant: Contestant, rates: Sequence[int], *, pairs: int, seed: int) -> Measured:
+    async with running(contestant, pairs=pairs, seed=seed) as bench:
+        light = await bench.probe(LIGHT_RATE, LIGHT_SECONDS)
+        probes = [light]
+        sustained = 0
+        for rate in rates:
+            probe = await bench.probe(rate, PROBE_SECONDS)
+            probes.append(probe)
+            if not probe.held:
+                break
+            sustained = round(probe.messages / probe.seconds)
+    latency = {
+        "p50": light.p50_ms,
+        "p99": light.p99_ms,
+        "wire_p50": light.wire_p50_ms,
+        "wire_p99": light.wire_p99_ms,
+    }
+    return Measured(latency_ms=latency, sustained_messages_per_s=sustained, probes=probes)
 
 
 @asynccontextmanager
-async def _player(folder: Path, *, pairs: int, seed: int) -> AsyncIterator[dict[str, Any]]:
+async def _player(folder: Path, *, pairs: int, seed: int) -> AsyncIterator[Json]:
     ready_file = folder / "player.json"
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.cli.bench.player", str(ready_file), str(pairs), str(seed)
     )
     try:
         await wait_until(
-            lambda: _is_file(ready_file), timeout_s=_READY_TIMEOUT_S, what="bench: the player is not ready"
+            lambda: asyncio.to_thread(ready_file.is_file),
+            timeout_s=_READY_TIMEOUT_S,
+            what="bench: the player is not ready",
         )
-        yield msgspec.json.decode(ready_file.read_bytes())
+        yield {**msgspec.json.decode(ready_file.read_bytes()), "pid": process.pid}
     finally:
         process.terminate()
         await process.wait()
 
 
-@asynccontextmanager
-async def _ours(folder: Path, url: str, player: dict[str, Any]) -> AsyncIterator[Reads]:
-    facts = await _ask(player, "GET", "/mappings", None)
-    mappings = write_mappings(folder, facts["pairs"])
-    key_file = folder / "intent.key"
-    key_file.touch(mode=0o600)
-    key_file.write_text(secrets.token_hex(32))
-    stack = Stack(
-        folder,
-        {
-            "DUTCHBOOK_REDIS_URL": url,
-            "DUTCHBOOK_LOG_LEVEL": "WARNING",
-            "DUTCHBOOK_ACCOUNT": ACCOUNT,
-            "DUTCHBOOK_INTENT_KEY_FILE": str(key_file),
-            "KALSHI_ENV": "demo",
-            "KALSHI_DEMO_KEY_ID": player["kalshi"]["key_id"],
-            "KALSHI_DEMO_KEY_FILE": player["kalshi"]["private_key_file"],
-            "KALSHI_REST_URL": player["kalshi"]["rest_url"],
-            "KALSHI_WS_URL": player["kalshi"]["ws_url"],
-            "POLYMARKET_GAMMA_URL": player["polymarket"]["gamma_url"],
-            "POLYMARKET_CLOB_URL": player["polymarket"]["clob_url"],
-            "POLYMARKET_WS_URL": player["polymarket"]["ws_url"],
-            "MATCHER_MAPPINGS_DIR": str(mappings),
-            "ARB_DETECTOR_DEBOUNCE_MS": "0",
-            "ARB_DETECTOR_LINGER_MS": "0",
-            "ARB_DETECTOR_REOPEN_AFTER_MS": "0",
-            "ARB_DETECTOR_MIN_EDGE_DOLLARS": "0",
-            "ARB_DETECTOR_MIN_EDGE_DOLLARS_PER_CONTRACT": "0",
-            "KALSHI_EXECUTOR_LEDGER_FILE": str(folder / "ledger.sqlite3"),
-            **_NO_RISK_LIMITS,
-        },
-    )
-    watch = PipelineWatch(url, account=ACCOUNT)
-    try:
-        for service in _OUR_SERVICES:
-            await stack.start(service)
-
-        async def quoted() -> bool:
-            if stack.broken.done():
-                stack.broken.result()
-            live, _ = await watch.pairs()
-            return len(live) >= len(facts["pairs"]) and not await watch.unquoted(live)
-
-        await wait_until(quoted, timeout_s=_READY_TIMEOUT_S, what="bench: our pipeline is not ready")
-        yield lambda: _our_reads(url)
-    finally:
-        await watch.close()
-        await stack.stop()
+def _top(payload: bytes) -> list[int] | None:
+    quote = QUOTES[Venue.KALSHI][0].decoder.decode(payload)
+    if not isinstance(quote, Quote):
+        return None
+    bid = quote.yes_bids[0][0] if quote.yes_bids else 0
+    ask_price = quote.yes_asks[0][0] if quote.yes_asks else 1
+    return [int(bid * 10_000), int(ask_price * 10_000)]
 
 
-async def _our_reads(url: str) -> list[Moment]:
-    redis = connect(url, Profile.READER)
-    try:
-        emitted = await redis.xrange(OPPORTUNITIES.name)
-        executed = await redis.xrange(executions(ACCOUNT).name)
-    finally:
-        await redis.aclose()
-    opportunities = [OPPORTUNITIES.decoder.decode(fields[FIELD]) for _, fields in emitted]
-    opened = {found.opportunity_id: found for found in opportunities if isinstance(found, OpportunityOpened)}
-    reads = {}
-    for _, fields in executed:
-        execution = executions(ACCOUNT).decoder.decode(fields[FIELD])
-        reads[execution.opportunity_id] = execution.intent_read_ts_ns
-    return [
-        Moment(opened[of].legs[0].market_id, opened[of].legs[1].market_id, opened[of].direction.value, read_ns)
-        for of, read_ns in reads.items()
-        if of in opened
-    ]
-
-
-@asynccontextmanager
-async def _naive(folder: Path, url: str, player: dict[str, Any]) -> AsyncIterator[Reads]:
-    facts = await _ask(player, "GET", "/mappings", None)
-    settings = {
-        "redis_url": url,
-        "kalshi_ws": player["kalshi"]["ws_url"],
-        "polymarket_ws": player["polymarket"]["ws_url"],
-        "pairs": [
-            {
-                "ticker": pair["kalshi_ticker"],
-                "condition": pair["condition_id"],
-                "token": pair["token"],
-                "orientation": pair["orientation"],
-                "multiplier": pair["multiplier"],
-                "rate": pair["rate"],
-            }
-            for pair in facts["pairs"]
-        ],
+def _ratios(mine: Measured, other: Measured) -> dict[str, float | None]:
+    return {
+        "throughput": _ratio(mine.sustained_messages_per_s, other.sustained_messages_per_s),
+        **{f"latency_{name}": _ratio(mine.latency_ms[name], other.latency_ms[name]) for name in mine.latency_ms},
     }
-    settings_file = folder / "naive.json"
-    settings_file.write_bytes(msgspec.json.encode(settings))
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.cli.bench.naive", role, str(settings_file), env=dict(os.environ)
-        )
-        for role in ("executor", "detector", "kalshi", "polymarket")
-    ]
-    redis = connect(url, Profile.READER)
-    wanted = len({pair["condition_id"] for pair in facts["pairs"]})
-
-    async def quoted() -> bool:
-        for process in processes:
-            if process.returncode is not None:
-                raise StartRefused(f"a process of the naive pipeline ended with status {process.returncode}")
-        return int(await redis.xlen("naive:polymarket")) >= wanted and int(await redis.xlen("naive:kalshi")) > 0
-
-    try:
-        await wait_until(quoted, timeout_s=_READY_TIMEOUT_S, what="bench: the naive pipeline is not ready")
-        yield lambda: _naive_reads(redis)
-    finally:
-        await redis.aclose()
-        for process in processes:
-            process.terminate()
-            await process.wait()
 
 
-async def _naive_reads(redis: Any) -> list[Moment]:
-    return [
-        Moment(
-            fields[b"ticker"].decode(),
-            fields[b"condition"].decode(),
-            fields[b"direction"].decode(),
-            int(fields[b"read_ns"]),
-        )
-        for _, fields in await redis.xrange("naive:done")
-    ]
-
-
-async def _ask(player: dict[str, Any], method: str, path: str, body: object) -> Any:
-    timeout = ClientTimeout(total=600)
-    async with (
-        ClientSession(timeout=timeout) as session,
-        session.request(method, player["control_url"] + path, json=body) as answer,
-    ):
-        return await answer.json()
-
-
-async def _is_file(path: Path) -> bool:
-    return await asyncio.to_thread(path.is_file)
-
-
-def _ratio(ours: float | None, naive: float | None) -> float | None:
-    return round(ours / naive, 3) if ours is not None and naive else None
-
-
-_Run = Callable[[Path, str, dict[str, Any]], Any]
+def _ratio(mine: float | None, other: float | None) -> float | None:
+    return round(mine / other, 3) if mine is not None and other else None

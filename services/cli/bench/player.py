@@ -3,28 +3,25 @@
 REST comes from the simulator's own applications; the two WebSockets here speak just enough of each venue's protocol to
 be subscribed to, and write pre-rendered frames past the library straight to the transport.
 
-``python -m services.cli.bench.player READY_FILE QUESTIONS SEED``; ``POST /play {"rate", "seconds"}`` on the control
-address plays one tape and answers when it has been played.
+``python -m services.cli.bench.player READY_FILE QUESTIONS SEED``; on the control address ``POST /tape {"parts": [[rate,
+seconds], ...]}`` answers with the moment at which playing begins and ``GET /tape`` with what was played.
 """
 
 import asyncio
-import gc
-import struct
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import serve
 
-from services.cli.bench.tape import Cue, PlayedWorld, Renderer, mirrors_of
-from services.venue_sim import polymarket_frames, polymarket_live
+from services.cli.bench.played import PlayedWorld
+from services.cli.bench.playing import Player, now_ms
+from services.venue_sim import polymarket_live
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_catalog import WorldCatalog
-from services.venue_sim.kalshi_frames import control, sequenced, snapshot_body
 from services.venue_sim.kalshi_rest import KalshiRest
 from services.venue_sim.ready import ThrowAwayKey, key_path
 from services.venue_sim.truth import dollars_text, mapping_facts
@@ -34,191 +31,16 @@ Json = dict[str, Any]
 
 PLANT_INTERVAL_MS = 120
 """About eight edges open each second and stay for some seconds; in between, most pairs pay nothing, as in life."""
-_SETTLE_MS = 300
-_MESSAGES_PER_OPERATION = 1.15
-_FIRST_RENDER_US = 150.0
-_LEAST_RENDER_US = 40.0
-_ATTEMPTS = 4
-
-
-class KalshiClient:
-    """One subscriber of the order-book channel: sid 1 and its numbers."""
-
-    def __init__(self, connection: ServerConnection) -> None:
-        self.connection = connection
-        self.tickers: set[str] = set()
-        self.seq = 0
-
-    def next_seq(self) -> int:
-        self.seq += 1
-        return self.seq
-
-
-class Player:
-    """The world, its subscribers, and the tape being played."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.played = PlayedWorld(world)
-        self.renderer = Renderer(world, mirrors_of(world.polymarket_markets))
-        self.kalshi: set[KalshiClient] = set()
-        self.polymarket: dict[ServerConnection, set[str]] = {}
-        self._rendered_to_ms = 0
-        self._render_us = _FIRST_RENDER_US
-        """Time that one message's rendering is guessed to take."""
-
-    async def talk_kalshi(self, connection: ServerConnection) -> None:
-        """Serve one Kalshi client until it leaves."""
-        client = KalshiClient(connection)
-        self.kalshi.add(client)
-        try:
-            async for text in connection:
-                self._obey(client, msgspec.json.decode(text))
-        finally:
-            self.kalshi.discard(client)
-
-    async def talk_polymarket(self, connection: ServerConnection) -> None:
-        """Serve one Polymarket client until it leaves."""
-        tokens: set[str] = set()
-        self.polymarket[connection] = tokens
-        try:
-            async for text in connection:
-                if text == "PING":
-                    connection.transport.write(framed(b"PONG"))
-                    continue
-                command = msgspec.json.decode(text)
-                wanted = set(command.get("assets_ids", ()))
-                if command.get("operation") == "unsubscribe":
-                    tokens -= wanted
-                    continue
-                tokens |= wanted
-                dump = b",".join(self._snapshots(wanted))
-                connection.transport.write(framed(b"[" + dump + b"]"))
-        finally:
-            del self.polymarket[connection]
-
-    async def play(self, rate: int, seconds: float) -> Json:
-        """Play one tape and say what was sent and when each edge opened.
-
-        The frames carry the moments at which they will be sent, so the start is fixed before they are rendered; when
-        rendering takes longer than was guessed, the tape is thrown away and the next guess is more generous.
-        """
-        self.world.set_rate(round(rate / _MESSAGES_PER_OPERATION))
-        for _ in range(_ATTEMPTS):
-            begun_ms = _now_ms()
-            start_ms = begun_ms + _SETTLE_MS + int(rate * seconds * self._render_us / 1_000)
-            start_ms = max(start_ms, self._rendered_to_ms)
-            self._rendered_to_ms = start_ms + int(seconds * 1_000)
-            self.world.step(start_ms)  # what fell due while nothing was played belongs to the tape's beginning
-            cues = self.renderer.take()
-            for rendered in self.renderer.render(start_ms, self._rendered_to_ms):
-                cues += rendered
-                await asyncio.sleep(0)
-            took_us = (_now_ms() - begun_ms) * 1_000 / (rate * seconds)
-            self._render_us = max(_LEAST_RENDER_US, took_us * 1.5)
-            if _now_ms() <= start_ms:
-                return await self._play(cues)
-            self._write(cues)  # late, but every book must stay what its frames say
-        return {"error": f"rendering a tape of {rate} messages/s took longer than expected {_ATTEMPTS} times"}
-
-    async def _play(self, cues: list[Cue]) -> Json:
-        gc.freeze()  # a tape is a million objects: one collection would make the player late
-        openings: list[Json] = []
-        sent = latest_us = at = 0
-        while at < len(cues):
-            now_us = time.time_ns() // 1_000
-            first = at
-            while at < len(cues) and cues[at].due_us <= now_us:
-                at += 1
-            if at == first:
-                await asyncio.sleep(min(0.001, (cues[at].due_us - now_us) / 1_000_000))
-                continue
-            latest_us = max(latest_us, now_us - cues[first].due_us)
-            due = cues[first:at]
-            sent_ns = time.time_ns()
-            sent += self._write(due)
-            openings += [{**msgspec.to_builtins(opening), "sent_ns": sent_ns} for cue in due for opening in cue.opens]
-            await asyncio.sleep(0)
-        return {"messages": sent, "openings": openings, "player_late_ms": latest_us // 1_000}
-
-    def _write(self, cues: list[Cue]) -> int:
-        self.played.note(cues)
-        sent = 0
-        kalshi = [cue for cue in cues if cue.is_kalshi]
-        others = [cue for cue in cues if not cue.is_kalshi]
-        for client in self.kalshi:
-            out = [
-                framed(sequenced("orderbook_delta", 1, client.next_seq(), body))
-                for cue in kalshi
-                if cue.market_id in client.tickers
-                for body in cue.frames
-            ]
-            sent += len(out)
-            client.connection.transport.write(b"".join(out))
-        for connection, tokens in self.polymarket.items():
-            out = [
-                framed(frame)
-                for cue in others
-                if not tokens.isdisjoint(self.world.polymarket_markets[cue.market_id].token_ids)
-                for frame in cue.frames
-            ]
-            sent += len(out)
-            connection.transport.write(b"".join(out))
-        return sent
-
-    def _obey(self, client: KalshiClient, command: Json) -> None:
-        params = command.get("params", {})
-        tickers = params.get("market_tickers") or [params["market_ticker"]]
-        known = [ticker for ticker in tickers if ticker in self.world.kalshi_markets]
-        first = not client.tickers
-        if params.get("action") == "delete_markets":
-            client.tickers.difference_update(known)
-        elif params.get("action") != "get_snapshot":
-            client.tickers.update(known)
-        out = []
-        if command["cmd"] == "subscribe" and first:
-            answer = {"id": command["id"], "type": "subscribed", "msg": {"channel": "orderbook_delta", "sid": 1}}
-            out.append(control(answer))
-        elif params.get("action") != "get_snapshot":
-            listing = {"market_tickers": sorted(client.tickers)}
-            answer = {"id": command["id"], "sid": 1, "seq": client.next_seq(), "type": "ok", "msg": listing}
-            out.append(control(answer))
-        if params.get("action") != "delete_markets":
-            for ticker in known:
-                body = snapshot_body(self.world.kalshi_markets[ticker], yes_scale=False)
-                out.append(sequenced("orderbook_snapshot", 1, client.next_seq(), body))
-        client.connection.transport.write(b"".join(map(framed, out)))
-
-    def _snapshots(self, tokens: set[str]) -> list[bytes]:
-        return [
-            polymarket_frames.snapshot(self.renderer.mirrors[market.market_id], index, market.last_at_us // 1_000)
-            for market in self.world.polymarket_markets.values()
-            for index, token in enumerate(market.token_ids)
-            if token in tokens
-        ]
-
-
-def framed(payload: bytes) -> bytes:
-    """Return one unmasked, final text frame (RFC 6455, section 5.2)."""
-    size = len(payload)
-    if size < 126:
-        return b"\x81" + bytes((size,)) + payload
-    if size < 65_536:
-        return b"\x81\x7e" + struct.pack("!H", size) + payload
-    return b"\x81\x7f" + struct.pack("!Q", size) + payload
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 async def _serve(ready_file: Path, questions: int, seed: int) -> None:
     world = World(
         seed=seed,
-        start_ms=_now_ms(),
+        start_ms=now_ms(),
         question_count=questions,
         operations_per_s=100,
         plant_interval_ms=PLANT_INTERVAL_MS,
+        crowded=True,
     )
     player = Player(world)
     key = ThrowAwayKey.make()
@@ -228,8 +50,8 @@ async def _serve(ready_file: Path, questions: int, seed: int) -> None:
         serve(player.talk_polymarket, "127.0.0.1", 0, compression=None, ping_interval=None) as polymarket_ws,
     ):
         kalshi = web.Application()
-        KalshiRest(WorldCatalog(world.kalshi_markets.values()), Authenticator(key.public_keys, _now_ms)).add_to(kalshi)
-        polymarket = polymarket_live.create_app(player.played, now_ms=_now_ms)
+        KalshiRest(WorldCatalog(world.kalshi_markets.values()), Authenticator(key.public_keys, now_ms)).add_to(kalshi)
+        polymarket = polymarket_live.create_app(player.played, now_ms=now_ms)
         polymarket.middlewares.append(_catching_up(player.played))
         kalshi_port, polymarket_port, control_port = [
             await _site(app) for app in (kalshi, polymarket, _control_app(player))
@@ -265,9 +87,12 @@ def _catching_up(played: PlayedWorld) -> Middleware:
 
 
 def _control_app(player: Player) -> web.Application:
-    async def play(request: web.Request) -> web.Response:
+    async def prepare(request: web.Request) -> web.Response:
         order = await request.json()
-        return web.json_response(await player.play(order["rate"], order["seconds"]))
+        return web.json_response(await player.prepare([(rate, seconds) for rate, seconds in order["parts"]]))
+
+    async def played(_request: web.Request) -> web.Response:
+        return web.json_response(await player.played_tape())
 
     async def mappings(_request: web.Request) -> web.Response:
         pairs = [
@@ -282,8 +107,13 @@ def _control_app(player: Player) -> web.Application:
         ]
         return web.json_response({"pairs": pairs})
 
+    async def tops(_request: web.Request) -> web.Response:
+        return web.json_response(player.tops())
+
     app = web.Application()
-    app.router.add_post("/play", play)
+    app.router.add_get("/tops", tops)
+    app.router.add_post("/tape", prepare)
+    app.router.add_get("/tape", played)
     app.router.add_get("/mappings", mappings)
     return app
 

@@ -13,7 +13,7 @@ from services.venue_sim.kalshi_frames import delta_bodies
 from services.venue_sim.markets import KalshiMarket, Operation, PolymarketMarket, SimQuestion
 from services.venue_sim.pricing import best_edge
 from services.venue_sim.views import BookView, Direction, offers, terms_of
-from services.venue_sim.world import Listener, World
+from services.venue_sim.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,34 +119,3 @@ def mirrors_of(markets: dict[str, PolymarketMarket]) -> dict[str, MirroredBook]:
         mirror.last_price_e4 = market.last_price_e4 or None
         mirrors[market_id] = mirror
     return mirrors
-
-
-class PlayedWorld:
-    """The world as far as it was played: the rendered one is already where the tape ends, and REST must not tell.
-
-    Operations are noted as they are played and handed on when somebody asks, so that playing stays cheap.
-    """
-
-    def __init__(self, world: World) -> None:
-        self.start_ms = world.start_ms
-        self.polymarket_markets = world.polymarket_markets
-        self.subscribe_closings = world.subscribe_closings
-        self.list_polymarket = world.list_polymarket
-        self.close = world.close
-        self._listeners: list[Listener] = []
-        self._noted: list[Operation] = []
-
-    def subscribe(self, listener: Listener) -> None:
-        """Call ``listener`` with every operation that was played."""
-        self._listeners.append(listener)
-
-    def note(self, cues: list[Cue]) -> None:
-        """Take note of what was just played."""
-        self._noted += [cue.operation for cue in cues if not cue.is_kalshi]
-
-    def catch_up(self) -> None:
-        """Hand on what was noted."""
-        noted, self._noted = self._noted, []
-        for operation in noted:
-            for listener in self._listeners:
-                listener(operation)

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from websockets.asyncio.client import ClientConnection
-
 from services.kalshi_feed.settings import Settings
 from shared.domain.market import MarketId
+from shared.io.frame_link import FrameLink
 from shared.io.http import Answer, HttpClient
 from shared.io.websocket import Unauthorised, dial
 from shared.runtime.clock import Clock
@@ -50,7 +49,7 @@ class KalshiConversation:
             channels=channels,
         )
 
-    async def dial(self) -> ClientConnection:
+    async def dial(self) -> FrameLink:
         """Open a link with a fresh signature."""
         now_ms = self._clock.now_ms()
         return await dial(self.url, self._key.headers(timestamp_ms=now_ms, method="GET", path=signed_path(self.url)))

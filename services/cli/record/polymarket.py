@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from websockets.asyncio.client import ClientConnection
-
 from services.polymarket_feed.settings import Settings
 from shared.domain.market import MarketId
+from shared.io.frame_link import FrameLink
 from shared.io.http import Answer, HttpClient
 from shared.io.websocket import Unauthorised, dial
 from shared.runtime.errors import StartRefused
@@ -30,7 +29,7 @@ class PolymarketConversation:
         self._ping_s = 0.0
         self._is_ping_due = False
 
-    async def dial(self) -> ClientConnection:
+    async def dial(self) -> FrameLink:
         """Open a link."""
         return await dial(self.url)
 

@@ -8,10 +8,10 @@ import asyncio
 import random
 from typing import Protocol
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import WebSocketException
 
 from services.cli.record.raw_file import FORMAT, Folder, RawFile, Recorded
+from shared.io.frame_link import FrameLink
 from shared.io.http import Answer, HttpUnavailable
 from shared.io.websocket import Unauthorised, keep_connected
 from shared.runtime.clock import Clock
@@ -29,7 +29,7 @@ class Conversation(Protocol):
     url: str
     markets: tuple[str, ...]
 
-    async def dial(self) -> ClientConnection:
+    async def dial(self) -> FrameLink:
         """Open a link, signed afresh where the venue wants it."""
         ...
 
@@ -105,7 +105,7 @@ class Recorder:
         if self._unauthorised > 1:
             raise self._conversation.refusal(refused)
 
-    async def _talk(self, link: ClientConnection) -> None:
+    async def _talk(self, link: FrameLink) -> None:
         self._unauthorised = 0
         self._given_up = ""
         said = self._conversation
@@ -126,17 +126,18 @@ class Recorder:
             self._folder.finish(file, compress=self._compress)
         raise ConnectionError(reason)
 
-    async def _read(self, link: ClientConnection, file: RawFile) -> None:
+    async def _read(self, link: FrameLink, file: RawFile) -> None:
         receive, now_ns = self._conversation.receive, self._clock.now_ns
         while True:
-            frame = await link.recv(decode=False)
+            frames = await link.receive()
             received_ts_ns = now_ns()
-            file.received(received_ts_ns, frame)
-            unusable = receive(frame, received_ts_ns)
-            if unusable:
-                raise ConnectionError(unusable)
+            for frame in frames:
+                file.received(received_ts_ns, frame)
+                unusable = receive(frame, received_ts_ns)
+                if unusable:
+                    raise ConnectionError(unusable)
 
-    async def _attend(self, link: ClientConnection, file: RawFile) -> None:
+    async def _attend(self, link: FrameLink, file: RawFile) -> None:
         """Send what the session wants to say, let its time pass, and see when the file is done."""
         opened_s = self._clock.monotonic_s()
         while True:

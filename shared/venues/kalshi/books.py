@@ -63,6 +63,11 @@ class LiveBook:
         """Whether the best bids reach a dollar: in 1.84 million recorded operations none ended like that."""
         return self.yes_bids.best_e4 + self.no_bids.best_e4 >= ONE_DOLLAR_E4
 
+    @property
+    def crossing(self) -> str:
+        """Both best bids, for a message about a book that is crossed."""
+        return f"{self.market_id} bids {self.yes_bids.best_e4} and {self.no_bids.best_e4} ten-thousandths"
+
     def replace(self, body: SnapshotBody, *, yes_price: bool) -> None:
         """Hold exactly what a snapshot says; an absent side is an empty one.
 

@@ -36,6 +36,7 @@ _STATUS = {
 _WHOLE_CENTS = (PriceStep(start_dollars=Decimal(0), end_dollars=Decimal(1), step_dollars=Decimal("0.01")),)
 """Valid in every price structure, so a safe grid for a market that names none."""
 _FEE_TYPES: frozenset[str] = frozenset(get_args(KalshiFeeType))
+_PAID_DOLLARS = {"yes": Decimal(1), "no": Decimal(0)}
 _NO_LEGS = frozenset({b"null", b"[]"})
 
 
@@ -169,6 +170,22 @@ def market(
         exchange_index=next((index for index in (rest.exchange_index, event.exchange_index) if index is not None), 0),
         updated_ts_ms=_time_ms(rest.updated_time),
     )
+
+
+def yes_paid_dollars(body: bytes) -> Decimal | None:
+    """Read ``GET /markets/{ticker}``: what one YES contract paid, None before the market is finalized.
+
+    A determined market may still be disputed and amended (market life-cycle, Kalshi OpenAPI 3.34.0). A scalar result
+    has only the value. Raises BodyRefused.
+    """
+    try:
+        rest = schema.ONE_MARKET.decode(body).market
+        value = decimal_from_text(rest.settlement_value_dollars) if rest.settlement_value_dollars else None
+    except UNREADABLE as error:  # NumberRefused is a ValueError
+        raise BodyRefused(f"GET /markets/…: {error}") from None
+    if rest.status != "finalized":
+        return None
+    return value if value is not None else _PAID_DOLLARS.get(rest.result or "")
 
 
 def fees(

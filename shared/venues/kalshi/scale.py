@@ -11,12 +11,14 @@ from shared.domain.numbers import ONE_DOLLAR_E4
 
 _CROSSED_IN_A_ROW = 3
 """So many snapshots in a row that only the other scale makes whole outweigh a scale that was proven before."""
+_UNLIKE_IN_A_ROW = 3
+"""One shared price may be a book that moved meanwhile; two at once, or one so many times in a row, are not."""
 
 
 class ScaleWatch:
     """The evidence of one connection."""
 
-    __slots__ = ("_against", "asked", "is_proven")
+    __slots__ = ("_against", "_unlike", "asked", "is_proven")
 
     def __init__(self, *, use_yes_price: bool, is_proven: bool) -> None:
         self.asked = "YES" if use_yes_price else "NO"
@@ -24,6 +26,7 @@ class ScaleWatch:
         self.is_proven = is_proven
         """Whether something has shown that the scale is the one asked for, or nobody wants to know."""
         self._against = 0
+        self._unlike = 0
 
     def snapshot(self, book: Book) -> bool:
         """Weigh a fresh snapshot; return whether the exchange uses the other scale.
@@ -41,6 +44,16 @@ class ScaleWatch:
         elif whole_on_the_other and not whole:
             self._against += 1
             return not self.is_proven or self._against >= _CROSSED_IN_A_ROW
+        return False
+
+    def compared(self, as_asked: int, on_the_other: int) -> bool:
+        """Weigh how many NO prices REST has too, read as asked for and turned round; return as ``snapshot`` does."""
+        if on_the_other > as_asked:
+            self._unlike += 1
+            return on_the_other > 1 or self._unlike >= _UNLIKE_IN_A_ROW
+        if as_asked:
+            self._unlike = 0
+            self.is_proven = True
         return False
 
     def allows(self, book: Book) -> bool:

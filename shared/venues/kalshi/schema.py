@@ -176,6 +176,8 @@ class RestMarket(msgspec.Struct):
     mve_selected_legs: msgspec.Raw = msgspec.Raw(b"null")
     is_provisional: bool | None = None
     exchange_index: int | None = None
+    result: str | None = None
+    settlement_value_dollars: str | None = None
 
 
 class SettlementSource(msgspec.Struct):

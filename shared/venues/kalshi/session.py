@@ -16,22 +16,18 @@ from shared.domain.book import BelowZero, Book, Ladder
 from shared.domain.market import MarketId
 from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, SIGNED_SIZE_E6, NumberRefused
 from shared.venues.kalshi import schema
-from shared.venues.kalshi.books import LiveBook, Step, Subscription
+from shared.venues.kalshi.books import LiveBook, Subscription
 from shared.venues.kalshi.channels import CHANNEL_TYPES, read_channel
 from shared.venues.kalshi.events import (
-    AuditDiffered,
-    BookEnded,
     BookState,
     ChannelSaid,
     Counts,
     Event,
-    LinkUnusable,
-    ScaleContradicted,
-    ScaleProven,
 )
+from shared.venues.kalshi.intake import Intake
 from shared.venues.kalshi.lifecycle import LIFECYCLE_CHANNEL, LIFECYCLE_TYPES, read_lifecycle
-from shared.venues.kalshi.scale import ScaleWatch
 from shared.venues.kalshi.schema import Delta, Envelope, Snapshot
+from shared.venues.kalshi.snapshots import Snapshots
 from shared.venues.kalshi.subscriptions import ACK_WITHIN_NS, CROSSED_FOR_NS, Subscriptions
 
 _STASH_FRAMES = 4_096
@@ -66,6 +62,7 @@ class KalshiSession:
         prove_scale: bool = False,
         ack_within_ns: int = ACK_WITHIN_NS,
     ) -> None:
+        channels = tuple(channels)
         self.counts = Counts()
         self._subs = Subscriptions(
             tickers,
@@ -75,16 +72,13 @@ class KalshiSession:
             channels=[*((LIFECYCLE_CHANNEL,) if lifecycle else ()), *channels],
             ack_within_ns=ack_within_ns,
         )
-        self._reads_channels = bool(tuple(channels))
-        self._use_yes_price = use_yes_price
-        self._prove_scale = prove_scale
-        self._scale = ScaleWatch(use_yes_price=use_yes_price, is_proven=not prove_scale)
+        self._intake = Intake(self._subs, adopt=adopt)
+        self._snapshots = Snapshots(self._subs, use_yes_price=use_yes_price, prove_scale=prove_scale, adopt=adopt)
+        self._reads_channels = bool(channels)
         self._by_sid = self._subs.by_sid
-        self._adopt = adopt
         self._events = self._subs.events
         self._held: _Held | None = None
         self._queue: list[LiveBook] = []
-        self._stash: list[tuple[bytes, int]] = []
         self._last_times: tuple[int, int] | None = None
 
     @property
@@ -95,13 +89,13 @@ class KalshiSession:
     @property
     def live_markets(self) -> int:
         """How many of them have a book that may be believed."""
-        allows = self._scale.allows
+        allows = self._snapshots.scale.allows
         return sum(book.live and book.wanted and allows(book.book) for book in self._subs.markets.values())
 
     @property
     def wants_scale_compared(self) -> bool:
         """Whether books are kept back that only a comparison with REST can release."""
-        return not self._scale.is_proven and any(book.live for book in self._subs.markets.values())
+        return not self._snapshots.scale.is_proven and any(book.live for book in self._subs.markets.values())
 
     @property
     def has_data_to_send(self) -> bool:
@@ -129,13 +123,11 @@ class KalshiSession:
         """A connection was opened: everything starts anew. ``now_ns`` is monotonic time, as in ``tick``."""
         self._reset()
         self._subs.connected(now_ns)
-        self._by_sid = self._subs.by_sid
 
     def disconnected(self, reason: str) -> Sequence[Event]:
         """The connection is gone: no book may be believed any more."""
         self._reset()
         self._subs.disconnected(reason)
-        self._by_sid = self._subs.by_sid
         return self._drain()
 
     def want(self, tickers: Iterable[MarketId]) -> None:
@@ -165,16 +157,13 @@ class KalshiSession:
 
         With neither the question stays open; REST knows no order, so a moving book may share no price with itself.
         """
-        if on_the_other > as_asked:
-            self._contradicted()
-        elif as_asked and not self._scale.is_proven:
-            self._scale.is_proven = True
-            self._release()
+        self._snapshots.scale_compared(as_asked, on_the_other)
         return self._drain()
 
     def data_to_send(self) -> list[str]:
         """Return the text frames to send, each once, in this order."""
-        outbox, self._subs.outbox = self._subs.outbox, []
+        outbox = self._subs.outbox.copy()
+        self._subs.outbox.clear()
         return outbox
 
     def book_state(self, market_id: MarketId) -> BookState | None:
@@ -182,7 +171,7 @@ class KalshiSession:
         book = self._subs.markets.get(market_id)
         if book is None or not book.live or book.open or not book.wanted or (book.ended and book.book.is_empty):
             return None
-        if not self._scale.allows(book.book):
+        if not self._snapshots.scale.allows(book.book):
             return None
         return BookState(book.book, book.venue_ts_ms, book.received_ts_ns, book.sequence)
 
@@ -208,7 +197,7 @@ class KalshiSession:
         self.counts.deltas += 1
         sub = self._by_sid.get(message.sid)
         if sub is None or message.seq != sub.next_seq:
-            sub = self._subscription_for(message, frame, received_ts_ns)
+            sub = self._intake.subscription_for(message, frame, received_ts_ns)
             if sub is None:
                 return self._drain()
         else:
@@ -232,7 +221,7 @@ class KalshiSession:
         group = body.ts or body.ts_ms
         if book.open and group != book.group:
             if book.yes_bids.best_e4 + book.no_bids.best_e4 >= ONE_DOLLAR_E4:
-                return self._refuse_book(sub, book, "crossed", _crossing(book))
+                return self._refuse_book(sub, book, "crossed", book.crossing)
             book.open = False
             book.crossed_since_ns = 0
             self._held = (
@@ -299,9 +288,9 @@ class KalshiSession:
     def _reset(self) -> None:
         self._held = None
         self._queue = []
-        self._stash = []
         self._last_times = None
-        self._scale = ScaleWatch(use_yes_price=self._use_yes_price, is_proven=not self._prove_scale)
+        self._intake.forget()
+        self._snapshots.forget()
 
     def _drain(self) -> Sequence[Event]:
         if not self._events:
@@ -352,144 +341,18 @@ class KalshiSession:
         self.counts.refused["crossed"] += 1
         for sub in list(self._by_sid.values()):
             if sub.markets.get(book.market_id) is book:
-                self._subs.lose(sub, (book,), f"crossed: {_crossing(book)}")
-
-    def _subscription_for(self, message: Delta | Snapshot, frame: bytes, received_ts_ns: int) -> Subscription | None:
-        """Return the frame's subscription when the frame is to be used, having dealt with its number."""
-        sub = self._by_sid.get(message.sid)
-        if sub is None:
-            if not self._adopt:
-                self._unknown_sid(message.sid, frame, received_ts_ns)
-                return None
-            sub = self._subs.adopt(message.sid, schema.BOOK_CHANNEL, next_seq=message.seq)
-        expected = sub.next_seq
-        return sub if self._take(sub, message.seq, expected, frame) else None
-
-    def _take(self, sub: Subscription, seq: int, expected: int, frame: bytes) -> bool:
-        match sub.data_step(seq, frame):
-            case Step.TAKE:
-                return True
-            case Step.GAP:
-                self._subs.gap(sub, f"sid {sub.sid} went from seq {expected - 1} to {seq}")
-                return True
-            case Step.DUPLICATE:
-                self.counts.refused["duplicate"] += 1
-            case Step.LATE:
-                self.counts.refused["late"] += 1
-            case Step.BACKWARDS:
-                self.counts.refused["backwards"] += 1
-                reason = f"sid {sub.sid} went back from seq {expected - 1} to {seq}"
-                self._subs.gap(sub, reason)
-                self._events.append(LinkUnusable(reason))
-        return False
-
-    def _unknown_sid(self, sid: int, frame: bytes, received_ts_ns: int) -> None:
-        """Keep data that came before its acknowledgement; too much of it is let go and found as a gap."""
-        if sid in self._subs.retired:
-            self.counts.refused["after unsubscribe"] += 1
-        elif not self._subs.awaits_ack:
-            self.counts.refused["unknown sid"] += 1
-        elif len(self._stash) >= _STASH_FRAMES:
-            self.counts.refused["too much before the acknowledgement"] += len(self._stash) + 1
-            self._stash.clear()
-        else:
-            self._stash.append((frame, received_ts_ns))
-
-    def _replay_stash(self) -> None:
-        stash, self._stash = self._stash, []
-        events: list[Event] = []
-        for frame, received_ts_ns in stash:
-            frames = self.counts.deltas, self.counts.other_frames.copy()
-            events.extend(self.receive(frame, received_ts_ns))
-            self.counts.deltas, self.counts.other_frames = frames  # they were counted when they came
-        self._events[:0] = events
+                self._subs.lose(sub, (book,), f"crossed: {book.crossing}")
 
     def _snapshot(self, message: Snapshot, frame: bytes, received_ts_ns: int) -> None:
         sub = self._by_sid.get(message.sid)
         if sub is None or message.seq != sub.next_seq:
-            sub = self._subscription_for(message, frame, received_ts_ns)
+            sub = self._intake.subscription_for(message, frame, received_ts_ns)
             if sub is None:
                 return
         else:
             sub.next_seq += 1
             sub.last_frame = frame
-        body = message.msg
-        book = sub.markets.get(body.market_ticker)
-        if book is None:
-            if not self._adopt:
-                self.counts.refused["unknown ticker"] += 1
-                return
-            book = self._subs.markets[body.market_ticker] = LiveBook(MarketId(body.market_ticker))
-            sub.markets[body.market_ticker] = book
-        unasked = book.live and message.id is None
-        was_believed = book.live and self._subs.is_audit(message.id)
-        before = (book.yes_bids.sizes_e6.copy(), book.no_bids.sizes_e6.copy()) if was_believed else None
-        try:
-            book.replace(body, yes_price=sub.yes_price)
-        except NumberRefused as error:
-            self._subs.snapshot_came(book, usable=False)
-            self.counts.refused["number"] += 1
-            self._subs.lose(sub, (book,), f"number: {error}")
-            return
-        if before is not None and not self._audited(book, *before):
-            self._subs.snapshot_came(book, usable=True)
-            return
-        book.venue_ts_ms = 0
-        book.received_ts_ns = received_ts_ns
-        book.sequence = message.seq
-        book.open = False
-        book.group = None
-        was_proven = self._scale.is_proven
-        if self._scale.snapshot(book.book) and not self._adopt:
-            self._contradicted()
-        if book.is_crossed:
-            self._subs.snapshot_came(book, usable=False)
-            self.counts.refused["crossed"] += 1
-            self._subs.lose(sub, (book,), f"crossed snapshot: {_crossing(book)}")
-            return
-        self._subs.snapshot_came(book, usable=True)
-        self._announce_snapshot(book, ended=unasked and book.book.is_empty)
-        if self._scale.is_proven and not was_proven:
-            self._release()
-
-    def _contradicted(self) -> None:
-        """Stop believing anything that was read on the wrong scale."""
-        reason = self._scale.contradiction
-        self.counts.refused["scale"] += 1
-        for sub in list(self._by_sid.values()):
-            self._subs.lose(sub, sub.markets.values(), reason)
-        self._scale.is_proven = False
-        self._events += [ScaleContradicted(reason), LinkUnusable(reason)]
-
-    def _release(self) -> None:
-        """Announce the books that were kept back."""
-        self._events.append(ScaleProven())
-        for book in self._subs.markets.values():
-            if book.live and book.wanted and not book.open:
-                self._events.extend(book.changed)
-
-    def _audited(self, book: LiveBook, yes_e6: dict[int, int], no_e6: dict[int, int]) -> bool:
-        """Count a comparison of what was streamed with the snapshot that replaced it; return whether it differed."""
-        self.counts.audited += 1
-        differing = sum(
-            was.get(price) != now.get(price)
-            for was, now in ((yes_e6, book.yes_bids.sizes_e6), (no_e6, book.no_bids.sizes_e6))
-            for price in was.keys() | now.keys()
-        )
-        if differing:
-            self.counts.audit_differed += 1
-            self._events.append(AuditDiffered(book.market_id, differing))
-        return bool(differing)
-
-    def _announce_snapshot(self, book: LiveBook, *, ended: bool) -> None:
-        told = book.ended
-        book.ended = ended
-        if not book.wanted:
-            return
-        if not ended:
-            self._events.extend(book.changed)
-        elif not told:
-            self._events.append(BookEnded(book.market_id))
+        self._snapshots.take(sub, message, received_ts_ns)
 
     def _other(self, frame: bytes) -> None:
         """Take a frame that is not well-formed book data: a control reply, another channel's, or rubbish."""
@@ -512,8 +375,16 @@ class KalshiSession:
             self._unreadable(f"malformed {envelope.type}")
             return
         self._subs.control(message)
-        if self._stash and not self._subs.awaits_ack:
-            self._replay_stash()
+        self._receive_again(self._intake.released())
+
+    def _receive_again(self, stash: Iterable[tuple[bytes, int]]) -> None:
+        """Take frames that came before their acknowledgement; they were counted when they came."""
+        events: list[Event] = []
+        for frame, received_ts_ns in stash:
+            frames = self.counts.deltas, self.counts.other_frames.copy()
+            events.extend(self.receive(frame, received_ts_ns))
+            self.counts.deltas, self.counts.other_frames = frames
+        self._events[:0] = events
 
     def _malformed(self, envelope: Envelope) -> None:
         """Lose what a book frame without usable content was about: all books of its sid."""
@@ -522,19 +393,15 @@ class KalshiSession:
             self._unreadable(f"malformed {envelope.type}")
             return
         self.counts.refused[f"malformed {envelope.type}"] += 1
-        expected = sub.next_seq
-        if self._take(sub, envelope.seq, expected, b""):
+        if self._intake.takes(sub, envelope.seq, b""):
             self._subs.lose(sub, sub.markets.values(), f"malformed {envelope.type}")
 
     def _unreadable(self, kind: str) -> None:
-        """Lose every book: nobody can say which one the frame was about."""
         self.counts.refused[kind] += 1
-        for sub in list(self._by_sid.values()):
-            self._subs.lose(sub, sub.markets.values(), kind)
+        self._subs.lose_everything(kind)
 
     def _other_channel(self, envelope: Envelope, frame: bytes) -> None:
-        """Follow the numbers of channels without books too, so that a hole in them is noticed; then read the frame."""
-        if envelope.sid is not None and envelope.seq is not None and not self._is_next(envelope, frame):
+        if not self._intake.takes_of_channel(envelope, frame):
             return
         try:
             if envelope.type in LIFECYCLE_TYPES:
@@ -543,20 +410,3 @@ class KalshiSession:
                 self._events.append(ChannelSaid(read_channel(frame)))
         except ValueError:
             self.counts.refused[f"malformed {envelope.type}"] += 1
-
-    def _is_next(self, envelope: Envelope, frame: bytes) -> bool:
-        assert envelope.sid is not None
-        assert envelope.seq is not None
-        sub = self._by_sid.get(envelope.sid)
-        if sub is None:
-            channel = LIFECYCLE_CHANNEL if envelope.type in LIFECYCLE_TYPES else envelope.type
-            sub = self._subs.adopt(envelope.sid, channel, next_seq=envelope.seq)
-        expected = sub.next_seq
-        if sub.channel == schema.BOOK_CHANNEL:
-            self._subs.control_number(sub, envelope.seq)
-            return False
-        return self._take(sub, envelope.seq, expected, frame)
-
-
-def _crossing(book: LiveBook) -> str:
-    return f"{book.market_id} bids {book.yes_bids.best_e4} and {book.no_bids.best_e4} ten-thousandths"

@@ -64,6 +64,7 @@ class BookKeeper:
         self._doubted: dict[AssetBook, float | None] = {}
         self._held: dict[AssetBook, float | None] = {}
         self._awaited: dict[AssetBook, float | None] = {}
+        self._is_told_nothing = False
 
     # Which books
 
@@ -88,6 +89,7 @@ class BookKeeper:
             if asset.phase is not Phase.ENDED:
                 asset.forget(Phase.AWAITING)
         self.to_prove.clear()
+        self._is_told_nothing = False
 
     def expect(self, token_ids: list[str]) -> None:
         """These tokens were subscribed: their books should come."""
@@ -192,6 +194,12 @@ class BookKeeper:
                 self._forget_timers(asset)
                 asset.forget(Phase.ENDED)
                 self.events.append(BookEnded(asset.terms.market_id))
+
+    def on_nothing(self) -> None:
+        """The venue answered with no book at all: REST may have those that were subscribed. Asked once a connection."""
+        if self._awaited and not self._is_told_nothing:
+            self._is_told_nothing = True
+            self.ask_rest(list(self._awaited), "the venue answered without books")
 
     def on_unreadable(self, refusal: Refusal) -> None:
         """A part of a frame was refused: anything but an unknown kind of event may have changed any book."""

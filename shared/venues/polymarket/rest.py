@@ -47,6 +47,22 @@ class ClobMarket(msgspec.Struct, frozen=True):
     fee: ClobFee | None = msgspec.field(name="fd", default=None)
 
 
+class SettledToken(msgspec.Struct, frozen=True):
+    """One outcome of ``GET /markets/{condition}``."""
+
+    token_id: str
+    winner: bool = False
+
+
+class SettledMarket(msgspec.Struct, frozen=True):
+    """The part of ``GET /markets/{condition}`` that says what a market paid."""
+
+    closed: bool
+    tokens: tuple[SettledToken, ...]
+    is_50_50_outcome: bool = False
+
+
+_SETTLED_MARKET: msgspec.json.Decoder[SettledMarket] = msgspec.json.Decoder(SettledMarket)
 _BOOKS: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
 _BOOK: msgspec.json.Decoder[RestBook] = msgspec.json.Decoder(RestBook)
 _CLOB_MARKET: msgspec.json.Decoder[ClobMarket] = msgspec.json.Decoder(ClobMarket)
@@ -88,6 +104,26 @@ def read_clob_market(body: bytes) -> ClobMarket:
         return _CLOB_MARKET.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise RestRefused(f"GET /clob-markets answered {_shown(body)}: {error}") from None
+
+
+def paid_dollars(body: bytes, token_id: str) -> Decimal | None:
+    """Return what one contract of a token paid, None before the market has its result.
+
+    A token pays one, nothing, or a half each when the market resolves 50-50; then no token is marked as the winner
+    (polymarket-client 0.14.0, read 2026-11-21). Raises RestRefused.
+    """
+    try:
+        market = _SETTLED_MARKET.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise RestRefused(f"GET /markets/… answered {_shown(body)}: {error}") from None
+    if token_id not in [token.token_id for token in market.tokens]:
+        raise RestRefused(f"GET /markets/… answered {_shown(body)}: token {token_id} is not in it")
+    winners = [token.token_id for token in market.tokens if token.winner]
+    if not market.closed or len(winners) > 1:
+        return None
+    if winners:
+        return Decimal(winners[0] == token_id)
+    return Decimal("0.5") if market.is_50_50_outcome else None
 
 
 def _shown(body: bytes) -> str:

@@ -263,6 +263,7 @@ class PolymarketSession:
             self._keeper.on_unreadable(refusal)
         if not messages and not refusals:
             self.frames["[]"] += 1
+            self._keeper.on_nothing()
 
     def _on_message(self, message: Event, received_ts_ns: int) -> None:
         match message:

@@ -67,6 +67,11 @@ class EventsQuery(NamedTuple):
         return [*query, ("after_cursor", after_cursor)] if after_cursor else query
 
 
+def settled_market_path(condition_id: str) -> str:
+    """Return the path of one market's long object, which names the winning token once there is one."""
+    return f"/markets/{condition_id}"
+
+
 def clob_market_path(condition_id: str) -> str:
     """Return the path of one market's trading terms, the second source of its fee."""
     return f"/clob-markets/{condition_id}"

@@ -7,7 +7,8 @@ from itertools import count
 
 import msgspec
 
-from services.arb_detector.core import Detector, Emission
+from services.arb_detector.core import Detector
+from services.arb_detector.evaluator import Emission
 from services.arb_detector.settings import Settings
 from shared.contracts.health import FeedBeat
 from shared.contracts.intents import HedgedIntent

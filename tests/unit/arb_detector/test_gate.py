@@ -137,17 +137,27 @@ def test_kalshi_may_be_locked() -> None:
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_a_stepped_wall_clock_neither_opens_nor_mutes(hours: int) -> None:
-    """Ages run on the monotonic clock; only a quote that now seems to come from the future is refused."""
+def test_a_stepped_wall_clock_neither_opens_nor_closes_nor_mutes(hours: int) -> None:
+    """Ages run on the monotonic clock, and a stamp is held against the wall clock once, when the quote comes."""
     scene = Scene()
     scene.open()
     scene.clock.set_wall(now_ms=scene.clock.now_ms() + hours * 3_600_000)
-    said = scene.silent_tick()
-    assert [type(message) for message in said] == ([OpportunityClosed] if hours < 0 else [])
-    scene.tick(after_ms=600)
+    assert scene.silent_tick() == []
+    assert scene.tick(after_ms=5_000) == []
+    scene.take(scene.polymarket_without_edge())
+    assert closed(scene.tick(after_ms=250)).reason == "edge is gone"
+    scene.clock.advance(ms=600)
     scene.offer()
-    again = scene.tick(after_ms=600)
-    assert len([message for message in again if isinstance(message, OpportunityOpened)]) == (1 if hours < 0 else 0)
+    assert opened(scene.tick(after_ms=60))
+
+
+def test_a_stamp_ahead_of_our_clock_counts_when_its_time_comes() -> None:
+    scene = Scene()
+    scene.take(scene.kalshi(received_ts_ns=scene.clock.now_ns() + 1_500_000_000), scene.polymarket())
+    assert scene.outcome == Distrust.FROM_THE_FUTURE
+    assert scene.tick(after_ms=499) == []
+    assert scene.outcome == Distrust.FROM_THE_FUTURE
+    assert opened(scene.tick(after_ms=1) + scene.tick(after_ms=60))
 
 
 def test_the_checksum_tells_sides_prices_sizes_and_order_apart() -> None:

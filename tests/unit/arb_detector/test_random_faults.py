@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from services.arb_detector.core import Emission
+from services.arb_detector.evaluator import Emission
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
 from shared.contracts.quotes import QuoteText

@@ -1,7 +1,8 @@
 """The benchmark's tape: what is played is what the venues would have said, and REST knows no more than was played."""
 
-from services.cli.bench.player import framed
-from services.cli.bench.tape import Cue, PlayedWorld, Renderer, mirrors_of
+from services.cli.bench.played import PlayedWorld
+from services.cli.bench.reel import framed
+from services.cli.bench.tape import Cue, Renderer, mirrors_of
 from services.venue_sim import polymarket_live
 from services.venue_sim.kalshi_frames import sequenced, snapshot_body
 from services.venue_sim.world import World
@@ -55,7 +56,7 @@ def test_rest_knows_only_what_was_played() -> None:
     before = [venue.book(token) for token in tokens]
     cues = [cue for some in renderer.render(START_MS, START_MS + 500) for cue in some]
     assert [venue.book(token) for token in tokens] == before
-    played.note(cues)
+    played.note(cue.operation for cue in cues)
     assert [venue.book(token) for token in tokens] == before, "noted, and nobody has asked yet"
     played.catch_up()
     after = [venue.book(token) for token in tokens]

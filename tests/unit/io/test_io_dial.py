@@ -54,7 +54,7 @@ async def test_a_link_opens_with_the_headers_and_without_compression() -> None:
     async with Venue().open() as venue:
         link = await dial(venue.url, SIGNED)
         try:
-            assert await link.recv() == "hello"
+            assert await link.receive() == [b"hello"]
         finally:
             await link.close()
         [request] = venue.requests

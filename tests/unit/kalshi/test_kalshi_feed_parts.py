@@ -303,9 +303,10 @@ class Script:
         self.sent: list[dict[str, Any]] = []
         self.read = asyncio.Event()
 
-    async def recv(self, decode: bool | None = None) -> bytes:
+    async def receive(self) -> list[bytes]:
         if self._frames:
-            return self._frames.pop(0)
+            frames, self._frames = self._frames, []
+            return frames
         self.read.set()
         await asyncio.Event().wait()
         raise AssertionError

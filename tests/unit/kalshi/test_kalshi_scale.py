@@ -104,6 +104,15 @@ def test_a_comparison_with_rest_proves_or_contradicts_or_says_nothing() -> None:
     assert levels(session, A) is None
 
 
+def test_one_price_that_looks_turned_round_may_be_a_book_that_moved() -> None:
+    watch = ScaleWatch(use_yes_price=False, is_proven=False)
+    assert [watch.compared(0, 1), watch.compared(0, 1), watch.compared(0, 1)] == [False, False, True]
+    assert not watch.is_proven
+    watch = ScaleWatch(use_yes_price=False, is_proven=False)
+    assert [watch.compared(0, 1), watch.compared(2, 1), watch.compared(0, 1)] == [False, False, False]
+    assert watch.is_proven
+
+
 def test_prices_are_compared_as_they_are_and_turned_round() -> None:
     streamed = book_of([(200, 1)], [(9_000, 1), (8_500, 1), (5_000, 1)])
     assert agreement(streamed, book_of([], [(9_000, 7), (5_000, 7)])) == (2, 1)
@@ -118,7 +127,11 @@ def test_a_whole_book_on_both_scales_is_no_evidence() -> None:
 
 
 @pytest.mark.parametrize(("no_price", "quoted"), [("0.9000", True), ("0.1000", False)])
-async def test_the_probe_asks_rest_where_the_stream_proves_nothing(no_price: str, quoted: bool) -> None:
+async def test_the_probe_asks_rest_where_the_stream_proves_nothing(
+    no_price: str, quoted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.kalshi_feed.checks._SCALE_PAUSE_S", 0.0)
+    monkeypatch.setattr("services.kalshi_feed.checks._SCALE_STEP_S", 0.0)
     publisher, alerts = Noted(), list[str]()
     books = live_books(publisher, alerts, session=KalshiSession([A], prove_scale=True))
     rest = Rest(

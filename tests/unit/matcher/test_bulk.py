@@ -28,7 +28,7 @@ def test_two_processes_find_what_one_index_finds() -> None:
     }
     bulk = match_venues(listings.kalshi, listings.polymarket, MAPPINGS, most=2, processes=2)
     assert {(match.ticker, match.condition_id, match.verdict.score) for match in bulk.matches} == alone
-    assert len(alone) > 50
+    assert len(alone) > 30
     assert [match.ticker for match in bulk.matches] == sorted(match.ticker for match in bulk.matches)
     assert bulk.peak_bytes > 0
 

@@ -1,5 +1,6 @@
 """Pairs go live only when the mapping and both listings agree, the right way round, and stop as soon as they do not."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matcher.core import Change, Matcher
+from services.matcher.candidates import CandidateIndex
+from services.matcher.core import Matcher
 from services.matcher.mapping_files import Mappings, PlacedRow, load
 from services.matcher.mapping_rows import CuratedRow, text_sha256
-from shared.contracts.pairs import CandidateFound, PairActivated, PairRetired, PairSuspended
+from services.matcher.mapping_text import curated_yaml
+from services.matcher.published import Change
+from shared.contracts.pairs import CandidateFound, CandidateReviewed, PairActivated, PairRetired, PairSuspended
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.pair import Orientation, PairId
 from tests.unit.matcher.listings import (
@@ -127,7 +131,12 @@ def test_whatever_came_before_only_the_present_listings_decide(
     fresh, _ = started(mappings, *listed.values())
 
     def pairs(of: Matcher) -> dict[PairId, object]:
-        return {key: value for key, value in of.published.items() if not isinstance(value, CandidateFound)}
+        """Pairs whose markets are listed; those that are over only wait for results, which a new matcher never saw."""
+        return {
+            key: value
+            for key, value in of.published.items()
+            if isinstance(value, PairActivated) or (isinstance(value, PairSuspended) and value.awaits != "results")
+        }
 
     assert pairs(matcher) == pairs(fresh)
     for pair_id, message in pairs(matcher).items():
@@ -194,16 +203,37 @@ def test_no_more_candidates_are_proposed_than_may_wait_for_review() -> None:
     only(settled(matcher), CandidateFound)
 
 
+def test_rows_that_come_and_go_do_not_have_the_whole_of_both_venues_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "mappings")
+    folder = tmp_path / "mappings"
+    (folder / "pairs" / "x.yaml").write_text(curated_yaml([msgspec.structs.replace(row(), status="rejected")]))
+    matcher, changes = started(load(folder), fed(), fed_there())
+    assert changes == []
+    read: list[Market] = []
+    put = CandidateIndex.put
+    monkeypatch.setattr(CandidateIndex, "put", lambda self, market: (read.append(market), put(self, market))[1])
+    (folder / "pairs" / "x.yaml").write_text(curated_yaml([]))
+    matcher.use(load(folder))
+    only(settled(matcher), CandidateFound)
+    assert read == []
+    matcher.use(load(folder).switched_on(["KXNBAGAME"]))
+    assert settled(matcher) == []
+    assert len(read) == 2, "another template may read them otherwise"
+
+
 def test_a_candidate_is_withdrawn_when_a_row_decides_or_a_market_is_over() -> None:
     matcher, _ = started(Mappings(), fed(), fed_there())
     matcher.use(with_rows(msgspec.structs.replace(row(), status="rejected")))
-    only(settled(matcher), PairRetired)
+    said = only(settled(matcher), CandidateReviewed)
+    assert (said.approved, said.reviewer) == (False, "alice")
     matcher, _ = started(Mappings(), fed(), fed_there())
     matcher.remove(Venue.POLYMARKET, MarketId(CONDITION))
     only(settled(matcher), PairRetired)
 
 
-def test_a_row_without_hashes_adopts_the_texts_it_first_saw_and_suspends_when_one_changes() -> None:
+def test_a_pair_is_suspended_as_soon_as_a_text_changes_and_live_again_when_it_reads_as_before() -> None:
     matcher, _ = started(with_rows(row()), fed(), fed_there())
     matcher.put(fed_there(rules_text="Resolves to Yes when something else is so."))
     [change] = settled(matcher)
@@ -215,6 +245,39 @@ def test_a_row_without_hashes_adopts_the_texts_it_first_saw_and_suspends_when_on
     only(settled(matcher), PairActivated)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        ({"rules_text": "Yes when it nearly is so."}, {}, "rules, labels or tokens on kalshi have changed"),
+        ({"outcome_label": "Cut 50bps"}, {}, "rules, labels or tokens on kalshi have changed"),
+        ({}, {"rules_text": "Resolves to Yes, or not."}, "rules, labels or tokens on polymarket have changed"),
+        ({}, {"outcome_label": "Another"}, "rules, labels or tokens on polymarket have changed"),
+        ({}, {"outcomes": ("No", "Yes")}, "rules, labels or tokens on polymarket have changed"),
+        ({}, {"token_ids": TOKENS[::-1]}, "rules, labels or tokens on polymarket have changed"),
+        ({}, {"token_ids": ("5", "6")}, "rules, labels or tokens on polymarket have changed"),
+        ({"rules_text": "a"}, {"rules_text": "b"}, "rules, labels or tokens on kalshi and polymarket have changed"),
+    ],
+)
+def test_a_live_pair_is_suspended_at_once_when_text_label_outcomes_or_tokens_change(
+    ours: dict[str, Any], theirs: dict[str, Any], said: str
+) -> None:
+    matcher, _ = started(with_rows(row()), fed(), fed_there())
+    matcher.put(fed(**ours))
+    matcher.put(fed_there(**theirs))
+    [change] = matcher.decide(NOW)
+    assert change.was_live
+    assert said in only([change], PairSuspended).reason
+    matcher.put(fed())
+    matcher.put(fed_there())
+    only(matcher.decide(NOW), PairActivated)
+
+
+def test_a_games_tokens_that_swap_places_are_not_followed() -> None:
+    matcher, _ = started(GAMES, kalshi_game_side("HOU", "Houston"), moneyline())
+    matcher.put(moneyline(token_ids=TOKENS[::-1]))
+    assert "tokens on polymarket have changed" in only(matcher.decide(NOW), PairSuspended).reason
+
+
 def test_a_changed_text_stays_suspended_over_a_restart_until_somebody_reviews_it() -> None:
     matcher, _ = started(with_rows(row()), fed(), fed_there())
     changed = fed(rules_text="Yes when something else is so.")
@@ -222,7 +285,10 @@ def test_a_changed_text_stays_suspended_over_a_restart_until_somebody_reviews_it
     for market in (changed, fed_there()):
         restarted.put(market)
     only(settled(restarted), PairSuspended)
-    restarted.use(with_rows(row(verified_at=datetime(2026, 11, 22, 10, tzinfo=UTC))))
+    again = {"verified_at": datetime(2026, 11, 22, 10, tzinfo=UTC)}
+    restarted.use(with_rows(row(**again)))
+    assert "kalshi rules_sha256" in only(settled(restarted), PairSuspended).reason, "a date alone is no review"
+    restarted.use(with_rows(row(**again, kalshi_rules_text=changed.rules_text)))
     pair = only(settled(restarted), PairActivated).pair
     assert pair.kalshi_rules_hash == changed.rules_hash
 
@@ -262,22 +328,28 @@ def test_a_restart_with_nothing_new_says_nothing() -> None:
     assert settled(again) == []
 
 
+def waiting(changes: list[Change]) -> str:
+    """The reason of the one pair that was suspended until both results are known."""
+    suspended = only(changes, PairSuspended)
+    assert suspended.awaits == "results"
+    assert changes[0].was_live
+    return str(suspended.reason)
+
+
 def test_a_pair_ends_with_its_markets_its_time_or_its_row() -> None:
     matcher, _ = started(with_rows(row()), fed(), fed_there())
     assert settled(matcher, NOW + timedelta(days=1)) == []
-    assert "past its not_after" in only(settled(matcher, NOW + timedelta(days=30)), PairRetired).reason
+    assert "past its not_after" in waiting(settled(matcher, NOW + timedelta(days=30)))
     assert settled(matcher, NOW + timedelta(days=31)) == []
 
     for status in (MarketStatus.CLOSED, MarketStatus.SETTLED):
         matcher, _ = started(with_rows(row()), fed(), fed_there())
         matcher.put(fed(status=status))
-        [change] = settled(matcher)
-        assert change.retires
-        assert status.value in change.message.reason  # type: ignore[union-attr]
+        assert f"kalshi market {TICKER} is {status.value}" in waiting(settled(matcher))
 
     matcher, _ = started(with_rows(row()), fed(), fed_there())
     matcher.remove(Venue.KALSHI, TICKER)
-    assert "not listed" in only(settled(matcher), PairRetired).reason
+    assert "not listed" in waiting(settled(matcher))
 
     matcher, _ = started(with_rows(row()), fed(), fed_there())
     matcher.use(Mappings())

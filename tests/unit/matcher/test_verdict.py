@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.matcher.mapping_files import load
 from services.matcher.placeholders import is_placeholder
-from services.matcher.slots import Threshold, parse_slots
+from services.matcher.slots import parse_slots
 from services.matcher.verdict import Verdict, match
 from shared.domain.market import MarketId
 from shared.domain.pair import Orientation
@@ -61,7 +61,8 @@ def judged(ours: str, label: str, theirs: str, **there: Any) -> Verdict:
 def test_a_trap_is_refused_by_its_named_veto(ours: str, label: str, theirs: str, veto: str) -> None:
     verdict = judged(ours, label, theirs)
     assert veto in verdict.vetoes, verdict
-    assert (verdict.relation, verdict.score) == ("different", 0)
+    assert verdict.relation != "equivalent"
+    assert verdict.score == 0
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_a_trap_is_refused_by_its_named_veto(ours: str, label: str, theirs: str,
         ("Will the strait reopen before Apr 1, 2026?", "", "Will the strait reopen by March 31, 2026?"),
         ("Will the strait reopen before 2027?", "", "Will the strait reopen by December 31, 2026?"),
         ("Jobs added in May above 210?", "Above 210", "Jobs added in May: 211 or more?"),
-        ("Price of BTC in May above 99,999.99?", "", "Will the price of Bitcoin reach $100k in May?"),
+        ("Ad revenue in May above 99,999.99?", "", "Will ad revenue reach $100k in May?"),
         ("Will the Federal Reserve Cut rates by 25bps at their July 2026 meeting?", "Cut 25bps",
          "Will the Fed decrease interest rates by 25 bps after the July 2026 meeting?"),
         ("Will the Federal Reserve Hike rates by 0bps at their July 2026 meeting?", "Fed maintains rate",
@@ -105,7 +106,7 @@ def test_what_one_side_leaves_unsaid_costs_score_and_is_a_reason() -> None:
     said = judged("Will Ana Reyes win the 2026 race?", "Ana Reyes", "Will Ana Reyes win the 2026 race?")
     unsaid = judged("Will Ana Reyes win the 2026 race?", "Ana Reyes", "Will Ana Reyes win the race?")
     assert unsaid.score < said.score
-    assert "years stated on kalshi only" in unsaid.reasons
+    assert "year stated on kalshi only" in unsaid.reasons
 
 
 @pytest.mark.parametrize(
@@ -143,17 +144,20 @@ def test_two_titles_of_one_game_need_not_share_a_word() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("above 2.5%", Threshold("above", Decimal("2.5"), False)),
-        ("at least 3", Threshold("above", Decimal(3), True)),
-        ("90 or higher", Threshold("above", Decimal(90), True)),
-        ("50+ bps", Threshold("above", Decimal(50), True)),
-        ("below $1,000", Threshold("below", Decimal(1000), False)),
-        ("reach $1.5m", Threshold("above", Decimal(1_500_000), True)),
-        ("exactly 4 cuts", Threshold("exactly", Decimal(4), True)),
+        ("above 2.5%", "(2.5..+inf"),
+        ("at least 3", "[3..+inf"),
+        ("90 or higher", "[90..+inf"),
+        ("50+ bps", "[50..+inf"),
+        ("below $1,000", "-inf..1000)"),
+        ("reach $1.5m", "[1.5E+6..+inf"),
+        ("exactly 4 cuts", "[4..4]"),
+        ("between 100-119 seats", "[100..119]"),
+        ("25% - 29.99%", "[25..29.99]"),
+        ("between 10% and 100%", "[10..+inf"),
     ],
 )
-def test_a_threshold_keeps_its_side_and_whether_the_number_itself_counts(text: str, expected: Threshold) -> None:
-    assert parse_slots(polymarket(f"Will it be {text}?"), MAPPINGS).thresholds == {expected}
+def test_a_threshold_keeps_its_side_and_whether_the_number_itself_counts(text: str, expected: str) -> None:
+    assert [*map(str, parse_slots(polymarket(f"Will it be {text}?"), MAPPINGS).thresholds)] == [expected]
 
 
 @pytest.mark.parametrize(
@@ -179,5 +183,5 @@ _TITLES = st.text(alphabet="abAB 019.,%$-+>$?'\n", max_size=60) | st.sampled_fro
 def test_any_texts_get_a_verdict_and_a_veto_always_means_no(ours: str, label: str, theirs: str) -> None:
     verdict = judged(ours, label, theirs)
     assert 0 <= verdict.score <= 1
-    assert bool(verdict.vetoes) == (verdict.relation == "different")
+    assert bool(verdict.vetoes) == (verdict.relation not in ("equivalent", "near"))
     assert not verdict.vetoes or verdict.score == 0

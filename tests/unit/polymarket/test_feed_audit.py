@@ -13,8 +13,10 @@ from services.polymarket_feed.live_books import LiveBooks
 from shared.domain.market import MarketId
 from shared.io.http import Answer, HttpUnavailable
 from shared.runtime.clock import SystemClock
+from shared.venues.polymarket.asset_book import AssetTerms
 from tests.unit.polymarket.wire import (
     CONDITION,
+    KNOWN,
     MARKET,
     S0_ASKS,
     S0_BIDS,
@@ -27,6 +29,7 @@ from tests.unit.polymarket.wire import (
     entry,
     frame,
     levels,
+    s_hash,
 )
 
 
@@ -71,7 +74,7 @@ class Catalog:
 class Rig:
     """One connection's books, its auditor and a REST service."""
 
-    def __init__(self) -> None:
+    def __init__(self, terms: AssetTerms = UNKNOWN) -> None:
         self.clob = Clob()
         self.publisher = Publisher()
         clock = SystemClock()
@@ -85,7 +88,7 @@ class Rig:
             resync=self._resync,
         )
         self.auditor = Auditor(self.clob, clock, lambda: [self.books], audit_s=0.02, grace_s=0.02)  # type: ignore[arg-type]
-        self.books.want({YES: UNKNOWN})
+        self.books.want({YES: terms})
         self.books.session.connected()
         self.books.is_connected = True
 
@@ -241,3 +244,13 @@ async def test_a_flood_of_doubts_does_not_become_a_flood_of_requests() -> None:
 
         await until(doubts)
         assert asyncio.get_running_loop().time() - started_s >= 0.4
+
+
+def test_a_book_in_doubt_is_not_quoted_even_when_the_publisher_asks_before_hashes_are_looked_at() -> None:
+    it = Rig(KNOWN)
+    first_hash = s_hash(S0_BIDS, S0_ASKS, ts=T0)
+    it.receive([book_event(hash=first_hash, tick_size="0.01", last_trade_price="0.430")])
+    assert it.verified == "hash"
+    below_the_top = entry("SELL", "0.46", "20", bid="0.42", ask="0.44", sent_hash="0" * 40)
+    it.receive(change(below_the_top, ts=T0 + 1))
+    assert it.verified is None

@@ -86,11 +86,16 @@ def test_a_missing_first_book_is_lost_and_asked_for_after_ten_seconds() -> None:
     assert session.due(200.0) == []
 
 
-def test_an_empty_array_is_no_book() -> None:
+def test_an_empty_array_is_no_book_and_has_rest_asked_at_once() -> None:
     session = connected()
-    assert session.receive(b"[]", 1) == []
-    assert session.frames == {"[]": 1}
+    assert session.receive(b"[]", 1) == [ResyncWanted((MARKET,), "the venue answered without books")]
+    assert session.receive(b"[]", 2) == []
+    assert session.frames == {"[]": 2}
     assert session.book_state(MARKET) is None
+    session.receive(frame([book_event()]), 3)
+    session.connected()
+    session.receive(frame([book_event()]), 4)
+    assert session.receive(b"[]", 5) == []  # nothing is awaited
 
 
 # Books and changes

@@ -1,0 +1,250 @@
+"""One evaluation of one pair: may its legs be believed, is there an edge, and what follows for its episodes.
+
+Every evaluation ends in exactly one counted outcome. What is to be said is gathered in ``out``, in order.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from services.arb_detector import ids, messages
+from services.arb_detector.config import DetectorConfig
+from services.arb_detector.episodes import Episode, Step, Watch
+from services.arb_detector.links import Links
+from services.arb_detector.pair_state import PairState, Unusable
+from services.arb_detector.trust import Distrust, distrust, skewed
+from shared.contracts.funnel import PairDiverged, PairStanding
+from shared.contracts.intents import HedgedIntent
+from shared.contracts.opportunities import OpportunityMessage, OpportunityOpened, OpportunityUpdated
+from shared.domain.arbitrage import DirectionResult, may_earn_e10, result_of
+from shared.domain.depth_legs import Walk
+from shared.domain.numbers import money_dollars
+from shared.domain.pair import Direction, PairId
+from shared.runtime.clock import Clock
+
+Emission = OpportunityMessage | HedgedIntent | PairStanding | PairDiverged
+
+PAIR_GONE = "pair is no longer live"
+PAIR_CHANGED = "pair has changed"
+_RESUME_GRACE_S = 5.0
+_NOT_HEARD_YET = frozenset({Distrust.NO_QUOTE, Distrust.NO_BEAT, Unusable.MARKET_UNKNOWN})
+_PASSES_BY_ITSELF = frozenset(
+    {
+        Distrust.FROM_THE_FUTURE,
+        Distrust.NO_BEAT,
+        Distrust.BEAT_OLD,
+        Distrust.FEED_NOT_LIVE,
+        Distrust.EPOCH,
+        Distrust.LINK_QUIET,
+        Distrust.LAGGING,
+        Distrust.SKEW,
+    }
+)
+"""Reasons that a beat, or time alone, can lift: a quiet book would bring no quote to look again."""
+_STEPS = tuple(Step)
+
+
+class Evaluator:
+    """Judges pairs one at a time. ``active`` are those that wait, are open or are held back by a connection."""
+
+    def __init__(
+        self, config: DetectorConfig, links: Links, clock: Clock, *, random_bits: Callable[[int], int]
+    ) -> None:
+        self._config = config
+        self._links = links
+        self._clock = clock
+        self._random_bits = random_bits
+        self.active: dict[PairId, PairState] = {}
+        self.out: list[Emission] = []
+        self.evaluations = 0
+
+    def evaluate(self, state: PairState, wire_ts_ns: int | None) -> None:
+        """Judge a pair now; ``wire_ts_ns`` is the stamp of the frame that gave cause, None when time did."""
+        outcome = self._outcome(state, wire_ts_ns)
+        self.evaluations += 1
+        state.count(outcome)
+        if state.is_idle and not state.is_held_back:
+            self.active.pop(state.pair.pair_id, None)
+        else:
+            self.active[state.pair.pair_id] = state
+
+    def reason_against(self, state: PairState) -> Unusable | Distrust | None:
+        """Return why a pair must not be acted upon now, or None."""
+        if state.is_expired(self._clock.now_ns()):
+            return Unusable.EXPIRED
+        if state.unusable is not None:
+            return state.unusable
+        limits, now_s = self._config.trust, self._clock.monotonic_s()
+        beats = [self._links.beat_of(leg) for leg in (state.kalshi, state.polymarket)]
+        for leg, beat in zip((state.kalshi, state.polymarket), beats, strict=True):
+            reason = distrust(leg, beat, now_s=now_s, limits=limits)
+            if reason is not None:
+                return reason
+        assert beats[0] is not None
+        assert beats[1] is not None
+        return Distrust.SKEW if skewed(beats[0], beats[1], limits) else None
+
+    def forget(self, state: PairState) -> None:
+        """Leave a pair to another process: its episodes go on there, so nothing is said."""
+        self.active.pop(state.pair.pair_id, None)
+
+    def close_all(self, state: PairState, reason: str) -> None:
+        """A pair is over: close what is open."""
+        self.active.pop(state.pair.pair_id, None)
+        for direction, watch in state.watches.items():
+            if watch.episode is not None:
+                self._close(state, direction, reason)
+
+    def resume(self, state: PairState | None, message: OpportunityOpened | OpportunityUpdated) -> None:
+        """Take over an episode that another process left open; one of a pair that is gone or changed is closed."""
+        episode = messages.resumed(message, now_s=self._clock.monotonic_s())
+        if state is None or state.pair.version != message.pair_version:
+            self._say_closed(message.pair_id, message.direction, episode, PAIR_GONE if state is None else PAIR_CHANGED)
+            return
+        state.watches[message.direction].begin(episode)
+        self.active[message.pair_id] = state
+
+    def _outcome(self, state: PairState, wire_ts_ns: int | None) -> str:
+        kalshi, polymarket, opening = state.kalshi.top, state.polymarket.top, state.opening
+        directions: tuple[Direction, ...] = ()
+        state.is_held_back = False
+        if kalshi is not None and polymarket is not None and opening is not None:
+            directions = opening.promising(kalshi, polymarket)
+            if not directions and state.is_idle:
+                return Step.NO_EDGE
+        reason = self.reason_against(state)
+        if reason is not None:
+            state.is_held_back = bool(directions) and reason in _PASSES_BY_ITSELF
+            return self._give_up(state, reason)
+        steps = [self._step(state, direction, watch, wire_ts_ns) for direction, watch in state.watches.items()]
+        return max(steps, key=_STEPS.index)
+
+    def _step(self, state: PairState, direction: Direction, watch: Watch, wire_ts_ns: int | None) -> Step:
+        now_s = self._clock.monotonic_s()
+        episode = watch.episode
+        if episode is None:
+            walk = self._walk(state, direction, is_open=False)
+            step = watch.without_episode(walk, now_s)
+            if step is Step.OPENED and walk is not None:
+                self._open(state, direction, walk, wire_ts_ns)
+            return step
+        if watch.may_hold(now_s) and self._is_promising(state, direction, is_open=True):
+            return Step.HOLDING
+        walk = self._walk(state, direction, is_open=True)
+        step = watch.with_episode(walk, now_s)
+        if step is Step.CLOSED:
+            self._close(state, direction, "edge is gone")
+        elif step is Step.UPDATED and walk is not None:
+            days = state.days_to_payout(self._clock.now_ns())
+            result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
+            episode.note_told(messages.e10(result.edge_dollars), messages.e6(result.contracts))
+            facts = self._facts(state, result, days, episode, wire_ts_ns)
+            self.out.append(messages.updated(facts))
+        return step
+
+    def _walk(self, state: PairState, direction: Direction, *, is_open: bool) -> Walk | None:
+        """Return what a direction offers, None when it is less than opening, or staying open, asks for."""
+        if not self._is_promising(state, direction, is_open=is_open):
+            return None
+        pricing = state.staying if is_open else state.opening
+        kalshi, polymarket = state.kalshi.ladders, state.polymarket.ladders
+        assert pricing is not None
+        assert kalshi is not None
+        assert polymarket is not None
+        walk = pricing.walk(direction, kalshi, polymarket)
+        if walk is None:
+            return None
+        least_dollars = self._config.edges.least_dollars(is_open=is_open)
+        if money_dollars(walk.edge_e10) >= least_dollars:
+            return walk
+        if money_dollars(may_earn_e10(walk)) < least_dollars:
+            return None
+        exact = result_of(walk, direction, pricing.orientation)
+        return walk if exact.edge_dollars >= least_dollars else None
+
+    def _is_promising(self, state: PairState, direction: Direction, *, is_open: bool) -> bool:
+        """Return whether the best prices alone leave enough; the walk finds nothing where they do not."""
+        pricing = state.staying if is_open else state.opening
+        kalshi, polymarket = state.kalshi.ladders, state.polymarket.ladders
+        assert pricing is not None
+        assert kalshi is not None
+        assert polymarket is not None
+        return direction in pricing.promising(kalshi, polymarket)
+
+    def _open(self, state: PairState, direction: Direction, walk: Walk, wire_ts_ns: int | None) -> None:
+        now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
+        watch = state.watches[direction]
+        days = state.days_to_payout(now_ns)
+        result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
+        episode = Episode(
+            ids.new_id(self._clock.now_ms(), self._random_bits),
+            opened_ts_ns=now_ns,
+            seen_ts_ns=now_ns - int(watch.waited_s(now_s) * 1_000_000_000),
+            edge_e10=messages.e10(result.edge_dollars),
+            size_e6=messages.e6(result.contracts),
+            now_s=now_s,
+        )
+        facts = self._facts(state, result, days, episode, wire_ts_ns)
+        watch.begin(episode)
+        self.out.append(facts)
+        if not facts.alert_only:
+            config = self._config
+            self.out.append(messages.intent(state, facts, account=config.account, ttl_ms=config.intent_ttl_ms))
+
+    def _facts(
+        self,
+        state: PairState,
+        result: DirectionResult,
+        days_to_payout: Decimal | None,
+        episode: Episode,
+        wire_ts_ns: int | None,
+    ) -> OpportunityOpened:
+        if wire_ts_ns is None:
+            quotes = (state.kalshi.quote, state.polymarket.quote)
+            wire_ts_ns = max(quote.received_ts_ns for quote in quotes if quote is not None)
+        is_open = state.watches[result.direction].episode is not None
+        pricing = state.staying if is_open else state.opening
+        assert pricing is not None
+        return messages.opened(
+            state,
+            result,
+            episode,
+            wire_ts_ns=wire_ts_ns,
+            detected_ts_ns=self._clock.now_ns(),
+            alert_only=self._why_alert_only(state, result),
+            days_to_payout=days_to_payout,
+            limits=pricing.limits,
+        )
+
+    def _why_alert_only(self, state: PairState, result: DirectionResult) -> str:
+        if state.why_alert_only:
+            return state.why_alert_only
+        if not self._config.emits_intents:
+            return "this detector has no key to sign intents"
+        most_dollars = self._config.suspicious_edge_dollars_per_contract
+        if result.edge_dollars > most_dollars * result.contracts:
+            return f"more than {most_dollars} per contract is more likely a wrong pair than money"
+        hurdle, earns = self._config.edges.hurdle_rate, result.annualised_return
+        if hurdle and earns is not None and earns < hurdle:
+            return f"earns {earns} a year on its capital, less than {hurdle}"
+        return ""
+
+    def _give_up(self, state: PairState, reason: Unusable | Distrust) -> str:
+        """Close whatever is open and forget what waited, except for episodes whose feeds have not spoken yet."""
+        now_s = self._clock.monotonic_s()
+        for direction, watch in state.watches.items():
+            watch.start_over()
+            episode = watch.episode
+            if episode is None:
+                continue
+            is_young = episode.resumed_s is not None and now_s - episode.resumed_s < _RESUME_GRACE_S
+            if not (is_young and reason in _NOT_HEARD_YET):
+                self._close(state, direction, reason.value)
+        return reason.value
+
+    def _close(self, state: PairState, direction: Direction, reason: str) -> None:
+        episode = state.watches[direction].end(self._clock.monotonic_s())
+        self._say_closed(state.pair.pair_id, direction, episode, reason)
+
+    def _say_closed(self, pair_id: PairId, direction: Direction, episode: Episode, reason: str) -> None:
+        now_ns = self._clock.now_ns()
+        self.out.append(messages.closed(pair_id, direction, episode, reason=reason, closed_ts_ns=now_ns))

@@ -1,0 +1,76 @@
+"""The world as far as it was played: the rendered one is already where the tape ends, and nobody may be told of that.
+
+Operations are noted as they are played and handed on when there is time, or at the latest when somebody asks.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from copy import copy
+
+from services.venue_sim.engine import LevelChange, SimBook
+from services.venue_sim.markets import KalshiMarket, Operation
+from services.venue_sim.world import Listener, World
+
+
+class PlayedWorld:
+    """What the simulator's Polymarket application asks of a world, and Kalshi's books, at the moment played last."""
+
+    def __init__(self, world: World) -> None:
+        self.start_ms = world.start_ms
+        self.polymarket_markets = world.polymarket_markets
+        self.subscribe_closings = world.subscribe_closings
+        self.list_polymarket = world.list_polymarket
+        self.close = world.close
+        self._kalshi = {ticker: _PlayedMarket(market) for ticker, market in world.kalshi_markets.items()}
+        self._listeners: list[Listener] = []
+        self._noted: deque[Operation] = deque()
+
+    def subscribe(self, listener: Listener) -> None:
+        """Call ``listener`` with every operation on Polymarket that was played."""
+        self._listeners.append(listener)
+
+    def kalshi_market(self, ticker: str) -> KalshiMarket:
+        """Return a market with the book it has at the moment played last."""
+        self.catch_up()
+        return self._kalshi[ticker].market
+
+    def note(self, operations: Iterable[Operation]) -> None:
+        """Take note of what was just played."""
+        self._noted += operations
+
+    def catch_up(self, most: int | None = None) -> None:
+        """Hand on what was noted, or the oldest ``most`` of it."""
+        for _ in range(len(self._noted) if most is None else min(most, len(self._noted))):
+            operation = self._noted.popleft()
+            played = self._kalshi.get(operation.market.market_id)
+            if played is not None:
+                played.take(operation)
+                continue
+            for listener in self._listeners:
+                listener(operation)
+
+
+class _PlayedMarket:
+    def __init__(self, market: KalshiMarket) -> None:
+        self._book = _PlayedBook()
+        self.market = copy(market)
+        self.market.book = self._book
+        for price_e4, size_e6 in market.book.bids():
+            self._book.change(LevelChange("bid", price_e4, size_e6, size_e6))
+        for price_e4, size_e6 in market.book.asks():
+            self._book.change(LevelChange("ask", price_e4, size_e6, size_e6))
+
+    def take(self, operation: Operation) -> None:
+        for change in operation.changes:
+            self._book.change(change)
+
+
+class _PlayedBook(SimBook):
+    """A book that is told what became of its levels."""
+
+    def change(self, change: LevelChange) -> None:
+        levels = self._levels(change.side)
+        if change.size_after_e6:
+            levels[change.price_e4] = change.size_after_e6
+        else:
+            levels.pop(change.price_e4, None)

@@ -1,0 +1,109 @@
+"""Every template in one place: which contest, if any, a listing is a side of.
+
+Built once for the mappings in force; a listing is looked up by its series or slug, not tried against every template.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from services.matcher.contests import Contest, kalshi_contest, polymarket_contest, polymarket_side
+from services.matcher.public_questions import kalshi_public, polymarket_public
+from services.matcher.teams import League
+from services.matcher.templates import (
+    KalshiGame,
+    NotInTemplate,
+    PolymarketGame,
+    SeriesTemplate,
+    kalshi_game,
+    polymarket_game,
+)
+from services.matcher.vocabulary import LEAGUE_WORDS
+from shared.domain.market import Market, Venue
+
+
+class Grammar:
+    """The templates of a folder of mappings, by series and by slug."""
+
+    def __init__(self, templates: Iterable[SeriesTemplate], leagues: Mapping[str, League]) -> None:
+        self._leagues = leagues
+        self._names = {code: names for code, league in leagues.items() if (names := league.phrases())}
+        self.templates = {template.template_id: template for template in templates}
+        self._by_series = {template.kalshi_series: template for template in self.templates.values()}
+        self._by_slug: dict[str, SeriesTemplate] = {}
+        self._families: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        """What is asked -> family -> league."""
+        self._prefixed: dict[str, set[str]] = defaultdict(set)
+        """First word of a slug -> the contests that it may be."""
+        self._has_public = any(template.kind == "public" for template in self.templates.values())
+        for template in self.templates.values():
+            if template.kind == "league_game":
+                self._by_slug[template.polymarket_prefix] = template
+            self._families[template.asks][template.family] = template.league
+            for prefix in (template.polymarket_prefix, *template.polymarket_prefixes):
+                if prefix:
+                    self._prefixed[prefix].add(template.family)
+
+    def side(self, market: Market) -> KalshiGame | PolymarketGame | None:
+        """Return the side of a contest that a listing is; None when it is none that can be told exactly.
+
+        Raises NotInTemplate when the listing contradicts the template whose shape it has.
+        """
+        return self._kalshi(market) if market.venue is Venue.KALSHI else self._polymarket(market)
+
+    def names(self, market: Market, words: Iterable[str]) -> Mapping[tuple[str, ...], str] | None:
+        """Return the teams of the league that a market's series, slug or words are about; None when of none."""
+        named = market.series_id.removeprefix("KX") if market.venue is Venue.KALSHI else market.event_slug.upper()
+        code = next((league for league in self._names if named.startswith(league.upper())), None)
+        code = code or next((LEAGUE_WORDS[word] for word in words if word in LEAGUE_WORDS), None)
+        return self._names.get(code) if code else None
+
+    def _kalshi(self, market: Market) -> KalshiGame | None:
+        template = self._by_series.get(market.event_id.partition("-")[0])
+        if template is not None and template.kind == "public":
+            return kalshi_public(template, market)
+        league = self._leagues.get(template.league) if template else None
+        if template is None or league is None:
+            return None
+        read = kalshi_game if template.kind == "league_game" else kalshi_contest
+        return read(template, league, market)
+
+    def _polymarket(self, market: Market) -> PolymarketGame | None:
+        prefix = (market.slug or market.event_slug).partition("-")[0]
+        template = self._by_slug.get(prefix)
+        if template is not None and template.league in self._leagues:
+            game = polymarket_game(template, self._leagues[template.league], market)
+            if game is not None or "Series" not in market.title:
+                return game
+        if " vs" not in market.title and " vs" not in market.event_title:
+            return self._public(market)
+        contest = polymarket_contest(market)
+        if contest is None or (template is not None and contest.asks != "series"):
+            return None
+        return self._of_one_league(contest, market, prefix)
+
+    def _public(self, market: Market) -> PolymarketGame | None:
+        found = polymarket_public(market) if self._has_public else None
+        if found is None:
+            return None
+        asks, game = found
+        family = next(iter(self._families[asks]), None) if asks in self._families else None
+        return game._replace(key=game.key._replace(family=family)) if family else None
+
+    def _of_one_league(self, contest: Contest, market: Market, prefix: str) -> PolymarketGame | None:
+        """Return the game in the only family that knows both sides; open tables are asked last."""
+        families = self._families.get(contest.asks, {})
+        if (known := self._prefixed.get(prefix)) and contest.asks != "series":
+            families = {family: league for family, league in families.items() if family in known}
+        for is_open in (False, True):
+            found = [
+                side
+                for family, code in families.items()
+                if (league := self._leagues.get(code)) is not None and league.is_open is is_open
+                if (side := polymarket_side(contest, family, league, market)) is not None
+            ]
+            if found:
+                return found[0] if len(found) == 1 else None
+        return None
+
+
+__all__ = ["Grammar", "NotInTemplate"]

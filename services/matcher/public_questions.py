@@ -1,0 +1,155 @@
+"""Fed decisions, inflation figures and House races: the ticker of one venue against the wording of the other, exactly.
+
+Each question has one key on both venues: what is asked, the month or year, the place, the answer. Wordings as read from
+both venues' listings of March to August 2026; any other wording is none of these questions.
+"""
+
+import re
+from datetime import date
+from decimal import Decimal
+
+from services.matcher.dates import MONTHS
+from services.matcher.templates import GameKey, KalshiGame, NotInTemplate, PolymarketGame, SeriesTemplate
+from services.matcher.text import plain
+from shared.domain.market import Market
+
+_MONTH_TICKER = re.compile(r"([0-9]{2})([A-Z]{3})")
+_RATE_CODE = re.compile(r"([CH])([0-9]+)")
+_RATE_LABEL = re.compile(
+    r"(?P<move>cut|hike) (?P<more>>)?(?P<size>[0-9]+) ?bps|(?P<hold>fed maintains rate)", re.IGNORECASE
+)
+_RATE_QUESTION = re.compile(
+    r"(?:Will the )?Fed (?P<move>decrease|increase)s? interest rates by (?P<size>[0-9]+)(?P<more>\+)? bps "
+    r"after (?:the )?(?P<month>[A-Z][a-z]+) (?P<year>20[0-9]{2}) meeting\?"
+)
+_RATE_HOLD = re.compile(
+    r"(?:Will there be n|N)o change in (?:the )?Fed(?:'s)? interest rates after (?:the )?"
+    r"(?P<month>[A-Z][a-z]+) (?P<year>20[0-9]{2}) meeting\?"
+)
+_CPI_CODE = re.compile(r"T(-?[0-9]+\.[0-9])")
+_CPI_QUESTION = re.compile(
+    r"Will annual inflation be (?P<rate>-?[0-9]+\.[0-9])% or (?:more|higher) "
+    r"in (?P<month>[A-Z][a-z]+)(?: (?P<year>20[0-9]{2}))?\?"
+)
+_TENTH = Decimal("0.1")
+_HOUSE_EVENT = re.compile(r"(?P<state>[A-Z]{2})(?P<seat>[0-9]{1,2}|AL)-(?P<year>[0-9]{2})")
+_HOUSE_QUESTION = re.compile(
+    r"Will the (?P<party>Democratic|Republican) Party win the (?P<state>[A-Z]{2})-(?P<seat>[0-9]{1,2}|AL) House seat\?"
+)
+_PARTIES = {"D": "democratic", "R": "republican"}
+_SMALLEST_MOVE = 25
+"""Basis points. Kalshi's next code, 26, stands for any larger move."""
+
+
+def kalshi_public(template: SeriesTemplate, market: Market) -> KalshiGame | None:
+    """Return the answer that a Kalshi market of a public series is; None when its ticker has another shape.
+
+    Raises NotInTemplate when its label contradicts its ticker.
+    """
+    event = market.event_id.removeprefix(f"{template.kalshi_series}-")
+    code = market.market_id.removeprefix(market.event_id).removeprefix("-")
+    read = {"rate_decision": _rate_answer, "inflation": _inflation_answer, "house_race": _house_answer}[template.asks]
+    found = read(event, code, market)
+    if found is None:
+        return None
+    day, place, answer = found
+    key = GameKey(template.family, day, frozenset((place,)), answer)
+    return KalshiGame(key, market.event_id, "yes", template.template_id)
+
+
+def polymarket_public(market: Market) -> tuple[str, PolymarketGame] | None:
+    """Return what a Polymarket market asks, of ``SeriesTemplate.asks``, and its answer; None for any other wording."""
+    if tuple(outcome.lower() for outcome in market.outcomes) != ("yes", "no"):
+        return None
+    question = plain(market.title)
+    for asks, read in (("rate_decision", _rate_asked), ("inflation", _inflation_asked), ("house_race", _house_asked)):
+        found = read(question, market)
+        if found is not None:
+            day, place, answer = found
+            return asks, PolymarketGame(GameKey("", day, frozenset((place,)), answer), ("yes", "no"))
+    return None
+
+
+_Answer = tuple[date, str, str]
+"""The month or year, the place and the answer."""
+
+
+def _rate_answer(event: str, code: str, market: Market) -> _Answer | None:
+    day, found = _ticker_month(event), _RATE_CODE.fullmatch(code)
+    if day is None or found is None:
+        return None
+    answer = _rate(found[1] == "C", int(found[2]), more=int(found[2]) % _SMALLEST_MOVE == 1)
+    said = _RATE_LABEL.fullmatch(market.outcome_label)
+    if said is not None and answer != _said_rate(said):
+        raise NotInTemplate(f"{market.market_id}: YES is labelled {market.outcome_label!r}, which is not {answer}")
+    return day, "us", answer
+
+
+def _said_rate(said: "re.Match[str]") -> str:
+    if said["hold"]:
+        return "hold"
+    size = int(said["size"]) + bool(said["more"])
+    return _rate(said["move"].lower() == "cut", size, more=bool(said["more"]))
+
+
+def _rate(is_cut: bool, size: int, *, more: bool) -> str:
+    if size == 0:
+        return "hold"
+    return f"{'cut' if is_cut else 'hike'} {'over ' if more else ''}{size - more}"
+
+
+def _rate_asked(question: str, _: Market) -> _Answer | None:
+    if held := _RATE_HOLD.fullmatch(question):
+        day = _stated_month(held["month"], held["year"])
+        return (day, "us", "hold") if day else None
+    found = _RATE_QUESTION.fullmatch(question)
+    day = _stated_month(found["month"], found["year"]) if found else None
+    if found is None or day is None:
+        return None
+    answer = f"{'cut' if found['move'] == 'decrease' else 'hike'} {found['size']}{' or more' if found['more'] else ''}"
+    return day, "us", answer
+
+
+def _inflation_answer(event: str, code: str, _: Market) -> _Answer | None:
+    day, found = _ticker_month(event), _CPI_CODE.fullmatch(code)
+    return (day, "us", f"at least {Decimal(found[1]) + _TENTH}") if day and found else None
+
+
+def _inflation_asked(question: str, market: Market) -> _Answer | None:
+    """The year is the one stated, else that of the release: the figure of December comes in January."""
+    found = _CPI_QUESTION.fullmatch(question)
+    if found is None or (not found["year"] and market.close_time is None):
+        return None
+    month = MONTHS.get(found["month"].lower(), 0)
+    released = market.close_time.year - (month == 12) if market.close_time else 0
+    day = _stated_month(found["month"], found["year"] or str(released))
+    return (day, "us", f"at least {Decimal(found['rate'])}") if day else None
+
+
+def _house_answer(event: str, code: str, _: Market) -> _Answer | None:
+    found = _HOUSE_EVENT.fullmatch(event)
+    if found is None or code not in _PARTIES:
+        return None
+    return date(2000 + int(found["year"]), 1, 1), _district(found), _PARTIES[code]
+
+
+def _house_asked(question: str, market: Market) -> _Answer | None:
+    found = _HOUSE_QUESTION.fullmatch(question)
+    if found is None or market.close_time is None:
+        return None
+    return date(market.close_time.year, 1, 1), _district(found), found["party"].lower()
+
+
+def _district(found: "re.Match[str]") -> str:
+    return f"{found['state']}-{0 if found['seat'] == 'AL' else int(found['seat'])}"
+
+
+def _ticker_month(text: str) -> date | None:
+    found = _MONTH_TICKER.fullmatch(text)
+    month = MONTHS.get(found[2].lower()) if found else None
+    return date(2000 + int(found[1]), month, 1) if found and month else None
+
+
+def _stated_month(month: str, year: str) -> date | None:
+    number = MONTHS.get(month.lower())
+    return date(int(year), number, 1) if number else None

@@ -1,0 +1,104 @@
+"""What the bus knows about the pairs that a reviewer may look at: the queue, and both listings of one case."""
+
+from typing import NamedTuple
+
+from services.matcher.mapping_files import Mappings
+from services.matcher.mapping_rows import CuratedRow
+from services.matcher.review import Case, case_of
+from services.matcher.review_files import Key, ReviewRefused, row_about
+from shared.contracts.catalog import MarketChanged, MarketListed
+from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
+from shared.contracts.streams import CATALOG, PAIRS
+from shared.domain.market import Market, MarketId, Venue
+from shared.domain.pair import PairId
+from shared.io.bus import Client, Profile, connect, load_latest
+
+_JOINED = "~"
+
+
+class _Subject(NamedTuple):
+    pair_id: str
+    key: Key
+    state: str
+    reason: str
+
+
+async def read_cases(url: str, mappings: Mappings, wanted: str = "") -> list[Case]:
+    """Return the cases that await a person, or the one that ``wanted`` names.
+
+    ``wanted`` is a pair's id as ``pairs list`` shows it, the id of a row, or ``TICKER~CONDITION_ID``. Raises
+    ReviewRefused when it names nothing, or nothing that both venues list. A queue leaves out what is not listed.
+    """
+    redis = connect(url, Profile.WRITER)
+    try:
+        said, _ = await load_latest(redis, PAIRS)
+        subjects = [_named(wanted, said, mappings)] if wanted else _queue(said, mappings)
+        cases = []
+        for subject in subjects:
+            markets = [await _market(redis, venue, id_) for venue, id_ in zip(Venue, subject.key, strict=True)]
+            kalshi, polymarket = markets
+            if kalshi is None or polymarket is None:
+                if wanted:
+                    raise ReviewRefused(_not_listed(subject, kalshi))
+                continue
+            row = _row(mappings, subject.key)
+            facts = {"state": subject.state, "reason": subject.reason}
+            cases.append(case_of(subject.pair_id, (kalshi, polymarket), row, mappings, **facts))
+        return cases
+    finally:
+        await redis.aclose()
+
+
+def _row(mappings: Mappings, key: Key) -> CuratedRow | None:
+    placed = row_about(mappings, key)
+    return placed.row if placed is not None else None
+
+
+def _queue(said: dict[str, PairMessage], mappings: Mappings) -> list[_Subject]:
+    """Return what awaits a person: candidates, pairs that are suspended until a review, reviews half done."""
+    subjects = {subject.key: subject for subject in map(_subject_of, said.values()) if subject is not None}
+    waiting = {key: subject for key, subject in subjects.items() if subject.state in ("candidate", "suspended")}
+    for pair_id, placed in mappings.rows.items():
+        if placed.row.status in ("candidate", "needs_review"):
+            waiting[placed.row.key] = _Subject(pair_id, placed.row.key, placed.row.status, placed.row.review.note)
+    return list(waiting.values())
+
+
+def _subject_of(message: PairMessage) -> _Subject | None:
+    match message:
+        case CandidateFound():
+            key = (message.kalshi_ticker, message.polymarket_id)
+            return _Subject(message.pair_id, key, "candidate", f"score {message.score}")
+        case PairActivated(pair=pair):
+            state = "alert_only" if pair.alert_only else "live"
+            return _Subject(pair.pair_id, (pair.kalshi_ticker, pair.polymarket_id), state, pair.alert_only)
+        case PairSuspended(pair=pair, reason=reason, awaits=awaits):
+            state = "over" if awaits == "results" else "suspended"
+            return _Subject(pair.pair_id, (pair.kalshi_ticker, pair.polymarket_id), state, reason)
+        case _:
+            return None
+
+
+def _named(wanted: str, said: dict[str, PairMessage], mappings: Mappings) -> _Subject:
+    message = said.get(wanted)
+    subject = _subject_of(message) if message is not None else None
+    if subject is not None:
+        return subject
+    placed = mappings.rows.get(PairId(wanted))
+    if placed is not None:
+        return _Subject(wanted, placed.row.key, placed.row.status, placed.row.review.note)
+    ticker, joined, condition_id = wanted.rpartition(_JOINED)
+    if joined and condition_id.startswith("0x"):
+        return _Subject(wanted, (MarketId(ticker), MarketId(condition_id)), "new", "")
+    raise ReviewRefused(f"there is no pair {wanted!r}: see `dutchbook pairs list`, or name TICKER~CONDITION_ID")
+
+
+def _not_listed(subject: _Subject, kalshi: Market | None) -> str:
+    venue, market_id = ("kalshi", subject.key[0]) if kalshi is None else ("polymarket", subject.key[1])
+    return f"{venue} does not list {market_id} now: there is no text to read"
+
+
+async def _market(redis: Client, venue: Venue, market_id: MarketId) -> Market | None:
+    payload = await redis.hget(CATALOG[venue].hash_name, market_id)
+    message = CATALOG[venue].decoder.decode(payload) if payload is not None else None
+    return message.market if isinstance(message, MarketListed | MarketChanged) else None

@@ -1,0 +1,133 @@
+"""A tape cut into slices: every frame once, in order, with the numbers of its connection."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.cli.bench.played import PlayedWorld
+from services.cli.bench.playing import Player
+from services.cli.bench.reel import KalshiClient, cut
+from services.cli.bench.tape import Cue, Renderer, mirrors_of
+from services.venue_sim.kalshi_frames import snapshot_body
+from services.venue_sim.world import World
+
+START_MS = 1_795_284_000_000
+
+
+class Wire:
+    """A transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.is_gone = False
+        self.has_said_all = False
+
+    def write(self, data: bytes) -> None:
+        if self.has_said_all:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.is_gone
+
+    def frames(self) -> list[Any]:
+        found, at = [], 0
+        while at < len(self.written):
+            size = self.written[at + 1]
+            at += 2
+            if size == 126:
+                size, at = int.from_bytes(self.written[at : at + 2], "big"), at + 2
+            found.append(msgspec.json.decode(self.written[at : at + size]))
+            at += size
+        return found
+
+
+def busy_world() -> tuple[World, Renderer, list[Cue]]:
+    world = World(
+        seed=5, start_ms=START_MS, question_count=12, operations_per_s=800, plant_interval_ms=40, crowded=True
+    )
+    renderer = Renderer(world, mirrors_of(world.polymarket_markets))
+    return world, renderer, [cue for some in renderer.render(START_MS, START_MS + 500) for cue in some]
+
+
+def kalshi_client(world: World) -> tuple[Wire, KalshiClient]:
+    wire = Wire()
+    client = KalshiClient(wire)
+    client.tickers = set(world.kalshi_markets)
+    return wire, client
+
+
+def test_each_client_gets_what_it_subscribed_in_order_and_numbered() -> None:
+    world, _, cues = busy_world()
+    wire, client = kalshi_client(world)
+    tokens = {market.token_ids[0] for market in world.polymarket_markets.values()}
+    other, left_out = Wire(), Wire()
+    slices = [cut([cue], [client], {other: tokens, left_out: set()}) for cue in cues]
+    sent = sum(piece.write() for piece in slices)
+    assert [frame["seq"] for frame in wire.frames()] == list(range(1, len(wire.frames()) + 1))
+    assert sent == len(wire.frames()) + len(other.frames()) == sum(len(cue.frames) for cue in cues)
+    assert left_out.written == b""
+
+
+def test_an_answer_in_between_moves_the_numbers_of_what_was_cut_before() -> None:
+    world, _, cues = busy_world()
+    wire, client = kalshi_client(world)
+    first, second = cut(cues[:50], [client], {}), cut(cues[50:], [client], {})
+    first.write()
+    answered = client.next_seq()
+    second.write()
+    numbers = [frame["seq"] for frame in wire.frames()]
+    assert numbers == [number for number in range(1, len(numbers) + 2) if number != answered]
+
+
+@pytest.mark.parametrize("how", ["is_gone", "has_said_all"])
+def test_who_has_left_gets_nothing(how: str) -> None:
+    world, _, cues = busy_world()
+    wire, client = kalshi_client(world)
+    setattr(wire, how, True)
+    assert cut(cues, [client], {wire: {"1"}}).write() == 0
+    assert wire.written == b""
+
+
+def test_kalshis_snapshots_are_as_old_as_what_was_played() -> None:
+    world = World(seed=5, start_ms=START_MS, question_count=12, operations_per_s=800, crowded=True)
+    renderer = Renderer(world, mirrors_of(world.polymarket_markets))
+    played = PlayedWorld(world)
+
+    def snapshots() -> list[bytes]:
+        return [snapshot_body(played.kalshi_market(ticker), yes_scale=False) for ticker in world.kalshi_markets]
+
+    before = snapshots()
+    cues = [cue for some in renderer.render(START_MS, START_MS + 500) for cue in some]
+    assert snapshots() == before
+    played.note(cue.operation for cue in cues)
+    after = snapshots()
+    assert after != before
+    assert after == [snapshot_body(market, yes_scale=False) for market in world.kalshi_markets.values()]
+
+
+def test_a_crowded_world_holds_a_rate_beyond_one_operation_a_market_and_millisecond() -> None:
+    """In an orderly one each wait of one market for its next millisecond makes all the others wait."""
+    seconds = {}
+    for crowded in (False, True):
+        world = World(
+            seed=5, start_ms=START_MS, question_count=12, operations_per_s=10_000, plant_interval_ms=0, crowded=crowded
+        )
+        done = [operation for step in range(20) for operation in world.step(START_MS + 10 * step)]
+        seconds[crowded] = (max(operation.at_us for operation in done) - START_MS * 1_000) / 1_000_000
+        last: dict[str, int] = {}
+        for operation in done:
+            assert operation.at_ms > last.get(operation.market.market_id, 0)
+            last[operation.market.market_id] = operation.at_ms
+    assert seconds[True] < 0.25 < seconds[False]
+
+
+async def test_a_player_plays_a_tape_of_parts_and_tells_when_each_was_over() -> None:
+    player = Player(World(seed=5, start_ms=START_MS, question_count=12, plant_interval_ms=40, crowded=True))
+    told = await player.prepare([(400, 0.2), (100, 0.1)])
+    assert "error" not in told
+    played = await player.played_tape()
+    first, second = played["part_ends_ns"]
+    assert told["start_ms"] * 1_000_000 <= first < second
+    assert played["messages"] == 0, "nobody has subscribed"
