@@ -6,12 +6,13 @@ share enough terms, because that costs ten times more than everything else.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
 
 import msgspec
 
+from services.matcher.ambiguity import lowered, question
 from services.matcher.mapping_files import Mappings
 from services.matcher.postings import Postings
 from services.matcher.shortlist import shortlist
@@ -147,8 +148,14 @@ class CandidateIndex:
         if ours.placeholder or ours.contradiction:
             return []
         scored = ((other_id, self._compare(ours, other_id)) for other_id in others)
-        found = [(other_id, verdict) for other_id, verdict in scored if not verdict.vetoes and verdict.score >= least]
+        fitting = lowered([item for item in scored if not item[1].vetoes], self._question(market.venue))
+        found = [(other_id, verdict) for other_id, verdict in fitting if verdict.score >= least]
         return sorted(found, key=lambda item: (-item[1].score, item[0]))[:most]
+
+    def _question(self, venue: Venue) -> Callable[[MarketId], str]:
+        """Return how to look up the question of a listing of the other venue."""
+        listed = self._markets[_OTHER[venue]]
+        return lambda market_id: question(listed[market_id])
 
     def _compare(self, ours: Slots, other_id: MarketId) -> Verdict:
         venue = ours.market.venue
