@@ -153,7 +153,10 @@ class BookKeeper:
         is_first = asset.phase is _AWAITING
         asset.is_streamed = True
         self.take_whole(asset, received_ts_ns, "top", is_believed=not is_first or self._has_its_hash(asset))
-        self._queue_proof(asset)
+        if is_first and asset.is_checkable:
+            self._prove(asset)  # at once: the next frame of this turn may be the middle of a burst
+        else:
+            self._queue_proof(asset)
 
     @staticmethod
     def _learn_from(message: BookFrame, asset: AssetBook) -> None:

@@ -338,6 +338,17 @@ def test_an_interim_book_with_the_right_top_is_not_quoted() -> None:
     assert verified(session) == "hash"
 
 
+def test_an_interim_book_right_behind_the_first_is_not_quoted_either() -> None:
+    session = connected(KNOWN)
+    first = book_event(hash=s_hash(S0_BIDS, S0_ASKS, ts=T0), tick_size="0.01", last_trade_price="0.430")
+    sent = s_hash(levels("0.4 50, 0.41 100, 0.42 5"), S0_ASKS, ts=T0 + 1)
+    session.receive(frame([first]), 1)
+    interim = entry("BUY", "0.42", "5", bid="0.42", ask="0.44", sent_hash=sent)
+    session.receive(frame(change(interim, ts=T0 + 1)), 1)
+    session.settle()
+    assert session.book_state(MARKET) is None
+
+
 def test_the_first_book_of_a_connection_without_its_hash_is_not_quoted_before_rest_is_asked() -> None:
     session = connected(KNOWN)
     swapped = book_event(hash=s_hash(S0_ASKS, S0_BIDS, ts=T0), tick_size="0.01", last_trade_price="0.430")
