@@ -80,8 +80,7 @@ class MemoryLink:
         if self._outbox.is_cut:
             raise ConnectionResetError("cut")
         waiting = self._outbox.frames
-        frames = [waiting.popleft() for _ in range(min(self._most_frames, len(waiting)))]
-        return frames
+        return [waiting.popleft() for _ in range(min(self._most_frames, len(waiting)))]
 
     async def send(self, text: str) -> None:
         self._venue.channel.receive(self._client, text)
