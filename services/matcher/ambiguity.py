@@ -5,7 +5,7 @@ ask the same in the same words are no rivals: they are one question listed twice
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,6 +17,10 @@ from shared.domain.market import Market, MarketId
 CLOSE = Decimal("0.015")
 """A second best nearer than this makes a pair ambiguous."""
 COST = Decimal("0.1")
+
+
+_ONE = MarketId("")
+_SAID = "ambiguous: another question fits about as well"
 
 
 class Proposal(NamedTuple):
@@ -48,6 +52,7 @@ def settled(
     return [
         _lowered(proposal)
         if not _by_template(proposal)
+        and not _is_lowered(proposal)
         and (
             _has_rival(proposal, [(theirs[rival.condition_id], rival) for rival in by_ticker[proposal.ticker]])
             or _has_rival(proposal, [(ours[rival.ticker], rival) for rival in by_condition[proposal.condition_id]])
@@ -55,6 +60,15 @@ def settled(
         else proposal
         for proposal in kept
     ]
+
+
+def lowered(found: list[tuple[MarketId, Verdict]], asked: Callable[[MarketId], str]) -> list[tuple[MarketId, Verdict]]:
+    """Return the partners of one market, those lowered that another question fits about as well."""
+    if len(found) < 2:
+        return found
+    proposals = [Proposal(_ONE, market_id, verdict) for market_id, verdict in found]
+    questions = {market_id: asked(market_id) for market_id, _ in found}
+    return [(p.condition_id, p.verdict) for p in settled(proposals, {_ONE: ""}, questions)]
 
 
 def _has_rival(proposal: Proposal, asked: Sequence[tuple[str, Proposal]]) -> bool:
@@ -66,9 +80,13 @@ def _by_template(proposal: Proposal) -> bool:
     return proposal.verdict.reasons[:1] != () and proposal.verdict.reasons[0].startswith("template ")
 
 
+def _is_lowered(proposal: Proposal) -> bool:
+    return _SAID in proposal.verdict.reasons
+
+
 def _lowered(proposal: Proposal) -> Proposal:
     verdict = proposal.verdict
-    reasons = (*verdict.reasons, "ambiguous: another question fits about as well")
+    reasons = (*verdict.reasons, _SAID)
     return proposal._replace(
         verdict=msgspec.structs.replace(verdict, score=max(Decimal(0), verdict.score - COST), reasons=reasons)
     )

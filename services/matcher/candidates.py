@@ -6,14 +6,16 @@ share enough terms, because that costs ten times more than everything else.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
 
 import msgspec
 
+from services.matcher.ambiguity import lowered, question
 from services.matcher.mapping_files import Mappings
-from services.matcher.postings import Postings, Ranking
+from services.matcher.postings import Postings
+from services.matcher.shortlist import shortlist
 from services.matcher.slots import Slots, game_of, parse_slots
 from services.matcher.templates import GameKey
 from services.matcher.terms import LONGEST_FIELD, TermReader
@@ -28,10 +30,6 @@ MOST_PER_MARKET = 3
 MOST_CANDIDATES = 20
 _COMPARED = 12
 """Of the candidates: the partner is hardly ever further down."""
-_LEAST_LIKENESS = 0.6
-"""Of the likest listing's: one that shares less than that is not compared."""
-_LEAST_COVER = 0.25
-"""Of the weight of a listing's terms: one that shares less than that is not compared."""
 MOST_SLOTS = 60_000
 """Parsed listings kept at hand per venue, about 6 kB each."""
 
@@ -115,9 +113,11 @@ class CandidateIndex:
         venue = markets[0].venue
         held = [self._markets[venue].get(market.market_id, market) for market in markets]
         asked = [self._reader.terms(market) for market in held]
-        rankings = self._postings[_OTHER[venue]].rank_event(asked, _COMPARED)
-        for market, ranking in zip(held, rankings, strict=True):
-            yield self._judge(market, ranking, most, least)
+        others = self._postings[_OTHER[venue]]
+        rankings = others.rank_event(asked, _COMPARED)
+        for market, terms, ranking in zip(held, asked, rankings, strict=True):
+            likely = shortlist(ranking, terms, self._reader.label_terms(market), others.terms)
+            yield self._judge(market, likely, most, least)
 
     def slots(self, venue: Venue, market_id: MarketId) -> Slots | None:
         """Return a listing's slots; None when it is not listed."""
@@ -138,16 +138,24 @@ class CandidateIndex:
         game, _ = game_of(_capped(market), self._mappings)
         return None if game is None else game.key
 
-    def _judge(self, market: Market, ranking: Ranking, most: int, least: Decimal) -> list[tuple[MarketId, Verdict]]:
-        others = self._same_game(market) or _worth_comparing(ranking)
+    def _judge(
+        self, market: Market, likely: list[MarketId], most: int, least: Decimal
+    ) -> list[tuple[MarketId, Verdict]]:
+        others = self._same_game(market) or likely
         if not others:
             return []
         ours = self._parsed(market)
         if ours.placeholder or ours.contradiction:
             return []
         scored = ((other_id, self._compare(ours, other_id)) for other_id in others)
-        found = [(other_id, verdict) for other_id, verdict in scored if not verdict.vetoes and verdict.score >= least]
+        fitting = lowered([item for item in scored if not item[1].vetoes], self._question(market.venue))
+        found = [(other_id, verdict) for other_id, verdict in fitting if verdict.score >= least]
         return sorted(found, key=lambda item: (-item[1].score, item[0]))[:most]
+
+    def _question(self, venue: Venue) -> Callable[[MarketId], str]:
+        """Return how to look up the question of a listing of the other venue."""
+        listed = self._markets[_OTHER[venue]]
+        return lambda market_id: question(listed[market_id])
 
     def _compare(self, ours: Slots, other_id: MarketId) -> Verdict:
         venue = ours.market.venue
@@ -168,18 +176,6 @@ class CandidateIndex:
 
     def _is_listed(self, market: Market) -> bool:
         return market.market_id in self._markets[market.venue]
-
-
-def _worth_comparing(ranking: Ranking) -> list[MarketId]:
-    if not ranking.best:
-        return []
-    most_like = _LEAST_LIKENESS * ranking.best[0][0]
-    least_shared = _LEAST_COVER * ranking.weight
-    return [
-        market_id
-        for minus_likeness, market_id, shared in ranking.best
-        if minus_likeness <= most_like and shared >= least_shared
-    ]
 
 
 def _capped(market: Market) -> Market:

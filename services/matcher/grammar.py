@@ -3,6 +3,7 @@
 Built once for the mappings in force; a listing is looked up by its series or slug, not tried against every template.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
@@ -19,6 +20,12 @@ from services.matcher.templates import (
 )
 from services.matcher.vocabulary import LEAGUE_WORDS
 from shared.domain.market import Market, Venue
+
+_ESPORT = re.compile(
+    r"(?:LoL|League of Legends|Counter-Strike|CS2|Dota ?2|Valorant|Mobile Legends|Overwatch|Rainbow Six|Rocket League|"
+    r"StarCraft|Call of Duty|Honor of Kings)\b"
+)
+"""How Polymarket opens the titles of esports events."""
 
 
 class Grammar:
@@ -94,6 +101,9 @@ class Grammar:
         families = self._families.get(contest.asks, {})
         if (known := self._prefixed.get(prefix)) and contest.asks != "series":
             families = {family: league for family, league in families.items() if family in known}
+        else:
+            is_esport = _ESPORT.match(market.event_title or market.title) is not None
+            families = {family: code for family, code in families.items() if (code == "esports") is is_esport}
         for is_open in (False, True):
             found = [
                 side

@@ -84,6 +84,10 @@ class Postings:
     def __contains__(self, market_id: object) -> bool:
         return market_id in self._terms
 
+    def terms(self, market_id: MarketId) -> tuple[str, ...]:
+        """Return the terms of a listing that is there."""
+        return self._terms[market_id]
+
     def put(self, market_id: MarketId, event_id: str, terms: frozenset[str]) -> None:
         """Take in a listing, new or changed; one without an event is an event of its own."""
         assert len(terms) <= MOST_TERMS, f"{market_id} has {len(terms)} terms"

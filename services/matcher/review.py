@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -362,10 +363,13 @@ def _slot_texts(slots: Slots) -> dict[str, str]:
 
 
 def _slot_text(value: object) -> str:
-    if isinstance(value, frozenset | set | list | tuple) and not hasattr(value, "_fields"):
-        return ", ".join(sorted(map(_slot_text, value)))
+    """Return a slot in words: the parts of a threshold by name, days as ``2026-11-23``, several values with commas."""
     if isinstance(value, tuple):
-        return " ".join(_slot_text(part) for part in value)
+        names = getattr(value, "_fields", ())
+        parts = [(name, part) for name, part in zip_longest(names, value) if part is not None and part is not False]
+        return " ".join(f"{name} {part}" for name, part in parts) if names else "-".join(str(part) for _, part in parts)
+    if isinstance(value, frozenset | set | list):
+        return ", ".join(sorted(map(_slot_text, value)))
     return str(value)
 
 

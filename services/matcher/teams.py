@@ -63,6 +63,8 @@ class TeamsFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Whether FC, SV and the like, and years of foundation, do not count in names."""
     by_surname: bool = False
     """Whether there is no table: a contest of persons, each known by the last word of the name."""
+    by_name: bool = False
+    """Whether there is no table: a contest of teams, each known by its full name."""
     by_country: bool = False
     """Whether the teams are nations, known by the table of countries."""
     teams: tuple[Team, ...]
@@ -83,7 +85,7 @@ class League:
 
     def __init__(self, table: TeamsFile) -> None:
         self.code = table.league
-        self.is_open = table.by_surname
+        self.is_open = table.by_surname or table.by_name
         """Whether any name is a team, since no table can be whole."""
         self._table = table
         self._kalshi = {code: team.team for team in table.teams for code in team.kalshi_codes}
@@ -116,6 +118,8 @@ class League:
         if self._table.by_surname:
             words = [token.word for token in tokens(plain(label))]
             return frozenset(words[-1:])
+        if self._table.by_name:
+            return frozenset(filter(None, (_squeezed(label),)))
         if self._table.by_country:
             country = COUNTRY_NAMES.get(" ".join(token.word for token in tokens(plain(label))))
             return frozenset((country,)) if country else frozenset()

@@ -74,14 +74,7 @@ class TermReader:
         fields = [market.title, market.outcome_label, market.event_title or market.event_slug.replace("-", " ")]
         if market.outcomes != _YES_NO:
             fields += market.outcomes
-        text = " ; ".join([field[:LONGEST_FIELD] for field in fields])
-        if not text.isascii():
-            text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-            text = text.replace("’", "'")
-        text = text.lower()
-        if "." in text:
-            text = _INITIAL.sub(r"\1", text)
-        words = _WORD.findall(text)[:MOST_WORDS]
+        words = self._words(" ; ".join([field[:LONGEST_FIELD] for field in fields]))
         found = set(map(self._forms.__getitem__, words))
         self._add_days(market, words, found)
         if not self._lengths.keys().isdisjoint(words):
@@ -92,6 +85,27 @@ class TermReader:
         if len(self._forms) > _MOST_FORMS:
             self._forms.clear()
         return frozenset(found)
+
+    def label_terms(self, market: Market) -> frozenset[str]:
+        """Return the terms of the outcome's own name or amount; none when the label is a date or says nothing."""
+        words = self._words(market.outcome_label[:LONGEST_FIELD])
+        found = set(map(self._forms.__getitem__, words))
+        if not found.isdisjoint(_MONTHS):
+            return frozenset()
+        if not self._lengths.keys().isdisjoint(words):
+            self._add_names(words, self._league(market), found)
+        found.discard("")
+        return frozenset(found)
+
+    @staticmethod
+    def _words(text: str) -> list[str]:
+        if not text.isascii():
+            text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+            text = text.replace("’", "'")
+        text = text.lower()
+        if "." in text:
+            text = _INITIAL.sub(r"\1", text)
+        return _WORD.findall(text)[:MOST_WORDS]
 
     @staticmethod
     def _add_days(market: Market, words: list[str], found: set[str]) -> None:

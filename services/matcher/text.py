@@ -43,10 +43,12 @@ def plain(text: str) -> str:
 
 def tokens(text: str) -> list[Token]:
     """Return the words of a plain text in order; a possessive ending is dropped, a hyphen parts words."""
-    return [
-        Token(_bare(word), word[0].isupper(), word.isupper() and len(word) <= _LONGEST_SHORT_FORM)
-        for word in _TOKEN.findall(text)
-    ]
+    return [_token(word) for word in _TOKEN.findall(text)]
+
+
+@lru_cache(maxsize=200_000)
+def _token(word: str) -> Token:
+    return Token(_bare(word), word[0].isupper(), word.isupper() and len(word) <= _LONGEST_SHORT_FORM)
 
 
 @lru_cache(maxsize=100_000)

@@ -18,15 +18,18 @@ _LONGEST_NAME = 5
 NAME_WEIGHT, PHRASE_WEIGHT, NUMBER_WEIGHT, WORD_WEIGHT, GENERIC_WEIGHT = 20, 16, 16, 8, 1
 
 
-def _by_first_word() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]:
-    table: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+def _longer_phrases() -> dict[tuple[str, str], list[tuple[tuple[str, ...], tuple[str, ...]]]]:
+    """Return what may follow the first two words of a phrase, the longest first, with what it means."""
+    table: dict[tuple[str, str], list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
     for phrase in sorted(PHRASES, key=len, reverse=True):
-        table.setdefault(phrase[0], []).append((phrase[1:], PHRASES[phrase]))
+        if len(phrase) > 1:
+            table.setdefault((phrase[0], phrase[1]), []).append((phrase[2:], PHRASES[phrase]))
     return table
 
 
 _GENERIC_ROOTS = frozenset(map(stem, GENERIC))
-_OPENERS = _by_first_word()
+_LONGER = _longer_phrases()
+_SINGLE = {phrase[0]: meant for phrase, meant in PHRASES.items() if len(phrase) == 1}
 
 
 @dataclass(slots=True)
@@ -104,11 +107,14 @@ def _name(names: Names, words: list[str], at: int) -> tuple[int, str] | None:
 
 
 def _phrase(words: list[str], at: int) -> tuple[int, tuple[str, ...]]:
-    for rest, meant in _OPENERS.get(words[at], ()):
-        end = at + 1 + len(rest)
-        if not rest or tuple(words[at + 1 : end]) == rest:
-            return 1 + len(rest), meant
-    return 0, ()
+    """Return how many words from ``at`` on are a phrase, the longest that fits, and what it means."""
+    word = words[at]
+    if at + 1 < len(words):
+        for rest, meant in _LONGER.get((word, words[at + 1]), ()):
+            if tuple(words[at + 2 : at + 2 + len(rest)]) == rest:
+                return 2 + len(rest), meant
+    meant = _SINGLE.get(word, ())
+    return (1, meant) if meant else (0, ())
 
 
 def _take_phrase(found: Wording, meant: tuple[str, ...], run: list[str], is_name: bool) -> None:

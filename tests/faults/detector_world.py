@@ -106,6 +106,15 @@ class World:
         self.truth[one.pair_id].append(Stretch(time.monotonic()))
         self.quote(one, Venue.POLYMARKET, WITH_EDGE[Venue.POLYMARKET])
 
+    def begin_all(self) -> None:
+        """Let every pair have an edge from now on, all in one write."""
+        now_s = time.monotonic()
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for one in self.pairs:
+                self.truth[one.pair_id].append(Stretch(now_s))
+                self._write_quote(pipeline, one, Venue.POLYMARKET, WITH_EDGE[Venue.POLYMARKET])
+            pipeline.execute()
+
     def end(self, one: Pair) -> None:
         """Take the edge away."""
         self.quote(one, Venue.POLYMARKET, WITHOUT)
@@ -113,6 +122,11 @@ class World:
 
     def quote(self, one: Pair, venue: Venue, sides: tuple[Levels, Levels]) -> None:
         """Quote one leg, on its stream and under its key."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            self._write_quote(pipeline, one, venue, sides)
+            pipeline.execute()
+
+    def _write_quote(self, pipeline: Any, one: Pair, venue: Venue, sides: tuple[Levels, Levels]) -> None:
         now_ns, stream = time.time_ns(), QUOTES[venue][one.partition].name
         message = QuoteText(
             src=f"{venue}_feed",
@@ -130,10 +144,8 @@ class World:
             checksum=levels_checksum(*sides),
         )
         payload = msgspec.json.encode(message)
-        with self.redis.pipeline(transaction=False) as pipeline:
-            pipeline.set(book_key(venue.value, message.market_id, one.partition), payload)
-            pipeline.xadd(stream, {FIELD: payload})
-            pipeline.execute()
+        pipeline.set(book_key(venue.value, message.market_id, one.partition), payload)
+        pipeline.xadd(stream, {FIELD: payload})
 
     def step(self) -> None:
         """Let a moment pass in which both feeds beat."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.arb_detector.evaluator import Emission
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
-from shared.contracts.streams import OPPORTUNITIES
+from shared.contracts.streams import OPPORTUNITIES, intents
 from shared.domain.fees import FeeSchedule, KalshiFees
 from shared.domain.market import MarketStatus, Venue
 from shared.domain.numbers import price_dollars, size_contracts
@@ -151,12 +151,9 @@ def test_d07_a_thousand_pairs_at_once_are_all_told_once(redis_url: str, tmp_path
     with world_of(redis_url, tmp_path, count=1_000) as world:
         world.start_detector("first")
         world.wait_for_replicas(1)
-        for at, one in enumerate(world.pairs):
-            world.begin(one)
-            if not at % 100:
-                world.step()
-        world.until(lambda: len(world.redis.hkeys(OPPORTUNITIES.hash_name)) == 1_000)
-        world.until(lambda: len(world.ordered) == 1_000)
+        world.begin_all()
+        world.until(lambda: world.redis.xlen(OPPORTUNITIES.name) >= 1_000)
+        assert world.redis.hlen(OPPORTUNITIES.hash_name) == world.redis.xlen(intents("test").name) == 1_000
         assert Counter(message.pair_id for message in world.opened) == Counter(one.pair_id for one in world.pairs)
         orders = world.ordered
     assert {order.opportunity_id for order in orders} == {message.opportunity_id for message in world.opened}

@@ -131,6 +131,8 @@ def detector_command(
 ) -> None:
     """Pairs priced per second, best prices alone and twenty levels deep, beside naive code, uselayer and oracle3."""
     report = detector.measure(pairs=pairs, repetitions=repetitions, seed=seed)
+    for name, why in report["missing"].items():
+        errors.print(f"{name}: {why}")
     if as_json:
         write_json(report)
     else:

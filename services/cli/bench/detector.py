@@ -76,8 +76,6 @@ def print_report(report: dict[str, Any]) -> None:
         for name, rate in figures["pairs_per_s"].items():
             times = "" if name == "ours" else f"   ours is {figures['times'][name]} times as fast"
             write_line(f"{name:>10}  {rate:>12,} pairs per second{times}")
-    for name, why in report["missing"].items():
-        write_line(f"{name}: {why}")
 
 
 def _figures(least_s: dict[str, float], pairs: int) -> dict[str, Any]:

@@ -37,11 +37,13 @@ LIGHT_RATE = 1_500
 LIGHT_SECONDS = 24.0
 PROBE_SECONDS = 5.0
 NAIVE_RATES = (2_000, 4_000, 6_000, 8_000, 10_000, 12_000, 14_000, 17_000, 20_000)
-OUR_RATES = (20_000, 40_000, 60_000, 80_000, 100_000, 120_000, 150_000, 180_000, 220_000)
+OUR_RATES = (5_000, 10_000, 20_000, 30_000, 40_000, 60_000, 80_000, 100_000, 120_000, 150_000, 180_000, 220_000)
 _READY_TIMEOUT_S = 180.0
+_TRIES = 2
+"""A machine that others use too has bad moments: a rate counts as lost when it was not held twice in a row."""
 _CRITERION = (
     "a rate is held when 95% of the edges were answered within a second, the last third of them within 50 ms from the "
-    "wire (p95), and the player was never more than 50 ms late; the same for every pipeline"
+    "wire (p95), and the player was never more than 50 ms late, once in two tries; the same for every pipeline"
 )
 
 
@@ -221,8 +223,11 @@ async def _measure(contestant: Contestant, rates: Sequence[int], *, pairs: int, 
         probes = [light]
         sustained = 0
         for rate in rates:
-            probe = await bench.probe(rate, PROBE_SECONDS)
-            probes.append(probe)
+            for _ in range(_TRIES):
+                probe = await bench.probe(rate, PROBE_SECONDS)
+                probes.append(probe)
+                if probe.held:
+                    break
             if not probe.held:
                 break
             sustained = round(probe.messages / probe.seconds)

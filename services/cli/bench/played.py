@@ -4,16 +4,18 @@ Operations are noted as they are played and handed on when there is time, or at 
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from copy import copy
 
+from services.cli.bench.tape import mirrors_of
+from services.venue_sim import polymarket_frames
 from services.venue_sim.engine import LevelChange, SimBook
 from services.venue_sim.markets import KalshiMarket, Operation
 from services.venue_sim.world import Listener, World
 
 
 class PlayedWorld:
-    """What the simulator's Polymarket application asks of a world, and Kalshi's books, at the moment played last."""
+    """What the simulator's Polymarket application asks of a world, and both venues' books, as far as was played."""
 
     def __init__(self, world: World) -> None:
         self.start_ms = world.start_ms
@@ -21,6 +23,8 @@ class PlayedWorld:
         self.subscribe_closings = world.subscribe_closings
         self.list_polymarket = world.list_polymarket
         self.close = world.close
+        self._mirrors = mirrors_of(world.polymarket_markets)
+        self._at_ms = {id_: market.last_at_us // 1_000 for id_, market in world.polymarket_markets.items()}
         self._kalshi = {ticker: _PlayedMarket(market) for ticker, market in world.kalshi_markets.items()}
         self._listeners: list[Listener] = []
         self._noted: deque[Operation] = deque()
@@ -34,6 +38,16 @@ class PlayedWorld:
         self.catch_up()
         return self._kalshi[ticker].market
 
+    def polymarket_snapshots(self, tokens: Container[str]) -> list[bytes]:
+        """Return the books of these tokens at the moment played last, as a subscription is answered."""
+        self.catch_up()
+        return [
+            polymarket_frames.snapshot(self._mirrors[market.market_id], index, self._at_ms[market.market_id])
+            for market in self.polymarket_markets.values()
+            for index, token in enumerate(market.token_ids)
+            if token in tokens
+        ]
+
     def note(self, operations: Iterable[Operation]) -> None:
         """Take note of what was just played."""
         self._noted += operations
@@ -46,6 +60,9 @@ class PlayedWorld:
             if played is not None:
                 played.take(operation)
                 continue
+            market_id = operation.market.market_id
+            polymarket_frames.apply(self._mirrors[market_id], operation)
+            self._at_ms[market_id] = operation.at_ms
             for listener in self._listeners:
                 listener(operation)
 

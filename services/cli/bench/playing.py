@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Any
@@ -12,9 +13,8 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from services.cli.bench.played import PlayedWorld
-from services.cli.bench.reel import KalshiClient, Slice, cut, framed
+from services.cli.bench.reel import KalshiClient, Slice, Writable, cut, framed
 from services.cli.bench.tape import Cue, Renderer, mirrors_of
-from services.venue_sim import polymarket_frames
 from services.venue_sim.kalshi_frames import control, sequenced, snapshot_body
 from services.venue_sim.world import World
 from shared.venues.kalshi.schema import BOOK_CHANNEL
@@ -41,6 +41,8 @@ class Player:
         self.renderer = Renderer(world, mirrors_of(world.polymarket_markets))
         self.kalshi: set[KalshiClient] = set()
         self.polymarket: dict[ServerConnection, set[str]] = {}
+        self._changes = 0
+        """How often somebody came, left or subscribed: what was cut before is cut anew."""
         self._playing: asyncio.Task[Json] | None = None
         self._rendered_to_ms = 0
         self._render_us = _FIRST_RENDER_US
@@ -50,12 +52,14 @@ class Player:
         """Serve one Kalshi client until it leaves."""
         client = KalshiClient(connection.transport)
         self.kalshi.add(client)
+        self._changes += 1
         try:
             with suppress(ConnectionClosed):
                 async for text in connection:
                     self._obey(client, msgspec.json.decode(text))
         finally:
             self.kalshi.discard(client)
+            self._changes += 1
 
     async def talk_polymarket(self, connection: ServerConnection) -> None:
         """Serve one Polymarket client until it leaves."""
@@ -67,6 +71,7 @@ class Player:
                     connection.transport.write(self._answer(tokens, text))
         finally:
             del self.polymarket[connection]
+            self._changes += 1
 
     async def prepare(self, parts: list[tuple[int, float]]) -> Json:
         """Render one tape, of so many messages per second for so many seconds each, and begin to play it when due.
@@ -148,12 +153,15 @@ class Player:
             "player_late_ms": latest_us // 1_000,
         }
 
-    def _cut(self, cues: list[Cue]) -> Slice:
-        return cut(cues, self.kalshi, {connection.transport: tokens for connection, tokens in self.polymarket.items()})
+    def _cut(self, cues: Sequence[Cue]) -> Slice:
+        polymarket: dict[Writable, set[str]] = {
+            connection.transport: tokens for connection, tokens in self.polymarket.items()
+        }
+        return cut(cues, self.kalshi, polymarket, after_changes=self._changes)
 
     def _write(self, piece: Slice) -> int:
-        self.played.note(piece.operations)
-        return piece.write()
+        self.played.note(cue.operation for cue in piece.cues)
+        return (piece if piece.after_changes == self._changes else self._cut(piece.cues)).write()
 
     def _obey(self, client: KalshiClient, command: Json) -> None:
         params = command.get("params", {})
@@ -169,6 +177,7 @@ class Player:
 
     def _books(self, client: KalshiClient, name: str, command_id: int, params: Json) -> list[bytes]:
         """Change what a client gets and return its answer, with the books it asked for."""
+        self._changes += params.get("action") != "get_snapshot"
         tickers = params.get("market_tickers") or [params["market_ticker"]]
         known = [ticker for ticker in tickers if ticker in self.world.kalshi_markets]
         action = params.get("action")
@@ -195,21 +204,14 @@ class Player:
         """Take one text of a Polymarket client and return what it is answered."""
         if text == "PING":
             return framed(b"PONG")
+        self._changes += 1
         command = msgspec.json.decode(text)
         wanted = set(command.get("assets_ids", ()))
         if command.get("operation") == "unsubscribe":
             tokens -= wanted
             return b""
         tokens |= wanted
-        return framed(b"[" + b",".join(self._snapshots(wanted)) + b"]")
-
-    def _snapshots(self, tokens: set[str]) -> list[bytes]:
-        return [
-            polymarket_frames.snapshot(self.renderer.mirrors[market.market_id], index, market.last_at_us // 1_000)
-            for market in self.world.polymarket_markets.values()
-            for index, token in enumerate(market.token_ids)
-            if token in tokens
-        ]
+        return framed(b"[" + b",".join(self.played.polymarket_snapshots(wanted)) + b"]")
 
 
 def _by_millisecond(cues: list[Cue]) -> list[list[Cue]]:

@@ -1,13 +1,13 @@
 """A tape cut into slices of a millisecond, framed ahead of time: playing one costs a write per connection."""
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from services.cli.bench.tape import Cue, Opening
 from services.venue_sim.kalshi_frames import sequenced
-from services.venue_sim.markets import Operation, PolymarketMarket
+from services.venue_sim.markets import PolymarketMarket
 
 
 class Writable(Protocol):
@@ -67,8 +67,10 @@ class Slice:
     """What is due together."""
 
     due_us: int
+    cues: tuple[Cue, ...]
+    after_changes: int
+    """How many changes of subscriptions it was cut after; with more of them it must be cut anew."""
     opens: tuple[Opening, ...]
-    operations: tuple[Operation, ...]
     kalshi: tuple[KalshiPart, ...]
     polymarket: tuple[tuple[Writable, bytes, int], ...]
     """Transport, frames, and how many they are."""
@@ -81,12 +83,19 @@ class Slice:
         return sent
 
 
-def cut(cues: list[Cue], kalshi: Iterable[KalshiClient], polymarket: Mapping[Writable, set[str]]) -> Slice:
+def cut(
+    cues: Sequence[Cue],
+    kalshi: Iterable[KalshiClient],
+    polymarket: Mapping[Writable, set[str]],
+    *,
+    after_changes: int = 0,
+) -> Slice:
     """Return the cues as one slice, due when the last of them is."""
     return Slice(
         due_us=max((cue.due_us for cue in cues), default=0),
+        cues=tuple(cues),
+        after_changes=after_changes,
         opens=tuple(opening for cue in cues for opening in cue.opens),
-        operations=tuple(cue.operation for cue in cues),
         kalshi=tuple(
             KalshiPart(client, bodies)
             for client in kalshi
@@ -111,7 +120,7 @@ def _sent(transport: Writable, blob: bytes) -> bool:
     return True
 
 
-def _frames_of(cues: list[Cue], tokens: set[str]) -> list[bytes]:
+def _frames_of(cues: Sequence[Cue], tokens: set[str]) -> list[bytes]:
     return [
         frame
         for cue in cues

@@ -1,5 +1,6 @@
 """A tape cut into slices: every frame once, in order, with the numbers of its connection."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -10,7 +11,9 @@ from services.cli.bench.playing import Player
 from services.cli.bench.reel import KalshiClient, cut
 from services.cli.bench.tape import Cue, Renderer, mirrors_of
 from services.venue_sim.kalshi_frames import snapshot_body
+from services.venue_sim.polymarket_frames import snapshot
 from services.venue_sim.world import World
+from shared.venues.kalshi.replay import replay as replay_kalshi
 
 START_MS = 1_795_284_000_000
 
@@ -131,3 +134,42 @@ async def test_a_player_plays_a_tape_of_parts_and_tells_when_each_was_over() -> 
     first, second = played["part_ends_ns"]
     assert told["start_ms"] * 1_000_000 <= first < second
     assert played["messages"] == 0, "nobody has subscribed"
+
+
+async def test_who_subscribes_in_the_middle_of_a_tape_gets_the_book_of_that_moment_and_the_rest() -> None:
+    world = World(
+        seed=5, start_ms=START_MS, question_count=12, operations_per_s=400, plant_interval_ms=40, crowded=True
+    )
+    player = Player(world)
+    cues = [cue for some in player.renderer.render(START_MS, START_MS + 500) for cue in some]
+    half = len(cues) // 2
+    early, late = player._cut(cues[:half]), player._cut(cues[half:])
+    assert player._write(early) == 0
+    wire = Wire()
+    client = KalshiClient(wire)
+    player.kalshi.add(client)
+    tickers = sorted(world.kalshi_markets)
+    command = {"id": 1, "cmd": "subscribe", "params": {"channels": ["orderbook_delta"], "market_tickers": tickers}}
+    player._obey(client, command)
+    assert player._write(late) == sum(len(cue.frames) for cue in cues[half:] if cue.is_kalshi)
+    books = replay_kalshi([msgspec.json.encode(frame) for frame in wire.frames()]).books
+    for ticker, market in world.kalshi_markets.items():
+        bids = [
+            (int(Decimal(price) * 10_000), int(Decimal(size) * 1_000_000)) for price, size in books[ticker].yes_bids
+        ]
+        assert bids == market.book.bids(), ticker
+
+
+def test_polymarkets_first_books_are_as_old_as_what_was_played() -> None:
+    world = World(seed=5, start_ms=START_MS, question_count=12, operations_per_s=800, crowded=True)
+    renderer = Renderer(world, mirrors_of(world.polymarket_markets))
+    played = PlayedWorld(world)
+    tokens = {market.token_ids[0] for market in world.polymarket_markets.values()}
+    before = played.polymarket_snapshots(tokens)
+    cues = [cue for some in renderer.render(START_MS, START_MS + 500) for cue in some]
+    assert played.polymarket_snapshots(tokens) == before
+    played.note(cue.operation for cue in cues)
+    assert played.polymarket_snapshots(tokens) == [
+        snapshot(renderer.mirrors[market.market_id], 0, market.last_at_us // 1_000)
+        for market in world.polymarket_markets.values()
+    ]

@@ -110,6 +110,24 @@ def test_a_tennis_match_is_known_by_surnames_and_date(code: str, label: str, ori
     assert orientation_of(mine, yours) is (orientation or Orientation.INVERTED)
 
 
+@pytest.mark.parametrize(
+    ("title", "slug", "same"),
+    [
+        ("LoL: FlyQuest vs Cloud9 (BO3) - LTA Playoffs", "lol-fly-c9-2026-05-10", True),
+        ("LoL: FlyQuest vs Cloud9 (BO3) - LTA Playoffs", "", False),
+        ("LoL: FlyQuest vs Cloud9 - Game 1 Winner", "lol-fly-c9-2026-05-10-game1", False),
+        ("LoL: FlyQuest vs Cloud9 Academy (BO3) - LTA Playoffs", "lol-fly-c9a-2026-05-10", False),
+    ],
+)
+def test_an_esports_match_is_known_by_full_names_and_date(title: str, slug: str, same: bool) -> None:
+    event = "KXLOLGAME-26MAY101600FLYC9"
+    ours = kalshi(f"{event}-C9", "Will Cloud9 win the FlyQuest vs. Cloud9 League of Legends match?", "Cloud9",
+                  event_id=event, event_title="FlyQuest vs. Cloud9")  # fmt: skip
+    sides = ("FlyQuest", "Cloud9 Academy" if "Academy" in title else "Cloud9")
+    yours = side(polymarket(title, slug, event_title=title, outcomes=sides))
+    assert (yours is not None and yours.key == side(ours).key) is same
+
+
 def test_mens_and_womens_games_of_the_same_schools_are_two_contests() -> None:
     event = "KXNCAAWBGAME-26NOV22DUKEUNC"
     women = kalshi(f"{event}-DUKE", "Duke at North Carolina Winner?", "Duke", event_id=event)
