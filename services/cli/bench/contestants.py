@@ -26,6 +26,7 @@ from shared.runtime.errors import StartRefused
 ACCOUNT = "bench"
 LEVELS = 10
 """How many levels a side our feeds publish, and the naive ones that do the same work."""
+_NAIVE_PROCESS = "from services.cli.bench.naive import main; main()"
 _READY_TIMEOUT_S = 180.0
 _MOST = 0.97
 """In a large simulated world some questions read alike, and the matcher rightly leaves those to a person."""
@@ -165,7 +166,7 @@ async def _naive(folder: Path, url: str, player: Json, pairs: list[Json], *, lev
     settings_file.write_bytes(msgspec.json.encode(settings))
     processes = {
         role: await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.cli.bench.naive", role, str(settings_file), env=dict(os.environ)
+            sys.executable, "-c", _NAIVE_PROCESS, role, str(settings_file), env=dict(os.environ)
         )
         for role in ("executor", "detector", "kalshi", "polymarket")
     }

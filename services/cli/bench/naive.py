@@ -5,7 +5,7 @@ library's default client and event loop. It ignores sequence numbers and hashes,
 the top of the book with both fees. Nothing in it is slowed down on purpose. With ``levels`` above 1 in its settings it
 publishes so many levels a side and walks them when the top pays, which is the work that ours does.
 
-``python -m services.cli.bench.naive ROLE SETTINGS_FILE`` with the role kalshi, polymarket, detector or executor.
+``main`` runs one process; the role is kalshi, polymarket, detector or executor.
 """
 
 import asyncio
@@ -206,5 +206,6 @@ async def _main(role: str, settings: Json) -> None:
     await roles[role](settings, redis)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run one process of the pipeline: its role and its settings file are the arguments."""
     asyncio.run(_main(sys.argv[1], json.loads(Path(sys.argv[2]).read_text())))
