@@ -150,7 +150,8 @@ class QuotePublisher:
         now_ns = self._clock.now_ns()
         waiting = iter(tuple(self._dirty.items()))
         for market_id, source in waiting:
-            del self._dirty[market_id]
+            if self._dirty.pop(market_id, None) is None:
+                continue  # withdrawn while another book of this batch was looked at
             state = source.quote_state(market_id)
             if state is not None:
                 self._last[market_id] = source
