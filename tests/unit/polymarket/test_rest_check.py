@@ -195,3 +195,13 @@ def test_a_rest_book_in_place_of_a_wrong_one_excuses_no_later_hash() -> None:
     session.receive(frame([book_event(S0_BIDS, levels("0.5 3"), ts=T0 + 1, hash="f" * 40)]), 3)
     session.settle()
     assert verified(session) is None
+
+
+def test_a_wide_book_that_rest_has_too_is_quoted_without_its_hash() -> None:
+    bids, asks = levels("0.001 5, 0.002 7"), levels("0.98 4, 0.95 20")
+    session = connected(KNOWN)
+    session.receive(frame([book_event(bids, asks, hash="f" * 40, last_trade_price="0.430")]), 1)
+    assert session.apply_rest_book(rest_book(bids, levels("0.99 1"), ts=T0 + 1), 2)[0] is RestVerdict.UNKNOWN
+    assert verified(session) is None
+    assert session.apply_rest_book(rest_book(bids, asks, ts=T0 + 1), 3)[0] is RestVerdict.AGREES
+    assert verified(session) == "top"
