@@ -23,13 +23,18 @@ class Links:
         return len(self._beats.keys() | self._heard_s.keys())
 
     def take_beat(self, beat: FeedBeat) -> None:
-        """Note that a connection is alive, or that its feed says it is not."""
+        """Note that a connection is alive, or that its feed says it is not.
+
+        A beat counts from when it was sent: one that lay on the stream, while this process stood still or because the
+        stream is read from its beginning, says nothing about now.
+        """
         link, now_s = (beat.venue.value, beat.connection), self._clock.monotonic_s()
+        lay_s = max(0, self._clock.now_ns() - beat.sent_ts_ns) / 1_000_000_000
         if link not in self._beats:
             since_s = now_s - _LINK_KEPT_S
             self._beats = {old: heard for old, heard in self._beats.items() if heard[1] > since_s}
             self._heard_s = {old: heard_s for old, heard_s in self._heard_s.items() if heard_s > since_s}
-        self._beats[link] = beat, now_s
+        self._beats[link] = beat, now_s - lay_s
 
     def take_quote(self, quote: QuoteText, *, heard_s: float) -> None:
         """Note that a connection brought a quote, and when by our monotonic clock."""

@@ -219,9 +219,13 @@ class DetectorService:
             self._due_earlier.set()
 
     async def _refresh_books(self, redis: Client) -> None:
-        """After a loss on the streams, ask the keys what was missed; the next loss asks again if Redis is away."""
+        """After a loss on the streams, ask the keys what was missed; the next loss asks again if Redis is away.
+
+        Partitions that are being taken over are left alone: with books before its open episodes a pair would open one
+        that is open already.
+        """
         try:
-            for legs in _handfuls(self._detector.legs()):
+            for legs in _handfuls([leg for leg in self._detector.legs() if leg[0] in self._taken]):
                 self._publisher.publish(self._detector.take_books(await load_books(redis, legs)))
         except TRANSIENT as error:
             log.warning("books.not_refreshed", extra={"error": str(error)})

@@ -96,6 +96,7 @@ class Fleet:
         self._gates[number].is_open = False
         gate.is_open = True
         self._links[number].cancel()
+        self.connections[number].retire()
         self.connections[number], self._gates[number], self._links[number] = books, gate, link
         for market_id in books.session.market_ids(Phase.LIVE):
             gate.mark(books, market_id)

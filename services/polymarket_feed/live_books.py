@@ -216,6 +216,11 @@ class LiveBooks:
         self.heard_s = self.data_s = None
         self._act(self.session.disconnected(reason))
 
+    def retire(self) -> None:
+        """Forget every book without a word: another connection stands for these markets, and none comes back."""
+        self.is_connected = False
+        self.session.want({})
+
     def take_rest_book(self, rest: RestBook, received_ts_ns: int) -> RestVerdict:
         """Put a REST book in place where it is the better knowledge."""
         verdict, events = self.session.apply_rest_book(rest, received_ts_ns)

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from shared.domain.depth_legs import E24_PER_E10, Offer, Terms, Walk
+from shared.domain.depth_legs import E24_PER_E10, Offer, Terms, Walk, worth_e10
 from shared.domain.depth_purse import Purse
 
 _TRIES = 4_096
@@ -41,8 +41,8 @@ def search(terms: Terms, offers: tuple[Offer, ...]) -> Walk | None:
     size_e6 = quest.size_e6
     if not size_e6:
         return None
-    worth_e10 = terms.worth_e18 * size_e6 // E24_PER_E10
-    return Walk(size_e6, tuple(purse.outlay_e10(size_e6) for purse in purses), worth_e10, terms, offers)
+    outlays_e10 = tuple(purse.outlay_e10(size_e6) for purse in purses)
+    return Walk(size_e6, outlays_e10, worth_e10(terms, size_e6), terms, offers)
 
 
 class _Stretch(NamedTuple):

@@ -33,8 +33,10 @@ class FrameLink(ClientConnection):
         assert longest is not None
         self._longest = longest
         self._arrived: list[bytes] = []
-        self._rest = b""
+        self._rest = bytearray()
         """Bytes behind the last whole frame; during the handshake those that may begin the end of its head."""
+        self._missing = 0
+        """How many bytes must still come before the frame that begins in ``_rest`` can be whole."""
         self._fragments: bytearray | None = None
         self._taker: asyncio.Future[None] | None = None
         self._is_held = False
@@ -65,11 +67,13 @@ class FrameLink(ClientConnection):
             data = self._after_handshake(data)
         if not data:
             return
-        if self.protocol.state is State.OPEN:
-            self._cut(self._rest + data if self._rest else data)
+        if self.protocol.state is not State.OPEN:
+            super().data_received(self._with_rest(data))
+        elif self._missing > len(data):  # looking again at every read would copy a long frame over and over
+            self._rest += data
+            self._missing -= len(data)
         else:
-            rest, self._rest = self._rest, b""
-            super().data_received(rest + data)
+            self._cut(self._with_rest(data) if self._rest else data)
         self._tell()
 
     def process_event(self, event: Event) -> None:
@@ -89,20 +93,28 @@ class FrameLink(ClientConnection):
         self._is_over = True
         self._wake()
 
+    def _with_rest(self, data: bytes) -> bytes:
+        """Return what was kept and ``data`` behind it; nothing is kept then."""
+        whole = bytes(self._rest) + data
+        self._rest.clear()
+        self._missing = 0
+        return whole
+
     def _after_handshake(self, data: bytes) -> bytes:
         """Give the library the head of the answer and return what comes after it."""
-        end = (self._rest + data).find(_HEAD_END)
+        kept = len(self._rest)
+        joined = self._with_rest(data)
+        end = joined.find(_HEAD_END)
         if end < 0:
-            self._rest = (self._rest + data)[-len(_HEAD_END) + 1 :]
+            self._rest += joined[-len(_HEAD_END) + 1 :]
             super().data_received(data)
             return b""
-        head = end + len(_HEAD_END) - len(self._rest)
-        self._rest = b""
+        head = end + len(_HEAD_END) - kept
         super().data_received(data[:head])
         return data[head:]
 
     def _cut(self, data: bytes) -> None:
-        at, end = 0, len(data)
+        at, end, stop = 0, len(data), _SHORT_HEAD
         arrived = self._arrived
         while end - at >= _SHORT_HEAD:
             size = data[at + 1]
@@ -116,6 +128,7 @@ class FrameLink(ClientConnection):
             elif size >= _MASKED:
                 return self._give_up_on(data[at:])
             if start > end:
+                stop = start
                 break
             if size > self._longest:
                 return self._give_up_on(data[at:])
@@ -129,12 +142,13 @@ class FrameLink(ClientConnection):
                 if self.protocol.state is not State.OPEN:
                     return self._give_up_on(data[stop:])
             at = stop
-        self._rest = data[at:]
+            stop = at + _SHORT_HEAD
+        self._rest += data[at:]
+        self._missing = max(0, stop - end)
         return None
 
     def _give_up_on(self, data: bytes) -> None:
         """Let the library end the connection over what it must not contain, or is not to be read any more."""
-        self._rest = b""
         super().data_received(data)
 
     def _tell(self) -> None:

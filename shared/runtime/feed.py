@@ -72,6 +72,9 @@ class QuotePublisher:
         self._stale: dict[MarketId, str] = {}
         self._withheld: dict[MarketId, str] = {}
         self._last: dict[MarketId, QuoteSource] = {}
+        self._quoted_in: dict[MarketId, tuple[int, ...]] = {}
+        """The partitions whose newest word about a market is a quote."""
+        self._may_have_left = False
         self._writers = [_PartitionWriter(stream.name, stream.keep) for stream in QUOTES[venue]]
         self._text = QuoteWriter(src=identity.src, epoch=identity.epoch, venue=venue.value)
         self._encoder = msgspec.json.Encoder()
@@ -124,7 +127,11 @@ class QuotePublisher:
             await self._answered.wait()
 
     def publish_again(self) -> None:
-        """Say everything anew, as after a lost link or when partitions changed."""
+        """Say everything anew, as after a lost link or when partitions changed.
+
+        Where a market is no longer wanted its last quote is withdrawn: it would be read as new when a pair comes back.
+        """
+        self._may_have_left = True
         self._stale = {**self._withheld, **self._stale}
         self._dirty = {**self._last, **self._dirty}
         self._schedule()
@@ -145,12 +152,15 @@ class QuotePublisher:
         if not self._pipe.is_ready or room <= 0:
             return
         packed: list[bytes] = []
-        if self._stale:
-            self._pack_stale(packed)
         now_ns = self._clock.now_ns()
+        if self._may_have_left:
+            self._pack_left(packed, now_ns)
+        if self._stale:
+            self._pack_stale(packed, now_ns)
         waiting = iter(tuple(self._dirty.items()))
         for market_id, source in waiting:
-            del self._dirty[market_id]
+            if self._dirty.pop(market_id, None) is None:
+                continue  # withdrawn while another book of this batch was looked at
             state = source.quote_state(market_id)
             if state is not None:
                 self._last[market_id] = source
@@ -165,6 +175,9 @@ class QuotePublisher:
         parts = self._partitions_of(market_id)
         if not parts:
             return
+        before = self._quoted_in.get(market_id)
+        if before != parts:
+            self._quoted_in[market_id] = parts if before is None else tuple(dict.fromkeys((*before, *parts)))
         book = state.book
         body = self._text.body(
             market_id,
@@ -183,23 +196,37 @@ class QuotePublisher:
             packed += self._packed(writer, entry_id, self._text.message(writer.pseq, body), market_id, part)
             self.quotes += 1
 
-    def _pack_stale(self, packed: list[bytes]) -> None:
-        now_ns = self._clock.now_ns()
+    def _pack_stale(self, packed: list[bytes], now_ns: int) -> None:
         for market_id, reason in self._stale.items():
-            for part in self._partitions_of(market_id):
-                writer = self._writers[part]
-                entry_id = writer.next_id(now_ns // 1_000_000)
-                stale = QuotesStale(
-                    src=self._identity.src,
-                    epoch=self._identity.epoch,
-                    pseq=writer.pseq,
-                    venue=self._venue,
-                    market_ids=(market_id,),
-                    reason=reason,
-                    published_ts_ns=now_ns,
-                )
-                packed += self._packed(writer, entry_id, self._encoder.encode(stale), market_id, part)
+            parts = (*self._partitions_of(market_id), *self._quoted_in.pop(market_id, ()))
+            for part in dict.fromkeys(parts):
+                packed += self._withdrawal(market_id, part, reason, now_ns)
         self._stale.clear()
+
+    def _pack_left(self, packed: list[bytes], now_ns: int) -> None:
+        self._may_have_left = False
+        for market_id, parts in tuple(self._quoted_in.items()):
+            wanted_in = self._partitions_of(market_id)
+            for part in parts:
+                if part not in wanted_in:
+                    packed += self._withdrawal(market_id, part, "no live pair has the market any more", now_ns)
+            self._quoted_in[market_id] = tuple(part for part in parts if part in wanted_in)
+            if not self._quoted_in[market_id]:
+                del self._quoted_in[market_id]
+
+    def _withdrawal(self, market_id: MarketId, part: int, reason: str, now_ns: int) -> tuple[bytes, bytes]:
+        writer = self._writers[part]
+        entry_id = writer.next_id(now_ns // 1_000_000)
+        stale = QuotesStale(
+            src=self._identity.src,
+            epoch=self._identity.epoch,
+            pseq=writer.pseq,
+            venue=self._venue,
+            market_ids=(market_id,),
+            reason=reason,
+            published_ts_ns=now_ns,
+        )
+        return self._packed(writer, entry_id, self._encoder.encode(stale), market_id, part)
 
     def _packed(
         self, writer: "_PartitionWriter", entry_id: bytes, payload: bytes, market_id: MarketId, part: int

@@ -1,7 +1,7 @@
 """Quotes on the bus: the newest state always comes out, losses of trust go first, ids never fall."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -50,7 +50,7 @@ async def redis(redis_url: str) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def publishing(
-    url: str, *, clock: FakeClock | None = None, epoch: str = "e1", parts: tuple[int, ...] = (3,)
+    url: str, *, clock: FakeClock | None = None, epoch: str = "e1", parts: Sequence[int] = (3,)
 ) -> AsyncIterator[QuotePublisher]:
     publisher = QuotePublisher(
         url,
@@ -58,7 +58,7 @@ async def publishing(
         identity=Identity("feed", epoch),
         clock=clock or FakeClock(),
         depth=5,
-        partitions_of=lambda _: parts,
+        partitions_of=lambda _: tuple(parts),
     )
     task = asyncio.create_task(publisher.run())
     await until(lambda: publisher._pipe.is_ready)
@@ -143,6 +143,35 @@ async def test_lost_trust_goes_first_and_takes_the_marks_with_it(redis: Client, 
     assert isinstance(quote, Quote)
     assert quote.market_id == B
     assert isinstance(STREAM.decoder.decode(await redis.get(book_key("kalshi", A, 3))), QuotesStale)
+
+
+async def test_where_no_pair_has_the_market_any_more_its_last_quote_does_not_stay(
+    redis: Client, redis_url: str
+) -> None:
+    source = Source()
+    source.set_ask(A, 1_000_000)
+    parts = [3, 4]
+
+    async def latest(part: int) -> QuoteMessage:
+        payload = await redis.get(book_key("kalshi", A, part))
+        assert payload is not None
+        return STREAM.decoder.decode(payload)
+
+    async with publishing(redis_url, parts=parts) as publisher:
+        publisher.mark(source, A)
+        await settled(publisher)
+        parts.remove(3)
+        publisher.publish_again()
+        await until(lambda: publisher.quotes == 3)
+        await settled(publisher)
+        assert isinstance(await latest(3), QuotesStale)
+        assert isinstance(await latest(4), Quote)
+        parts.append(3)
+        publisher.publish_again()
+        await until(lambda: publisher.quotes == 5)
+        await settled(publisher)
+        assert isinstance(await latest(3), Quote)
+    assert [type(message) for message in await written(redis)] == [Quote, QuotesStale, Quote]
 
 
 async def test_after_a_lost_link_everything_is_said_again(redis: Client, redis_url: str, tmp_path: Path) -> None:

@@ -97,12 +97,14 @@ class AssetBook:
         "changed",
         "has_book",
         "is_doubted",
+        "is_excused",
         "is_proving",
         "is_queued",
         "is_said_missing",
         "is_streamed",
         "misses",
         "misses_allowed",
+        "needs_rest",
         "phase",
         "received_ts_ns",
         "terms",
@@ -134,6 +136,10 @@ class AssetBook:
         self.verified: Verified = "top"
         self.is_doubted = False
         """Whether the newest hash did not match after hashes that did: a message is on its way, or was missed."""
+        self.needs_rest = False
+        """Whether the doubt is about a whole book, which may be the other token's: time alone does not end it."""
+        self.is_excused = False
+        """Whether REST had the same book since the last hash that matched: right books have wrong hashes."""
         self.is_proving = False
         """Whether the last hash that could be decided matched."""
         self.is_queued = False
@@ -264,6 +270,7 @@ class AssetBook:
         self._last_trade_price = found
         self._newest_trade_e4 = None
         self._consumed_e4.clear()
+        self.is_excused = False
         self.misses_allowed = MISSES_BEFORE_RESYNC
         return True
 
@@ -275,6 +282,7 @@ class AssetBook:
         """The book was right although its hashes were not: ask half as often from now on, until one matches."""
         if self.misses >= self.misses_allowed:
             self.misses_allowed = min(2 * self.misses_allowed, _MOST_MISSES)
+        self.is_excused = self.is_excused or self.is_doubted or self.misses > 0
         self.misses = 0
         self.undecided_ts_ms = 0
 

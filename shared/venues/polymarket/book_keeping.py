@@ -6,7 +6,8 @@ know frames or subscriptions. The rules, from the venue's recorded messages (May
 - a change is applied at once; the book is quoted when its own top equals the told one and it is not crossed;
 - a book whose hashes matched so far is held back when one does not: a burst can have the right top early, and below
   the top a message may be missing. That ends when a hash matches, when REST answers, or after a second;
-- the first book of a connection that does not have its hash is held back in the same way;
+- a whole book that does not have its hash may be the other token's: it is held back until a hash matches or REST
+  answers, however long that takes, unless REST has shown that the hashes of right books do not match;
 - a burst that has not ended after 250 ms, or when the next operation begins, lost a message;
 - what is older than what was applied is dropped; equal timestamps are usual;
 - a number that the gate refuses leaves the book unknown, so it is lost.
@@ -152,11 +153,13 @@ class BookKeeper:
         self._learn_from(message, asset)
         is_first = asset.phase is _AWAITING
         asset.is_streamed = True
-        self.take_whole(asset, received_ts_ns, "top", is_believed=not is_first or self._has_its_hash(asset))
-        if is_first and asset.is_checkable:
-            self._prove(asset)  # at once: the next frame of this turn may be the middle of a burst
-        else:
+        self.take_whole(asset, received_ts_ns, "top", is_believed=asset.is_excused or not asset.is_checkable)
+        if not is_first:
             self._queue_proof(asset)
+        elif asset.is_checkable:
+            self._prove(asset)  # at once: the next frame of this turn may be the middle of a burst
+            if asset.needs_rest:
+                self.ask_rest([asset], "the first book does not have its hash")
 
     @staticmethod
     def _learn_from(message: BookFrame, asset: AssetBook) -> None:
@@ -228,7 +231,11 @@ class BookKeeper:
         for asset in _overdue(self._undecided, now_s, HOLD_S):
             self._count_miss(asset)
         for asset in _overdue(self._doubted, now_s, DOUBT_S):
-            self.end_doubt(asset)
+            if asset.needs_rest:
+                self._doubted[asset] = None
+                self.ask_rest([asset], "a whole book does not have its hash")
+            else:
+                self.end_doubt(asset)
         missing = _overdue(self._awaited, now_s, SNAPSHOT_S)
         if missing:
             self._say_missing([asset for asset in missing if not asset.is_said_missing])
@@ -255,30 +262,23 @@ class BookKeeper:
     def take_whole(
         self, asset: AssetBook, received_ts_ns: int, verified: Verified, *, is_believed: bool = True
     ) -> None:
-        """A complete book was put in place: quote it, unless it is itself crossed or ``is_believed`` is false."""
+        """A complete book was put in place: quote it, unless it is crossed or its hash or REST must prove it first."""
         asset.updates += 1
         asset.received_ts_ns = received_ts_ns
         asset.verified = verified
-        asset.is_doubted = False
+        asset.is_doubted = asset.needs_rest = not is_believed
         self._doubted.pop(asset, None)
         self._awaited.pop(asset, None)
         self._held.pop(asset, None)
+        if not is_believed:
+            self._doubted[asset] = None
         if asset.is_crossed_or_locked:
             asset.phase = Phase.HELD
             self._held[asset] = None
-        elif is_believed:
-            asset.phase = Phase.LIVE
-            self.events.append(asset.changed)
         else:
             asset.phase = Phase.LIVE
-            asset.is_doubted = True
-            self._doubted[asset] = None
-            self.ask_rest([asset], "the first book does not have its hash")
-
-    @staticmethod
-    def _has_its_hash(asset: AssetBook) -> bool:
-        """Whether the hash says so, or cannot be checked: it also covers which of the two tokens this is."""
-        return not asset.is_checkable or asset.prove()
+            if is_believed:
+                self.events.append(asset.changed)
 
     def lose(self, asset: AssetBook, reason: str) -> None:
         """The book may not be used until it is whole again; say so once."""
@@ -376,16 +376,17 @@ class BookKeeper:
         self._undecided.pop(asset, None)
         self.hash_mismatches += 1
         asset.misses += 1
-        if asset.is_proving:
+        if asset.is_proving or asset.needs_rest:
             asset.is_proving = False
-            self._doubted[asset] = None
+            if asset not in self._doubted or not asset.needs_rest:
+                self._doubted[asset] = None
             self.ask_rest([asset], "a hash did not match")
         elif asset.misses % asset.misses_allowed == 0:
             self.ask_rest([asset], f"{asset.misses} hashes in a row did not match")
 
     def end_doubt(self, asset: AssetBook) -> None:
         """What can be said about the book has been said: it may be quoted again."""
-        asset.is_doubted = False
+        asset.is_doubted = asset.needs_rest = False
         self._doubted.pop(asset, None)
         if asset.phase is _LIVE:
             self.events.append(asset.changed)

@@ -40,8 +40,10 @@ def apply_rest_book(keeper: BookKeeper, rest: RestBook, received_ts_ns: int) -> 
     if asset is None or asset.phase is Phase.ENDED or keeper.names_wrong_market(asset, rest.market):
         return RestVerdict.UNKNOWN
     sides = _sides(keeper, rest)
-    if ts_ms < 0 or sides is None or not _is_plausible(*sides):
+    if ts_ms < 0 or sides is None:
         return RestVerdict.UNKNOWN
+    if not _is_plausible(*sides) and not (asset.phase is Phase.LIVE and asset.holds(*sides)):
+        return RestVerdict.UNKNOWN  # no answer by itself, but as good as any where the connection says the same
     is_proved_newest = asset.phase is Phase.LIVE and asset.verified == "hash" and ts_ms == asset.ts_ms
     agrees = asset.phase is not Phase.AWAITING and asset.holds(*sides)
     if asset.phase is Phase.LIVE and agrees:

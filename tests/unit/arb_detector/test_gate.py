@@ -82,6 +82,26 @@ def test_a_silent_feed_closes_after_two_and_a_half_seconds() -> None:
     assert closed(scene.silent_tick(after_ms=1)).reason == Distrust.BEAT_OLD
 
 
+def test_a_beat_that_lay_on_the_stream_counts_from_when_it_was_sent() -> None:
+    scene = Scene()
+    scene.clock.advance(ms=4_000)
+    for venue in (K, P):
+        scene.beat(venue, sent_ts_ns=scene.clock.now_ns() - 3_000_000_000)
+    scene.offer()
+    scene.silent_tick(after_ms=100)
+    assert scene.outcome == Distrust.BEAT_OLD
+    assert not [message for message in scene.said if isinstance(message, OpportunityOpened)]
+
+
+def test_a_feed_whose_clock_is_ahead_is_not_younger_for_it() -> None:
+    scene = Scene()
+    for venue in (K, P):
+        scene.beat(venue, sent_ts_ns=scene.clock.now_ns() + 900_000_000)
+    scene.open()
+    assert scene.silent_tick(after_ms=2_500) == []
+    assert closed(scene.silent_tick(after_ms=1)).reason == Distrust.BEAT_OLD
+
+
 def test_legs_verified_at_different_times_do_not_count_together() -> None:
     """Both beats are fresh enough by themselves, but what they vouch for lies 2.6 s apart."""
     scene = Scene()

@@ -122,6 +122,24 @@ async def test_messages_are_whole_and_in_order_wherever_the_bytes_were_cut(
         await link.receive()
 
 
+async def test_a_long_message_in_a_thousand_reads_is_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    link = await fed(Wire(), b"", [])
+    looks = 0
+    cut = link._cut
+
+    def counted(data: bytes) -> None:
+        nonlocal looks
+        looks += 1
+        cut(data)
+
+    monkeypatch.setattr(link, "_cut", counted)
+    told = frame(TEXT, b"x" * 900_000) + frame(TEXT, b"next")
+    for start in range(0, len(told), 900):
+        link.data_received(told[start : start + 900])
+    assert await link.receive() == [b"x" * 900_000, b"next"]
+    assert looks == 2
+
+
 async def test_a_ping_between_messages_is_answered() -> None:
     wire = Wire()
     await fed(wire, frame(TEXT, b"a") + frame(PING, b"12"), [])

@@ -14,6 +14,7 @@ from shared.domain.market import MarketId
 from shared.io.http import Answer, HttpUnavailable
 from shared.runtime.clock import SystemClock
 from shared.venues.polymarket.asset_book import AssetTerms
+from shared.venues.polymarket.rest import read_books
 from tests.unit.polymarket.wire import (
     CONDITION,
     KNOWN,
@@ -254,3 +255,16 @@ def test_a_book_in_doubt_is_not_quoted_even_when_the_publisher_asks_before_hashe
     below_the_top = entry("SELL", "0.46", "20", bid="0.42", ask="0.44", sent_hash="0" * 40)
     it.receive(change(below_the_top, ts=T0 + 1))
     assert it.verified is None
+
+
+async def test_a_connection_that_another_took_over_from_has_nothing_to_quote_and_nothing_to_say() -> None:
+    it = Rig()
+    it.receive([book_event()])
+    assert it.verified == "top"
+    it.books.retire()
+    assert it.verified is None
+    it.receive([book_event(ts=T0 + 1)])
+    [rest], _ = read_books(json.dumps([rest_book(ts=T0 + 2)]).encode())
+    it.books.take_rest_book(rest, 3)
+    assert it.verified is None
+    assert (it.publisher.marked, it.publisher.reasons) == ([], [])

@@ -19,6 +19,7 @@ from tests.unit.polymarket.wire import (
     UNKNOWN,
     YES,
     as_objects,
+    book_event,
     change,
     connected,
     entry,
@@ -174,3 +175,33 @@ def test_a_page_that_is_no_answer_is_refused_by_name(body: bytes) -> None:
 
 def test_the_request_names_tokens_as_objects() -> None:
     assert books_request(["1", "2"]) == [{"token_id": "1"}, {"token_id": "2"}]
+
+
+def test_whole_books_are_quoted_without_their_hashes_once_rest_had_the_same_book() -> None:
+    session = connected(KNOWN)
+    session.receive(frame([book_event(hash="f" * 40, last_trade_price="0.430")]), 1)
+    assert verified(session) is None
+    assert session.apply_rest_book(rest_book(), 2)[0] is RestVerdict.AGREES
+    session.receive(frame([book_event(S0_BIDS, levels("0.5 3"), ts=T0 + 1, hash="f" * 40)]), 3)
+    session.settle()
+    assert verified(session) == "top"
+
+
+def test_a_rest_book_in_place_of_a_wrong_one_excuses_no_later_hash() -> None:
+    session = connected(KNOWN)
+    session.receive(frame([book_event(S0_BIDS, levels("0.5 3"), hash="f" * 40, last_trade_price="0.430")]), 1)
+    assert session.apply_rest_book(rest_book(), 2)[0] is RestVerdict.REPLACED
+    assert verified(session) == "rest"
+    session.receive(frame([book_event(S0_BIDS, levels("0.5 3"), ts=T0 + 1, hash="f" * 40)]), 3)
+    session.settle()
+    assert verified(session) is None
+
+
+def test_a_wide_book_that_rest_has_too_is_quoted_without_its_hash() -> None:
+    bids, asks = levels("0.001 5, 0.002 7"), levels("0.98 4, 0.95 20")
+    session = connected(KNOWN)
+    session.receive(frame([book_event(bids, asks, hash="f" * 40, last_trade_price="0.430")]), 1)
+    assert session.apply_rest_book(rest_book(bids, levels("0.99 1"), ts=T0 + 1), 2)[0] is RestVerdict.UNKNOWN
+    assert verified(session) is None
+    assert session.apply_rest_book(rest_book(bids, asks, ts=T0 + 1), 3)[0] is RestVerdict.AGREES
+    assert verified(session) == "top"

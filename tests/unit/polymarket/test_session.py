@@ -357,6 +357,49 @@ def test_the_first_book_of_a_connection_without_its_hash_is_not_quoted_before_re
     assert session.book_state(MARKET) is None
 
 
+def swapped_book(ts: int) -> bytes:
+    """A book of the other token under this one's id, and with the other one's hash."""
+    other = s_hash(levels("0.1 5"), levels("0.2 5"), ts=ts)
+    return frame([book_event(S0_BIDS, levels("0.5 3"), ts=ts, hash=other, last_trade_price="0.430")])
+
+
+def test_a_second_whole_book_without_its_hash_is_no_better_than_the_first() -> None:
+    session = connected(KNOWN)
+    session.receive(swapped_book(T0), 1)
+    session.receive(swapped_book(T0 + 1), 2)
+    session.settle()
+    assert session.book_state(MARKET) is None
+
+
+def test_a_whole_book_without_its_hash_is_not_quoted_after_hashes_that_did_not_match_either() -> None:
+    session = started(KNOWN)
+    for number in (1, 2):
+        session.receive(wrong_hash(number), 2)
+        session.settle()
+    session.receive(swapped_book(T0 + 3), 3)
+    session.settle()
+    assert session.book_state(MARKET) is None
+
+
+def test_time_alone_makes_no_whole_book_true_and_rest_is_asked_each_second() -> None:
+    session = connected(KNOWN)
+    session.receive(swapped_book(T0), 1)
+    asked = ResyncWanted((MARKET,), "a whole book does not have its hash")
+    assert asked not in session.due(10.0)
+    for now_s in (11.0, 12.1, 13.2):
+        assert asked in session.due(now_s)
+        session.due(now_s + 0.05)
+        assert session.book_state(MARKET) is None
+
+
+def test_a_whole_book_that_has_its_hash_is_quoted_once_nothing_more_waits() -> None:
+    session = started(KNOWN)
+    book = book_event(S0_BIDS, levels("0.5 3"), ts=T0 + 1, hash=s_hash(S0_BIDS, levels("0.5 3"), ts=T0 + 1))
+    assert session.receive(frame([book]), 2) == []
+    assert session.settle() == [CHANGED]
+    assert verified(session) == "hash"
+
+
 # Losing and ending
 
 
