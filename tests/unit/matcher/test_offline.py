@@ -59,6 +59,12 @@ def test_a_game_that_is_listed_twice_is_a_candidate_only(tmp_path: Path) -> None
     assert {row.status for row in rows} == {"candidate"}
 
 
+def test_a_market_that_is_in_the_file_twice_is_matched_once_as_it_reads_last(tmp_path: Path) -> None:
+    assert matched(tmp_path, [*GAME_ROWS, *GAME_ROWS], [GAME_THERE]) == matched(tmp_path, GAME_ROWS, [GAME_THERE])
+    edited = [*GAME_ROWS, GAME_ROWS[0] | {"yes_sub_title": "Portland"}]
+    assert [row.kalshi_ticker[-3:] for row in matched(tmp_path, edited, [GAME_THERE])] == ["POR"]
+
+
 def test_rows_of_different_pools_are_never_paired(tmp_path: Path) -> None:
     assert matched(tmp_path, GAME_ROWS, [GAME_THERE | {"pool": "q"}]) == []
 
