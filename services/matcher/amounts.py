@@ -30,6 +30,7 @@ _BELOW = re.compile(rf"(?:{_BELOW_BEFORE}|{_BELOW_AFTER})", re.IGNORECASE)
 _STRICT = frozenset({"above", "over", "more than", "greater than", "exceed", "exceeds", "exceeding", ">", "below",
                      "under", "less than", "fewer than", "<"})  # fmt: skip
 _SCALE = {"k": 3, "thousand": 3, "m": 6, "million": 6, "b": 9, "billion": 9, "t": 12, "trillion": 12}
+_DIGIT = re.compile(r"[0-9]")
 _NAMED = re.compile(r"[A-Za-z][\w.'&]*[ -]$")
 _CENT = Decimal("0.01")
 _TENTH = Decimal("0.1")
@@ -56,7 +57,7 @@ def stated_amounts(text: str) -> tuple[frozenset[Interval], str]:
 
     A bare number behind a capitalised word belongs to a name (Liga 1, Democrats 66) and stays in the text.
     """
-    if not any(char.isdigit() for char in text):
+    if not _DIGIT.search(text):
         return frozenset(), text
     found: list[Interval] = []
 

@@ -26,7 +26,9 @@ from services.matcher.verdict import Verdict
 from shared.domain.market import Market, MarketId
 
 _PLACE = "L"
-_SLOTS_EACH = 10_000
+_WRITTEN_AT_ONCE = 5_000
+_LENGTH_BYTES = 8
+_SLOTS_EACH = 5_000
 """Parsed listings that a process keeps: events come in an order in which neighbours ask for the same ones."""
 _SHARES_EACH = 6
 """Portions of work for each process, so that none waits long for the other."""
@@ -99,7 +101,9 @@ def _run(
     kalshi: Sequence[Market], polymarket: Sequence[Market], mappings: Mappings, wanted: Wanted, processes: int
 ) -> Bulk:
     with NamedTemporaryFile(prefix="dutchbook-listings-") as file:
-        file.write(msgspec.msgpack.encode(polymarket))
+        for first in range(0, len(polymarket), _WRITTEN_AT_ONCE):
+            written = msgspec.msgpack.encode(polymarket[first : first + _WRITTEN_AT_ONCE])
+            file.write(len(written).to_bytes(_LENGTH_BYTES) + written)
         file.flush()
         with ProcessPoolExecutor(
             max_workers=processes,
@@ -159,12 +163,20 @@ _EVENTS = msgspec.msgpack.Decoder(list[list[Market]])
 def _open(listings: str, mappings: Mappings, wanted: Wanted) -> None:
     """Index Polymarket's listings in a new process. Nothing here is cyclic, and the process ends soon: no collector."""
     gc.disable()
-    polymarket = msgspec.msgpack.decode(Path(listings).read_bytes(), type=list[Market])
     _Worker.index = CandidateIndex(mappings, most_slots=_SLOTS_EACH)
-    _Worker.place = {market.market_id: place for place, market in enumerate(polymarket)}
+    _Worker.place = {}
     _Worker.wanted = wanted
-    for market in polymarket:
+    for market in _read(Path(listings)):
+        _Worker.place[market.market_id] = len(_Worker.place)
         _Worker.index.put(market)
+
+
+def _read(listings: Path) -> Iterator[Market]:
+    """Yield what was written, a part at a time, so that it is never held twice."""
+    decoder = msgspec.msgpack.Decoder(list[Market])
+    with listings.open("rb") as file:
+        while length := file.read(_LENGTH_BYTES):
+            yield from decoder.decode(file.read(int.from_bytes(length)))
 
 
 def _find(share: bytes) -> Found:

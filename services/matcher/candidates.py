@@ -160,7 +160,8 @@ class CandidateIndex:
     def _compare(self, ours: Slots, other_id: MarketId) -> Verdict:
         venue = ours.market.venue
         theirs = self._parsed(self._markets[_OTHER[venue]][other_id])
-        return compare(ours, theirs) if venue is Venue.KALSHI else compare(theirs, ours)
+        both = (ours, theirs) if venue is Venue.KALSHI else (theirs, ours)
+        return compare(*both, every_veto=False)
 
     def _parsed(self, market: Market) -> Slots:
         """Return a market's slots; those of listings are parsed once and kept as long as there is room."""

@@ -19,6 +19,7 @@ from services.matcher.templates import (
     polymarket_game,
 )
 from services.matcher.vocabulary import LEAGUE_WORDS
+from services.matcher.wording import Names
 from shared.domain.market import Market, Venue
 
 _ESPORT = re.compile(
@@ -34,6 +35,7 @@ class Grammar:
     def __init__(self, templates: Iterable[SeriesTemplate], leagues: Mapping[str, League]) -> None:
         self._leagues = leagues
         self._names = {code: names for code, league in leagues.items() if (names := league.phrases())}
+        self._names_by_opening = [(code.upper(), names) for code, names in self._names.items()]
         self.templates = {template.template_id: template for template in templates}
         self._by_series = {template.kalshi_series: template for template in self.templates.values()}
         self._by_slug: dict[str, SeriesTemplate] = {}
@@ -57,11 +59,14 @@ class Grammar:
         """
         return self._kalshi(market) if market.venue is Venue.KALSHI else self._polymarket(market)
 
-    def names(self, market: Market, words: Iterable[str]) -> Mapping[tuple[str, ...], str] | None:
-        """Return the teams of the league that a market's series, slug or words are about; None when of none."""
-        named = market.series_id.removeprefix("KX") if market.venue is Venue.KALSHI else market.event_slug.upper()
-        code = next((league for league in self._names if named.startswith(league.upper())), None)
-        code = code or next((LEAGUE_WORDS[word] for word in words if word in LEAGUE_WORDS), None)
+    def names_by_code(self, market: Market) -> Names | None:
+        """Return the teams of the league that opens a market's series or slug; None when none does."""
+        opening = market.series_id.removeprefix("KX") if market.venue is Venue.KALSHI else market.event_slug.upper()
+        return next((names for code, names in self._names_by_opening if opening.startswith(code)), None)
+
+    def names_by_words(self, words: Iterable[str]) -> Names | None:
+        """Return the teams of the league that a text's words are about; None when they are about none."""
+        code = next((LEAGUE_WORDS[word] for word in words if word in LEAGUE_WORDS), None)
         return self._names.get(code) if code else None
 
     def _kalshi(self, market: Market) -> KalshiGame | None:

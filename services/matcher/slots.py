@@ -63,6 +63,8 @@ _NOTHING = Interval(Decimal(0), True, Decimal(0), True)
 """A cut or hike by 0 is no change."""
 _YES_NO = ("Yes", "No")
 _AFTER_ELECTION = "after_election"
+_CODE_OF_STATE = {name: code for code, name in STATE_CODES.items()}
+_DIGIT = re.compile(r"[0-9]")
 _LEAST_CODE = 2
 
 Day = tuple[int | None, int, int]
@@ -135,14 +137,15 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
     title = plain(market.title)
     told = market.venue is Venue.POLYMARKET or label.lower() in title.lower() or _names_party(title, label)
     said = title if told else f"{title} {label}"
-    districts, undistricted = _districts(_SUPER_BOWL.sub(_super_bowl_year, said))
+    districts, undistricted = _districts(_SUPER_BOWL.sub(_super_bowl_year, said) if "Super Bowl" in said else said)
     dates = stated_dates(undistricted)
     places, parts, rest = _numbered(dates.rest)
-    thresholds, rest = stated_amounts(_NONE.sub(r"\1 0 ", rest))
-    rest = _ANY_ORDINAL.sub(" ", _ROUND.sub(lambda found: _ORDINAL_WORDS[found[1]], rest))
-    wording, context = worded(rest), _context(market, label, None)
-    names = mappings.grammar.names(market, chain(wording.weights, context.weights))
-    if names:
+    thresholds, rest = stated_amounts(_NONE.sub(r"\1 0 ", rest) if rest.startswith("Will no ") else rest)
+    if _DIGIT.search(rest):
+        rest = _ANY_ORDINAL.sub(" ", _ROUND.sub(lambda found: _ORDINAL_WORDS[found[1]], rest))
+    names = mappings.grammar.names_by_code(market)
+    wording, context = worded(rest, names), _context(market, label, names)
+    if names is None and (names := mappings.grammar.names_by_words(chain(wording.weights, context.weights))):
         wording, context = worded(rest, names), _context(market, label, names)
     types = _types(market, wording)
     if RATE_MOVES & types and _NOTHING in thresholds and "bps" in said.lower():
@@ -201,12 +204,11 @@ def _districts(text: str) -> tuple[frozenset[str], str]:
     found = {
         f"{state}-{0 if seat == 'AL' else int(seat)}" for state, seat in _DISTRICT.findall(text) if state in STATE_CODES
     }
-    if not found:
-        codes = {name: code for code, name in STATE_CODES.items()}
+    if not found and "District" in text:
         found = {
-            f"{codes[state.lower()]}-{int(seat)}"
+            f"{_CODE_OF_STATE[state.lower()]}-{int(seat)}"
             for state, seat in _STATE_DISTRICT.findall(text)
-            if state.lower() in codes
+            if state.lower() in _CODE_OF_STATE
         }
     return (frozenset(found), _DISTRICT.sub(" ", _STATE_DISTRICT.sub(" ", text))) if found else (frozenset(), text)
 

@@ -6,6 +6,7 @@ be read and tested. What a slot leaves unsaid lowers the score and is listed amo
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -63,13 +64,15 @@ def match(kalshi: Market, polymarket: Market, mappings: Mappings | None = None) 
     return msgspec.structs.replace(verdict, relation=_relation(ours, theirs))
 
 
-def compare(kalshi: Slots, polymarket: Slots) -> Verdict:
-    """Compare two parsed markets, Kalshi's first."""
+def compare(kalshi: Slots, polymarket: Slots, *, every_veto: bool = True) -> Verdict:
+    """Compare two parsed markets, Kalshi's first; without ``every_veto`` a refusal names only the first one found."""
     assert kalshi.market.venue is Venue.KALSHI, kalshi.market
     assert polymarket.market.venue is Venue.POLYMARKET, polymarket.market
     if isinstance(kalshi.game, KalshiGame) and isinstance(polymarket.game, PolymarketGame):
         return _compare_games(kalshi.game, polymarket.game)
-    vetoes = list(dict.fromkeys(_slot_vetoes(kalshi, polymarket)))
+    if not every_veto and (first := next(_slot_vetoes(kalshi, polymarket), None)) is not None:
+        return _refused(first)
+    vetoes = list(_slot_vetoes(kalshi, polymarket)) if every_veto else []
     timing = compare_times(kalshi, polymarket)
     vetoes += timing.vetoes
     if vetoes:
@@ -123,6 +126,7 @@ def _of_deadlines(kalshi: Slots, polymarket: Slots) -> Overlap:
     return "subset" if (ours[0], *ours[1:]) < (theirs[0], *theirs[1:]) else "superset"
 
 
+@lru_cache(maxsize=4_096)
 def _refused(*vetoes: str) -> Verdict:
     return Verdict(
         relation="different", orientation=Orientation.SAME, score=Decimal(0), vetoes=tuple(dict.fromkeys(vetoes))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(180)
 
 def test_p01_a_dropped_change_is_noticed_by_top_or_hash_and_mended(tmp_path: Path, redis_url: str) -> None:
     with scene(tmp_path, redis_url) as it:
-        it.fault("drop_change", 5)
+        it.fault("drop_change", 60)  # a few might be mended by the next whole book
         it.until(lambda: it.gaps() > 0)
         it.fault("drop_change", 0)
         it.ends_with_the_venues_books(tops_only=True)

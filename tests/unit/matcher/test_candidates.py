@@ -243,7 +243,7 @@ def test_m06_many_listings_with_the_same_words_are_matched_in_bounded_time_and_m
     tracemalloc.start()
     try:
         index = index_of(
-            *(numbered(f"Will Glass Harbor sell {n} tickets in 2027?", n) for n in range(HOW_MANY)),
+            *(numbered(f"Will Glass Harbor sell {n} tickets?", n) for n in range(HOW_MANY)),
         )
         held_bytes, _ = tracemalloc.get_traced_memory()
     finally:
@@ -251,7 +251,7 @@ def test_m06_many_listings_with_the_same_words_are_matched_in_bounded_time_and_m
     began_s = time.process_time()
     wrong = 0
     for n in range(HOW_MANY):
-        ours = kalshi(f"KXSALES-27-T{n}", "Glass Harbor ticket sales in 2027?", f"{n}")
+        ours = kalshi(f"KXSALES-27-T{n}", "Glass Harbor ticket sales?", f"{n}")
         wrong += index.candidates(ours)[0] != f"0x{n}"
     assert wrong == 0
     assert time.process_time() - began_s < 0.005 * HOW_MANY
