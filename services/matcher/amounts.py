@@ -6,6 +6,7 @@ Two texts cut at the same place when their intervals have the same ends: over 21
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Overlap = Literal["same", "subset", "superset", "overlap", "complement", "disjoint"]
@@ -109,6 +110,7 @@ def _single(number: "re.Match[str]") -> Interval:
     return Interval(value, counts, None, False, price)
 
 
+@lru_cache(maxsize=20_000)
 def _value(text: str, unit: str | None) -> Decimal:
     return Decimal(text.replace(",", "").replace("$", "")).scaleb(_SCALE.get((unit or "").lower(), 0))
 

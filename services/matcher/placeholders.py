@@ -1,6 +1,7 @@
 """Outcomes that stand for nobody yet: they may be renamed at any time, so they are never paired."""
 
 import re
+from functools import lru_cache
 
 _PLACEHOLDER = re.compile(
     r"(?:(?:player|candidate|person|team|party|company|nominee|individual|artist|movie|film|song|driver|actor|actress|"
@@ -19,6 +20,7 @@ _IN_QUESTION = re.compile(
 )
 
 
+@lru_cache(maxsize=20_000)
 def is_placeholder(label: str) -> bool:
     """Return whether an outcome's whole label is a placeholder such as ``Player G``, ``Other`` or ``TBD``."""
     return _PLACEHOLDER.fullmatch(label.strip()) is not None

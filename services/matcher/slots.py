@@ -44,6 +44,7 @@ _ORDINAL = re.compile(
 _ANY_ORDINAL = re.compile(r"\b[0-9]+(?:st|nd|rd|th)\b", re.IGNORECASE)
 _TOP = re.compile(r"\btop[ -]([0-9]+)\b", re.IGNORECASE)
 _ROUND_OF = re.compile(r"\b(?:round of|last|sweet|elite) ([0-9]{1,2})\b", re.IGNORECASE)
+_ROUND_CUES = ("round of", "last ", "sweet ", "elite ")
 _ROUNDS = {"4": "semifinal", "8": "quarterfinal"}
 _PART = re.compile(
     r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b",
@@ -56,6 +57,7 @@ _ORDINAL_WORDS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
 _SUPER_BOWL = re.compile(r"(?<=Super Bowl )([LXVI]+)\b")
 _ROMAN = {"L": 50, "X": 10, "V": 5, "I": 1}
 _NUMBER_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
+_YEAR = re.compile(r"(?<![0-9])20[0-9]{2}(?![0-9])")
 _TICKER_YEAR = re.compile(r"-(?:20)?(2[0-9])(?![0-9])|-[A-Z]{3}(2[0-9])$")
 _PARTY = re.compile(r"\b(?:Democratic|Republican) [Pp]arty\b")
 _PLAIN_LABELS = frozenset({"", "yes", "no"})
@@ -202,9 +204,8 @@ def _names_party(title: str, label: str) -> bool:
 
 def _districts(text: str) -> tuple[frozenset[str], str]:
     """Return the congressional districts of a text, and the text without their numbers."""
-    found = {
-        f"{state}-{0 if seat == 'AL' else int(seat)}" for state, seat in _DISTRICT.findall(text) if state in STATE_CODES
-    }
+    numbered = _DISTRICT.findall(text) if "-" in text else ()
+    found = {f"{state}-{0 if seat == 'AL' else int(seat)}" for state, seat in numbered if state in STATE_CODES}
     if not found and "District" in text:
         found = {
             f"{_CODE_OF_STATE[state.lower()]}-{int(seat)}"
@@ -225,14 +226,18 @@ def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
     """Return places (2nd, top 10), numbered parts (map 2) and the text without them."""
     if not _MAY_BE_NUMBERED.search(text):
         return frozenset(), frozenset(), text
-    places = {f"top{n}" for n in _TOP.findall(text)}
-    text = _TOP.sub(" ", text)
-    places |= {_ROUNDS.get(size, f"round{size}") for size in _ROUND_OF.findall(text)}
-    text = _ROUND_OF.sub(" ", text)
+    lower = text.lower()
+    places: set[str] = set()
+    if "top" in lower:
+        places |= {f"top{n}" for n in _TOP.findall(text)}
+        text = _TOP.sub(" ", text)
+    if any(map(lower.__contains__, _ROUND_CUES)):
+        places |= {_ROUNDS.get(size, f"round{size}") for size in _ROUND_OF.findall(text)}
+        text = _ROUND_OF.sub(" ", text)
     places |= {f"place{a or b}" for a, b in _ORDINAL.findall(text)}
-    text = _ORDINAL.sub(" ", text)
+    text = _ORDINAL.sub(" ", text) if places else text
     parts = {f"{what.lower()}{_NUMBER_WORDS.get(number.lower(), number)}" for what, number in _PART.findall(text)}
-    return frozenset(places), frozenset(parts), _PART.sub(" ", text)
+    return frozenset(places), frozenset(parts), _PART.sub(" ", text) if parts else text
 
 
 def _context(market: Market, label: str, names: Names | None) -> Wording:
@@ -243,7 +248,7 @@ def _context(market: Market, label: str, names: Names | None) -> Wording:
 
 def _context_years(market: Market) -> frozenset[int]:
     text = f"{market.event_title} {market.slug} {market.event_slug}"
-    years = {int(found) for found in re.findall(r"(?<![0-9])20[0-9]{2}(?![0-9])", text)}
+    years = set(map(int, _YEAR.findall(text)))
     if not years and market.venue is Venue.KALSHI:
         years = {2000 + int(a or b) for a, b in _TICKER_YEAR.findall(market.market_id)}
     return frozenset(years)

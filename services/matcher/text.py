@@ -29,6 +29,7 @@ class Token(NamedTuple):
     """Up to five capital letters: ``UTC``, ``PSG``."""
 
 
+@lru_cache(maxsize=20_000)
 def plain(text: str) -> str:
     """Return the text without diacritics, typographic quotes, dotted initials and doubled spaces; case is kept."""
     if not text.isascii():

@@ -30,6 +30,7 @@ def _longer_phrases() -> dict[tuple[str, str], list[tuple[tuple[str, ...], tuple
 _GENERIC_ROOTS = frozenset(map(stem, GENERIC))
 _LONGER = _longer_phrases()
 _SINGLE = {phrase[0]: meant for phrase, meant in PHRASES.items() if len(phrase) == 1}
+_OPENINGS = frozenset(phrase[0] for phrase in PHRASES)
 
 
 @dataclass(slots=True)
@@ -68,12 +69,13 @@ def wording_of(words: Sequence[Token], names: Names) -> Wording:
             found.initials += lower[at : at + length]
             at += length
             continue
-        length, meant = _phrase(lower, at)
-        if length:
-            _take_phrase(found, meant, run, is_name)
-            found.initials += lower[at : at + length]
-            at += length
-            continue
+        if word in _OPENINGS:
+            length, meant = _phrase(lower, at)
+            if length:
+                _take_phrase(found, meant, run, is_name)
+                found.initials += lower[at : at + length]
+                at += length
+                continue
         at += 1
         if word in FILLERS:
             if is_name or not run:
