@@ -92,7 +92,7 @@ def review_command(
         sheets = desk.sheets(cases)
         write_json({"case": sheets[0]} if pair else {"cases": sheets})
     elif sys.stdin.isatty():
-        _ask_about(desk, cases, by or getpass.getuser())
+        _ask_about(desk, cases, by or _login_name())
     elif pair:
         for line in page(cases[0], desk.sheets(cases)[0], _width()):
             write_line(line)
@@ -130,11 +130,12 @@ class Desk:
 
     def decide(self, case: Case, decision: Decision, seen: str = "") -> PlacedRow:
         """Write a decision and return the row with its place. Raises ReviewRefused."""
-        version = version_of(case.row)
-        if seen and seen != version:
-            raise ReviewRefused(f"version {seen} is not what is there now ({version}): look at it again")
+        if seen and seen != case.version:
+            raise ReviewRefused(f"version {seen} is not what is there now ({case.version}): look at it again")
         key = (case.kalshi.market_id, case.polymarket.market_id)
-        return write_decision(self._folder, key, seen=version, decide=lambda row: decided(case, row, decision))
+        return write_decision(
+            self._folder, key, seen=version_of(case.row), decide=lambda row: decided(case, row, decision)
+        )
 
 
 def page(case: Case, sheet: Sheet, width: int) -> Iterator[str]:
@@ -190,6 +191,14 @@ def _duration(seconds: int | None) -> str:
         return "over by the venue's own time"
     days, rest = divmod(seconds, 86_400)
     return f"{days} d {rest // 3_600} h {rest % 3_600 // 60} min"
+
+
+def _login_name() -> str:
+    """Return who is logged in; raises SettingsRefused where nobody is, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        raise SettingsRefused("this system does not say who you are: name the reviewer with --by") from None
 
 
 def _ask_about(desk: Desk, cases: list[Case], by: str) -> None:

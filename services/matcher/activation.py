@@ -21,6 +21,11 @@ from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.pair import Pair, PairId
 
 _OVER = frozenset({MarketStatus.CLOSED, MarketStatus.SETTLED})
+_REVIEWED = (
+    *("kalshi_ticker", "polymarket_id", "polymarket_token_ids", "polymarket_outcomes", "orientation"),
+    *("kalshi_rules_hash", "polymarket_rules_hash"),
+)
+"""What a review is about. A suspended pair keeps it as it was reviewed, so that the next look still sees the change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +130,7 @@ def _judged(pair: Pair, kalshi: Market, polymarket: Market, past: Past, contradi
     if known is not None and known.source == pair.source:
         changed = _changed_texts(known, pair)
         if changed:
-            hashes = {name: getattr(known, name) for name in ("kalshi_rules_hash", "polymarket_rules_hash")}
-            pair = msgspec.structs.replace(pair, **hashes)
+            pair = msgspec.structs.replace(pair, **{name: getattr(known, name) for name in _REVIEWED})
             reasons.insert(0, f"{changed} changed since review, read both again and renew review.verified_at")
     if suspicion is not None and suspicion.source == pair.source:
         return Suspended(pair, suspicion.reason, "review")

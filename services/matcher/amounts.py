@@ -27,7 +27,6 @@ _NUMBER = re.compile(
     r"(?!-[a-z])",
     re.IGNORECASE,
 )
-_ABOVE = re.compile(rf"(?:{_ABOVE_BEFORE}|{_ABOVE_AFTER})", re.IGNORECASE)
 _BELOW = re.compile(rf"(?:{_BELOW_BEFORE}|{_BELOW_AFTER})", re.IGNORECASE)
 _STRICT = frozenset({"above", "over", "more than", "greater than", "exceed", "exceeds", "exceeding", ">", "below",
                      "under", "less than", "fewer than", "<"})  # fmt: skip

@@ -287,8 +287,10 @@ class Matcher:
             case Over(pair_id, reason):
                 known = self._said.pair(pair_id)
                 if known is not None:
-                    waiting = PairSuspended(pair=known, reason=f"{reason}; {_WAITING}", awaits="results")
-                    yield from self._said.say(pair_id, waiting)
+                    doubt = self._history.doubt(known)
+                    waiting = f"{reason}; {_WAITING}"
+                    message = PairSuspended(pair=known, reason=waiting, awaits="results", doubt=doubt)
+                    yield from self._said.say(pair_id, message)
 
     def _retired_candidates(self) -> list[Change]:
         """Withdraw candidates of which a market is over, changed its text, or that somebody has decided about."""

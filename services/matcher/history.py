@@ -40,9 +40,9 @@ class History:
         self.suspended: dict[str, str] = {}
         """Why a series may not trade, by Kalshi series."""
         self.suspicions: dict[PairId, Suspicion] = {
-            pair_id: Suspicion(message.pair.source, message.reason)
+            pair_id: Suspicion(message.pair.source, message.doubt or message.reason)
             for pair_id, message in published.items()
-            if isinstance(message, PairSuspended) and message.awaits == "review"
+            if isinstance(message, PairSuspended) and (message.awaits == "review" or message.doubt)
         }
 
     def use(self, files: tuple[Disagreement, ...]) -> None:
@@ -55,6 +55,11 @@ class History:
     def suspect(self, pair: Pair, reason: str) -> None:
         """Take note of what speaks against a pair."""
         self.suspicions[pair.pair_id] = Suspicion(pair.source, reason)
+
+    def doubt(self, pair: Pair) -> str:
+        """Return what speaks against a pair under its present review, empty when nothing does."""
+        suspicion = self.suspicions.get(pair.pair_id)
+        return suspicion.reason if suspicion is not None and suspicion.source == pair.source else ""
 
     def listed(self, market: Market) -> None:
         """A market is on the list (again): what it seemed to have paid is void."""

@@ -143,7 +143,7 @@ def fingerprint(folder: Path) -> Fingerprint:
 def _read_folder(folder: Path, previous: Mappings | None) -> tuple[Mappings, list[Problem]]:
     if not folder.is_dir():
         return Mappings(), [
-            Problem(str(folder), 1, "no such folder, set MATCHER_MAPPINGS_DIR to the folder of mappings")
+            Problem(str(folder), 1, "no such folder, set MATCHER_MAPPINGS_DIR or name the folder of mappings")
         ]
     reader = _Reader()
     placed = [

@@ -24,6 +24,7 @@ Relation = Literal["equivalent", "near", "subset", "superset", "overlap", "compl
 
 _PAIR_ID = re.compile(r"[a-z0-9][a-z0-9._~-]{0,127}")
 _TICKER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
+_CATEGORY = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 _CONDITION_ID = re.compile(r"0x[0-9a-f]{64}")
 _TOKEN_ID = re.compile(r"[1-9][0-9]{0,77}")
@@ -172,6 +173,10 @@ class CuratedRow(_Table, frozen=True, kw_only=True):
         _require(
             _PAIR_ID.fullmatch(self.pair_id), f"pair_id {self.pair_id!r} is not lower case letters, digits, . _ ~ -"
         )
+        _require(
+            _CATEGORY.fullmatch(self.category),
+            f"category {self.category!r} is not lower case letters, digits, _ and -: a file is named after it",
+        )
         _require_zone("not_after", self.not_after)
         at = self.polymarket.token_ids.index(self.polymarket.yes_token_id)
         _require(
@@ -198,7 +203,7 @@ class CuratedRow(_Table, frozen=True, kw_only=True):
         if kind := self.needs_two_readers:
             second = self.review.second_reviewer
             _require(
-                second and second != self.review.verified_by,
+                second and not same_person(second, self.review.verified_by or ""),
                 f"{kind} needs a second_reviewer, have another person read both rules",
             )
 
@@ -242,6 +247,11 @@ class PairsFile(_Table, frozen=True, kw_only=True):
     schema_version: Literal["1"]
     pairs: tuple[CuratedRow, ...] | None = None
     """Absent or empty: no rows yet."""
+
+
+def same_person(one: str, other: str) -> bool:
+    """Return whether two signatures are one person's: case and white space do not make another reader."""
+    return "".join(one.casefold().split()) == "".join(other.casefold().split())
 
 
 def text_sha256(text: str) -> str:

@@ -72,7 +72,8 @@ def match_files(
 ) -> Iterator[MatchRow]:
     """Yield the best partners of every Kalshi market, at most ``most`` questions for each; the inputs are JSONL files.
 
-    A question that is listed twice in the same words is yielded with each of its listings.
+    A question that is listed twice in the same words is yielded with each of its listings; of two rows with one id the
+    later counts.
 
     Rows of different ``pool`` are never paired. A game that a template pairs one to one is ``approved``, whether or not
     the template is switched on; nothing is traded from here. Raises RowRefused for a line that is no venue object, and
@@ -81,15 +82,12 @@ def match_files(
     indexes: defaultdict[str, CandidateIndex] = defaultdict(lambda: CandidateIndex(mappings))
     for pool, market in _markets(polymarket, Venue.POLYMARKET):
         indexes[pool].put(market)
-    wanted: list[tuple[str, Market]] = []
+    wanted: defaultdict[str, dict[MarketId, Market]] = defaultdict(dict)
     for pool, market in _markets(kalshi, Venue.KALSHI):
         indexes[pool].put(market)
-        wanted.append((pool, market))
-    by_pool: defaultdict[str, list[Market]] = defaultdict(list)
-    for pool, market in wanted:
-        by_pool[pool].append(market)
-    for pool, markets in by_pool.items():
-        yield from _match_pool(pool, markets, indexes[pool], most, least)
+        wanted[pool][market.market_id] = market
+    for pool, markets in wanted.items():
+        yield from _match_pool(pool, list(markets.values()), indexes[pool], most, least)
 
 
 def _match_pool(

@@ -80,6 +80,8 @@ def _rate_answer(event: str, code: str, market: Market) -> _Answer | None:
         return None
     answer = _rate(found[1] == "C", int(found[2]), more=int(found[2]) % _SMALLEST_MOVE == 1)
     said = _RATE_LABEL.fullmatch(market.outcome_label)
+    if said is None and market.outcome_label:
+        return None
     if said is not None and answer != _said_rate(said):
         raise NotInTemplate(f"{market.market_id}: YES is labelled {market.outcome_label!r}, which is not {answer}")
     return day, "us", answer

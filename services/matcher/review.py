@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from itertools import zip_longest
 from typing import Literal, NamedTuple
 
@@ -23,6 +24,7 @@ from services.matcher.mapping_rows import (
     Resolution,
     Review,
     RowStatus,
+    same_person,
     text_sha256,
 )
 from services.matcher.placeholders import is_placeholder
@@ -54,6 +56,12 @@ class Case(NamedTuple):
     polymarket: Market
     row: CuratedRow | None
     verdict: Verdict
+
+    @property
+    def version(self) -> str:
+        """What changes whenever the row or either listing does: what a reviewer has looked at."""
+        texts = sha256(f"{self.kalshi.rules_hash} {self.polymarket.rules_hash}".encode()).hexdigest()[:12]
+        return f"{version_of(self.row)}-{texts}"
 
     @property
     def orientation(self) -> Orientation:
@@ -108,7 +116,7 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     reason: str
     version: str
-    """Changes with the row: pass it back as ``--seen`` to decide about exactly this."""
+    """Changes with the row and with both listings: pass it back as ``--seen`` to decide about exactly this."""
     orientation: Orientation
     relation: str
     score: Decimal
@@ -140,7 +148,7 @@ def sheet_of(case: Case, mappings: Mappings, now: datetime) -> Sheet:
         pair_id=case.pair_id,
         state=case.state,
         reason=case.reason,
-        version=version_of(case.row),
+        version=case.version,
         orientation=case.orientation,
         relation=case.verdict.relation,
         score=case.verdict.score,
@@ -217,7 +225,7 @@ def _approved(case: Case, before: CuratedRow | None, row: CuratedRow, decision: 
     if first is None:
         return _signed(row, before, decision, "needs_review", relation="equivalent")
     assert first.verified_by is not None
-    if _same_person(first.verified_by, decision.by):
+    if same_person(first.verified_by, decision.by):
         raise ReviewRefused(f"{first.verified_by} has approved it already; {case.two_readers} needs another reader")
     review = msgspec.structs.replace(
         first,
@@ -337,10 +345,6 @@ def _later(now: datetime, last: datetime | None) -> datetime:
     """Return now, or just after the last review when our clock is behind it: a newer review must be newer."""
     now = now.astimezone(UTC)
     return now if last is None or now > last else last + timedelta(microseconds=1)
-
-
-def _same_person(one: str, other: str) -> bool:
-    return "".join(one.casefold().split()) == "".join(other.casefold().split())
 
 
 def _side_sheet(market: Market, mappings: Mappings) -> SideSheet:

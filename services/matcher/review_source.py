@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 from services.matcher.mapping_files import Mappings
 from services.matcher.mapping_rows import CuratedRow
 from services.matcher.review import Case, case_of
@@ -27,7 +29,8 @@ async def read_cases(url: str, mappings: Mappings, wanted: str = "") -> list[Cas
     """Return the cases that await a person, or the one that ``wanted`` names.
 
     ``wanted`` is a pair's id as ``pairs list`` shows it, the id of a row, or ``TICKER~CONDITION_ID``. Raises
-    ReviewRefused when it names nothing, or nothing that both venues list. A queue leaves out what is not listed.
+    ReviewRefused when it names nothing, or nothing that both venues list, and for a listing that cannot be read. A
+    queue leaves out what is not listed.
     """
     redis = connect(url, Profile.WRITER)
     try:
@@ -99,6 +102,10 @@ def _not_listed(subject: _Subject, kalshi: Market | None) -> str:
 
 
 async def _market(redis: Client, venue: Venue, market_id: MarketId) -> Market | None:
+    """Return a listing, None when there is none. Raises ReviewRefused when what the bus holds cannot be read."""
     payload = await redis.hget(CATALOG[venue].hash_name, market_id)
-    message = CATALOG[venue].decoder.decode(payload) if payload is not None else None
+    try:
+        message = CATALOG[venue].decoder.decode(payload) if payload is not None else None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ReviewRefused(f"what the bus holds about {venue.value} {market_id} cannot be read: {error}") from None
     return message.market if isinstance(message, MarketListed | MarketChanged) else None

@@ -68,6 +68,7 @@ _AFTER_ELECTION = "after_election"
 _CODE_OF_STATE = {name: code for code, name in STATE_CODES.items()}
 _DIGIT = re.compile(r"[0-9]")
 _LEAST_CODE = 2
+_YEARS = range(2000, 2200)
 
 Day = tuple[int | None, int, int]
 """Year when it is stated, month, day."""
@@ -177,7 +178,7 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         ),
         periods=frozenset((m.year, m.month, m.day) for m in dates.moments if m.kind == "in" and m.whole == "year"),
         deadlines=deadlines,
-        ends=market.expected_expiration_time or market.close_time,
+        ends=_plausible_end(market.expected_expiration_time or market.close_time),
         thresholds=thresholds,
         market_types=types,
         stages=_stages(wording) | places,
@@ -251,6 +252,11 @@ def _context_years(market: Market) -> frozenset[int]:
     if not years and market.venue is Venue.KALSHI:
         years = {2000 + int(a or b) for a, b in _TICKER_YEAR.findall(market.market_id)}
     return frozenset(years)
+
+
+def _plausible_end(ends: datetime | None) -> datetime | None:
+    """Return an expected end, None for a filler such as 0001-01-01T00:00:00Z, near which days cannot be counted."""
+    return ends if ends is not None and ends.year in _YEARS else None
 
 
 def _stages(wording: Wording) -> frozenset[str]:

@@ -141,8 +141,11 @@ def slug_day(text: str) -> date | None:
 
 
 def eastern_day(moment: datetime) -> date:
-    """Return the US Eastern date of a moment."""
-    return moment.astimezone(EASTERN).date()
+    """Return the US Eastern date of a moment; its own date at the ends of the calendar, as in 0001-01-01T00:00:00Z."""
+    try:
+        return moment.astimezone(EASTERN).date()
+    except OverflowError:
+        return moment.date()
 
 
 def kalshi_game(template: SeriesTemplate, league: League, market: Market) -> KalshiGame | None:

@@ -21,6 +21,8 @@ class PairSuspended(Message, frozen=True, kw_only=True, tag="pair_suspended"):
     reason: str
     awaits: Literal["listing", "review", "results"] = "listing"
     """What ends it: listings as the mapping says, a newer review, or, once a market is over, both venues' results."""
+    doubt: str = ""
+    """While results are awaited: what a newer review would have to end if the market were listed again."""
 
 
 class PairRetired(Message, frozen=True, kw_only=True, tag="pair_retired"):

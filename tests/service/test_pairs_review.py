@@ -90,7 +90,8 @@ def desk(redis_url: str, tmp_path: Path) -> Iterator[Desk]:
 def test_a_script_reads_the_queue_approves_and_is_told_file_and_line(desk: Desk) -> None:
     candidate = desk.put(fed(expected_expiration_time=ENDS), fed_there())
     [case] = desk.says("review")["cases"]
-    assert (case["pair_id"], case["state"], case["version"]) == (candidate, "candidate", "new")
+    assert (case["pair_id"], case["state"]) == (candidate, "candidate")
+    assert case["version"].startswith("new-")
     assert case["kalshi"]["rules_text"] == fed().rules_text
     written = desk.says("review", candidate, "--approve", "--by", "alice", "--note", "read", "--category", "economics")
     assert (written["status"], written["verified_by"], written["line"]) == ("approved", "alice", 3)
@@ -119,6 +120,7 @@ def test_what_is_refused_is_one_line_with_status_1_and_nothing_is_written(desk: 
         (("nothing-such", "--approve", "--by", "alice"), "there is no pair 'nothing-such'"),
         ((f"KXNONE-1~{CONDITION}", "--approve", "--by", "alice"), "kalshi does not list KXNONE-1 now"),
         ((candidate, "--reject", "--by", "alice", "--seen", "0123456789ab"), "look at it again"),
+        ((candidate, "--reject", "--by", "alice", "--category", "../film"), "category '../film' is not"),
     ):
         ended = desk.run("review", *words)
         assert (ended.returncode, ended.stdout) == (1, ""), ended
@@ -150,7 +152,13 @@ def test_a_suspended_pair_is_in_the_queue_and_a_new_review_makes_it_live_again(d
     [case] = desk.says("review")["cases"]
     assert case["state"] == "suspended"
     assert "have changed since review" in case["reason"]
-    desk.says("review", change.pair_id, "--approve", "--by", "bob", "--seen", case["version"])
+    approval = ("review", change.pair_id, "--approve", "--by", "bob", "--seen", case["version"])
+    desk.put(fed(rules_text="Yes if it is so, unless it is not."), fed_there())
+    late = desk.run(*approval)
+    assert (late.returncode, late.stdout) == (1, ""), "a text that changed while it was read is not approved"
+    assert "look at it again" in late.stderr
+    desk.put(edited, fed_there())
+    desk.says(*approval)
     matcher.use(load(desk.folder))
     [again] = settled(matcher)
     assert isinstance(again.message, PairActivated)

@@ -77,12 +77,13 @@ def stages_command(
 ) -> None:
     """Where the time goes in our pipeline, as a text chart."""
 
-    async def run() -> str:
+    async def run() -> list[str]:
         async with pipeline.running(contestants.ours, pairs=pairs, seed=seed) as bench:
             light = await bench.probe(pipeline.LIGHT_RATE, pipeline.LIGHT_SECONDS)
             return chart.stages_chart(light, await bench.probe(rate, pipeline.PROBE_SECONDS))
 
-    write_line(asyncio.run(run()))
+    for line in asyncio.run(run()):
+        write_line(line)
 
 
 def _numbers(text: str) -> list[int]:

@@ -7,9 +7,9 @@ from services.cli.bench.figures import Probe
 _WIDTH = 40
 
 
-def stages_chart(light: Probe, busy: Probe) -> str:
-    """Return both charts of the light load and the processor time of the highest rate that was held."""
-    parts = [
+def stages_chart(light: Probe, busy: Probe) -> list[str]:
+    """Return the lines of both charts of the light load, and of the processor time of the busy one."""
+    return [
         f"Median way of an edge at {light.rate}/s, in milliseconds, from the socket to the executor:",
         *_bars(light.stages_ms, "ms"),
         f"Processor time per message at {light.rate}/s, in microseconds, mostly for waking up:",
@@ -17,7 +17,6 @@ def stages_chart(light: Probe, busy: Probe) -> str:
         f"The same at {busy.rate}/s, mostly for work:",
         *_bars(_us(busy), "us"),
     ]
-    return "\n".join(parts) + "\n"
 
 
 def _us(probe: Probe) -> dict[str, float]:

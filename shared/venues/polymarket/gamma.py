@@ -189,9 +189,9 @@ def time_of(raw: msgspec.Raw) -> datetime | None:
     text = text_of(raw) or ""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _list(raw: msgspec.Raw) -> list[msgspec.Raw]:

@@ -95,7 +95,8 @@ def test_the_players_own_time_is_not_the_pipelines() -> None:
 
 
 def test_the_chart_shows_the_parts_in_order_and_the_longest_in_full() -> None:
-    chart = stages_chart(probe(1_500, 1.0), probe(40_000, 1.0)).splitlines()
+    chart = stages_chart(probe(1_500, 1.0), probe(40_000, 1.0))
+    assert all(line.isprintable() for line in chart), "each is a line of its own"
     assert chart[1].split() == ["feed", "0.250", "ms", "#" * 20]
     assert chart[2].split() == ["stream", "and", "detector", "0.500", "ms", "#" * 40]
     assert [line.split()[0] for line in chart if "us" in line.split()] == ["kalshi_feed", "player"] * 2

@@ -215,3 +215,7 @@ def test_another_fed_question_is_not_the_cut_of_25_nor_of_more(code: str, questi
 def test_a_fed_label_that_contradicts_its_ticker_is_refused() -> None:
     with pytest.raises(NotInTemplate, match="is not cut 25"):
         side(kalshi(f"{FED}-C25", "Fed decision in Jul 2026?", "Cut >25bps", event_id=FED))
+
+
+def test_a_fed_label_that_is_not_understood_makes_no_template_pair() -> None:
+    assert side(kalshi(f"{FED}-C25", "Fed decision in Jul 2026?", "Cut 25bps or more", event_id=FED)) is None

@@ -299,6 +299,15 @@ def test_an_orientation_that_flips_over_a_restart_without_a_new_review_is_suspen
     for market in (fed(), fed_there()):
         restarted.put(market)
     assert "the orientation has changed since review" in only(settled(restarted), PairSuspended).reason
+    restarted.put(fed(status=MarketStatus.PAUSED))
+    restarted.put(fed())
+    assert settled(restarted) == [], "it stays suspended when a listing is looked at again"
+    once_more = Matcher(with_rows(row(orientation=Orientation.INVERTED)), dict(restarted.published))
+    for market in (fed(), fed_there()):
+        once_more.put(market)
+    assert settled(once_more) == [], "and over another restart"
+    once_more.use(with_rows(row()))
+    assert only(settled(once_more), PairActivated).pair.orientation is Orientation.SAME
 
 
 def test_hashes_in_the_row_are_held_against_the_listing() -> None:

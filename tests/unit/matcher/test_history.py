@@ -85,6 +85,23 @@ def test_a_suspected_pair_is_suspended_and_stays_so_over_a_restart_until_a_newer
     only(settled(restarted), PairActivated)
 
 
+def test_a_suspicion_outlives_a_restart_while_a_market_is_not_listed() -> None:
+    matcher = live()
+    matcher.suspect(FED_PAIR, SUSPECTED)
+    settled(matcher)
+    matcher.remove(Venue.POLYMARKET, MarketId(CONDITION))
+    assert only(settled(matcher), PairSuspended).awaits == "results"
+
+    restarted = Matcher(with_rows(row()), dict(matcher.published))
+    restarted.put(fed())
+    settled(restarted)
+    again = Matcher(with_rows(row()), dict(restarted.published))
+    for market in (fed(), fed_there()):
+        again.put(market)
+    suspended = only(settled(again), PairSuspended)
+    assert (suspended.reason, suspended.awaits) == (SUSPECTED, "review")
+
+
 def test_a_suspected_game_of_a_template_is_suspended_alone() -> None:
     matcher, _ = started(GAMES, kalshi_game_side("HOU", "Houston"), kalshi_game_side("POR", "Portland"), moneyline())
     matcher.suspect(PORTLAND, SUSPECTED)

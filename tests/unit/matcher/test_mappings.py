@@ -126,6 +126,7 @@ def test_no_rows_make_a_file_that_loads(tmp_path: Path) -> None:
         ('outcomes: ["Yes", "No"]', "outcomes: [Yes, No, Maybe]", "Expected `array` of length 2"),
         (f'condition_id: "{CONDITION}"', "condition_id: 0x12", "'0x12' is not 0x and 64 hex digits"),
         ('category: "economics"', "category: weather", "category weather needs a second_reviewer"),
+        ('category: "economics"', "category: ../x", "category '../x' is not lower case letters"),
         ('max_notional_usd: null', "max_notional_usd: 1e9", "not a plain decimal number"),
         ('ticker: "KXFEDDECISION-26DEC-C25"', "ticker: KXCPI-26DEC-C25", "is not in KXFEDDECISION-26DEC"),
         ('status: "approved"', "status: yes", "Invalid enum value 'yes'"),

@@ -59,6 +59,12 @@ def test_a_game_that_is_listed_twice_is_a_candidate_only(tmp_path: Path) -> None
     assert {row.status for row in rows} == {"candidate"}
 
 
+def test_a_market_that_is_in_the_file_twice_is_matched_once_as_it_reads_last(tmp_path: Path) -> None:
+    assert matched(tmp_path, [*GAME_ROWS, *GAME_ROWS], [GAME_THERE]) == matched(tmp_path, GAME_ROWS, [GAME_THERE])
+    edited = [*GAME_ROWS, GAME_ROWS[0] | {"yes_sub_title": "Portland"}]
+    assert [row.kalshi_ticker[-3:] for row in matched(tmp_path, edited, [GAME_THERE])] == ["POR"]
+
+
 def test_rows_of_different_pools_are_never_paired(tmp_path: Path) -> None:
     assert matched(tmp_path, GAME_ROWS, [GAME_THERE | {"pool": "q"}]) == []
 
@@ -92,6 +98,17 @@ def test_a_line_that_is_no_venue_object_is_named(tmp_path: Path, row: object) ->
     bad = jsonl(tmp_path / "p.jsonl", GAME_THERE, row)
     with pytest.raises(RowRefused, match=r"p\.jsonl:2: .*correct or remove the line"):
         list(match_files(good, bad, MAPPINGS))
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_time_at_the_end_of_the_calendar_pairs_nothing_and_breaks_nothing(tmp_path: Path, moment: str) -> None:
+    ours = [row | {"close_time": moment, "expected_expiration_time": moment} for row in GAME_ROWS]
+    timed = {"game_start": moment, "end_date": moment}
+    asked = {"pool": "p", "poly_id": "0x2", "question": "Will the Rockets win?", "event_title": "A vs. B"}
+    assert matched(tmp_path, ours, [GAME_THERE | timed, asked | timed]) == []
+    dated = {"pool": "p", "kalshi_id": "KXX-1", "title": "Will it rain by December 31?", "close_time": moment}
+    undated = {"pool": "p", "poly_id": "0x3", "question": "Will it rain?"} | timed
+    assert [row.score < 1 for row in matched(tmp_path, [dated], [undated])] in ([], [True])
 
 
 def test_parlays_and_placeholders_are_never_paired(tmp_path: Path) -> None:

@@ -126,6 +126,10 @@ def test_weather_needs_two_readers_whatever_category_the_first_one_names() -> No
     second = decided(case(WEATHER, WEATHER_THERE, first), first, says(by="bob"))
     assert (second.status, second.review.verified_by, second.review.second_reviewer) == ("approved", "alice", "bob")
     assert second.review.second_at is not None
+    by_hand = msgspec.to_builtins(second)
+    by_hand["review"]["second_reviewer"] = "ALICE "
+    with pytest.raises(msgspec.ValidationError, match="needs a second_reviewer"):
+        msgspec.convert(by_hand, CuratedRow)
 
 
 def test_the_second_reader_must_have_read_the_same_texts() -> None:
@@ -381,7 +385,8 @@ def test_nothing_of_either_text_is_lost(left: str, right: str, width: int) -> No
 
 def test_the_sheet_says_everything_a_reviewer_needs() -> None:
     sheet = sheet_of(case(there=fed_there(rules_text=THEIRS)), Mappings(), NOW)
-    assert sheet.version == NEW
+    assert sheet.version.startswith(f"{NEW}-")
+    assert sheet.version != sheet_of(case(), Mappings(), NOW).version, "it changes with the texts"
     assert sheet.resolves_in_s == int((ENDS - NOW).total_seconds())
     assert sheet.kalshi.slots["market_types"] == "cut"
     assert sheet.differences

@@ -225,6 +225,7 @@ def test_reading_the_same_fee_on_another_day_is_no_change() -> None:
         ("2025-11-12T19:19:58.37498Z", datetime(2025, 11, 12, 19, 19, 58, 374_980, tzinfo=UTC)),
         ("soon", None),
         ("", None),
+        ("0001-01-01T00:00:00+14:00", None),
     ],
 )
 def test_times_come_in_several_forms(text: str, moment: datetime | None) -> None:
