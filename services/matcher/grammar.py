@@ -34,7 +34,7 @@ class Grammar:
 
     def __init__(self, templates: Iterable[SeriesTemplate], leagues: Mapping[str, League]) -> None:
         self._leagues = leagues
-        self._names = {code: names for code, league in leagues.items() if (names := league.phrases())}
+        self._names = {code: Names(teams) for code, league in leagues.items() if (teams := league.phrases())}
         self._names_by_opening = [(code.upper(), names) for code, names in self._names.items()]
         self.templates = {template.template_id: template for template in templates}
         self._by_series = {template.kalshi_series: template for template in self.templates.values()}

@@ -8,7 +8,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 from services.matcher.amounts import Interval, stated_amounts
 from services.matcher.dates import MONTHS, Dates, Moment, stated_dates
@@ -134,6 +136,14 @@ class Slots:
     placeholder: bool
 
 
+class _Context(NamedTuple):
+    """What only the event's title, the label and the slugs say."""
+
+    weights: dict[str, int]
+    initials: list[str]
+    classes: set[str]
+
+
 def parse_slots(market: Market, mappings: Mappings) -> Slots:
     """Return the slots of one market; ``mappings`` has the team tables and templates."""
     label = plain(market.outcome_label)
@@ -188,7 +198,7 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         parties=PARTIES.intersection(wording.weights),
         states=STATES.intersection(wording.weights),
         offices=OFFICES.intersection(wording.weights),
-        context_classes=frozenset(context.types | context.stages) | OFFICES.intersection(context.weights),
+        context_classes=frozenset(context.classes) | OFFICES.intersection(context.weights),
         parts=parts,
         districts=districts,
         settlement=_settlement(wording, types, thresholds),
@@ -240,10 +250,21 @@ def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
     return frozenset(places), frozenset(parts), _PART.sub(" ", text) if parts else text
 
 
-def _context(market: Market, label: str, names: Names | None) -> Wording:
+def _context(market: Market, label: str, names: Names | None) -> _Context:
     outcomes = "" if market.outcomes == _YES_NO else " . ".join(map(plain, market.outcomes))
-    slugs = f"{market.slug} {market.event_slug}".replace("-", " ")
-    return worded(f"{plain(market.event_title)} . {label} . {outcomes} . {slugs}", names)
+    own = worded(f"{label} . {outcomes} . {market.slug.replace('-', ' ')}", names)
+    event = _event_wording(market.event_title, market.event_slug, names)
+    return _Context(
+        weights={**event.weights, **own.weights},
+        initials=event.initials + own.initials,
+        classes=event.types | event.stages | own.types | own.stages,
+    )
+
+
+@lru_cache(maxsize=5_000)
+def _event_wording(title: str, slug: str, names: Names | None) -> Wording:
+    """Return the wording that the markets of one event share."""
+    return worded(f"{plain(title)} . {slug.replace('-', ' ')}", names)
 
 
 def _context_years(market: Market) -> frozenset[int]:

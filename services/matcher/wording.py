@@ -9,8 +9,13 @@ from dataclasses import dataclass, field
 from services.matcher.text import Token, stem, tokens
 from services.matcher.vocabulary import FILLERS, GENERIC, PHRASES
 
-Names = Mapping[tuple[str, ...], str]
-"""A team by the words of each of its names."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Names:
+    """A league's teams, each by the words of each of its names. Equal to itself alone, so that it can key a cache."""
+
+    teams: Mapping[tuple[str, ...], str]
+
 
 TEAM = "team:"
 """Opens the word that stands for a team of a table; such a word is exact, no spelling is near it."""
@@ -51,18 +56,18 @@ class Wording:
 
 def worded(text: str, names: Names | None = None) -> Wording:
     """Return the wording of a plain text without dates and numbers; ``names`` are the teams of its league."""
-    return wording_of(tokens(text), names or {})
+    return wording_of(tokens(text), {} if names is None else names.teams)
 
 
-def wording_of(words: Sequence[Token], names: Names) -> Wording:
-    """Return the wording of tokens in order."""
+def wording_of(words: Sequence[Token], teams: Mapping[tuple[str, ...], str]) -> Wording:
+    """Return the wording of tokens in order; ``teams`` as in ``Names``."""
     run: list[str] = []
     lower = [token.word for token in words]
     found = Wording(spoken=tuple(lower))
     at = 0
     while at < len(words):
         word, is_name, is_short_form = words[at]
-        if names and (taken := _name(names, lower, at)):
+        if teams and (taken := _name(teams, lower, at)):
             length, team = taken
             _close(found, run)
             found.weights[f"{TEAM}{team}"] = NAME_WEIGHT
@@ -100,10 +105,10 @@ def wording_of(words: Sequence[Token], names: Names) -> Wording:
     return found
 
 
-def _name(names: Names, words: list[str], at: int) -> tuple[int, str] | None:
+def _name(teams: Mapping[tuple[str, ...], str], words: list[str], at: int) -> tuple[int, str] | None:
     """Return how many words from ``at`` on are a team's name, the longest such name, and the team."""
     for length in range(min(_LONGEST_NAME, len(words) - at), 0, -1):
-        if (team := names.get(tuple(words[at : at + length]))) is not None:
+        if (team := teams.get(tuple(words[at : at + length]))) is not None:
             return length, team
     return None
 
