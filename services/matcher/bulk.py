@@ -30,7 +30,7 @@ _WRITTEN_AT_ONCE = 5_000
 _LENGTH_BYTES = 8
 _SLOTS_EACH = 5_000
 """Parsed listings that a process keeps: events come in an order in which neighbours ask for the same ones."""
-_SHARES_EACH = 6
+_SHARES_EACH = 16
 """Portions of work for each process, so that none waits long for the other."""
 
 

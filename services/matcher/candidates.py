@@ -28,7 +28,7 @@ LEAST_SCORE = Decimal("0.6")
 """Below this a pair is not worth a person's time."""
 MOST_PER_MARKET = 3
 MOST_CANDIDATES = 20
-_COMPARED = 12
+_COMPARED = 10
 """Of the candidates: the partner is hardly ever further down."""
 MOST_SLOTS = 60_000
 """Parsed listings kept at hand per venue, about 6 kB each."""

@@ -36,6 +36,7 @@ class Grammar:
         self._leagues = leagues
         self._names = {code: Names(teams) for code, league in leagues.items() if (teams := league.phrases())}
         self._names_by_opening = [(code.upper(), names) for code, names in self._names.items()]
+        self._openings = tuple(code for code, _ in self._names_by_opening)
         self.templates = {template.template_id: template for template in templates}
         self._by_series = {template.kalshi_series: template for template in self.templates.values()}
         self._by_slug: dict[str, SeriesTemplate] = {}
@@ -62,7 +63,9 @@ class Grammar:
     def names_by_code(self, market: Market) -> Names | None:
         """Return the teams of the league that opens a market's series or slug; None when none does."""
         opening = market.series_id.removeprefix("KX") if market.venue is Venue.KALSHI else market.event_slug.upper()
-        return next((names for code, names in self._names_by_opening if opening.startswith(code)), None)
+        if not opening.startswith(self._openings):
+            return None
+        return next(names for code, names in self._names_by_opening if opening.startswith(code))
 
     def names_by_words(self, words: Iterable[str]) -> Names | None:
         """Return the teams of the league that a text's words are about; None when they are about none."""

@@ -299,9 +299,15 @@ def _outcome_words(market: Market, names: Names | None) -> tuple[frozenset[str],
     """Return the words of each outcome; nothing for Yes and No."""
     if market.outcomes == _YES_NO:
         return ()
-    return tuple(frozenset(worded(plain(outcome), names).weights) for outcome in market.outcomes)
+    return tuple(_words_of(outcome, names) for outcome in market.outcomes)
 
 
+@lru_cache(maxsize=10_000)
+def _words_of(outcome: str, names: Names | None) -> frozenset[str]:
+    return frozenset(worded(plain(outcome), names).weights)
+
+
+@lru_cache(maxsize=10_000)
 def _entity(label: str, names: Names | None) -> tuple[str, ...]:
     if label.lower() in _PLAIN_LABELS:
         return ()
