@@ -12,11 +12,12 @@ from services.kalshi_feed.core import after_news, catalog_changes, with_fees_kno
 from services.kalshi_feed.fee_terms import FeeTerms, Waivers
 from services.kalshi_feed.live_books import News
 from services.kalshi_feed.rest_client import RestClient, RestFailed
-from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
+from shared.contracts.catalog import MarketChanged, MarketClosed
 from shared.contracts.streams import CATALOG
 from shared.domain.market import Market, MarketId, Venue
 from shared.domain.numbers import NumberRefused
-from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_latest, waits_s
+from shared.io.bus import Outbox
+from shared.runtime.bus_catalog import listed_markets
 from shared.runtime.clock import Clock
 from shared.venues.kalshi import catalog, fee_changes, rest
 from shared.venues.kalshi.fee_changes import FeeCalendar
@@ -66,7 +67,7 @@ class Discovery:
 
     async def run(self, redis_url: str, *, refresh_s: int) -> None:
         """Load what the catalog holds, then list and publish for ever."""
-        await self._load_known(redis_url)
+        self.known = await listed_markets(redis_url, CATALOG[Venue.KALSHI])
         while True:
             self._again.clear()
             try:
@@ -172,23 +173,6 @@ class Discovery:
                 self._outbox.put(CATALOG[Venue.KALSHI], message, key=message.market.market_id)
         log.info("catalog.read", extra={"markets": len(self.known), "changes": len(changes), "refused": self.refused})
         return len(changes)
-
-    async def _load_known(self, redis_url: str) -> None:
-        async for _ in waits_s():
-            redis = connect(redis_url, Profile.WRITER)
-            try:
-                latest, _ = await load_latest(redis, CATALOG[Venue.KALSHI])
-            except TRANSIENT as error:
-                log.warning("catalog.waiting", extra={"error": str(error)})
-                continue
-            finally:
-                await redis.aclose()
-            self.known = {
-                message.market.market_id: message.market
-                for message in latest.values()
-                if isinstance(message, MarketListed | MarketChanged)
-            }
-            return
 
     async def _all_events(self) -> list[tuple[RestEvent, list[RestMarket]]]:
         found: list[tuple[RestEvent, list[RestMarket]]] = []

@@ -6,13 +6,14 @@ room. The first connection always stands and alone hears of markets' lives, for 
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from services.kalshi_feed.live_books import LiveBooks
 from services.kalshi_feed.trading import TradingState
 from shared.domain.market import Market, MarketId
 from shared.runtime.clock import Clock
+from shared.runtime.connections import assigned
 from shared.venues.kalshi.lifecycle import MarketNews
 from shared.venues.kalshi.market_data import ExchangeStatus
 
@@ -110,21 +111,3 @@ class Fleet:
         changed = frozenset(market_ids)
         for books in self.connections if changed else ():
             books.trading_changed(changed)
-
-
-def assigned(wanted: Iterable[MarketId], before: Mapping[MarketId, int], *, per_connection: int) -> dict[MarketId, int]:
-    """Return the connection of each wanted market: where it was, else the first one with room."""
-    assert per_connection > 0, per_connection
-    wanted = list(dict.fromkeys(wanted))
-    found = {market_id: before[market_id] for market_id in wanted if market_id in before}
-    load: dict[int, int] = {}
-    for number in found.values():
-        load[number] = load.get(number, 0) + 1
-    number = 0
-    for market_id in wanted:
-        if market_id not in found:
-            while load.get(number, 0) >= per_connection:
-                number += 1
-            found[market_id] = number
-            load[number] = load.get(number, 0) + 1
-    return found

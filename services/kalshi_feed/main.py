@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
 from random import SystemRandom
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 from services.kalshi_feed.account import AccountWatch
@@ -26,14 +26,15 @@ from services.kalshi_feed.settings import Settings
 from services.kalshi_feed.skew import ClockSkew
 from shared.contracts.alerts import OperationalAlert
 from shared.contracts.health import FeedBeat
-from shared.contracts.streams import ALERTS, CATALOG, FEED_HEALTH
+from shared.contracts.streams import ALERTS, CATALOG
 from shared.domain.market import Market, Venue
 from shared.domain.pair import Pair
 from shared.io.bus import Identity, Outbox
 from shared.io.http import HttpClient
-from shared.runtime.catalog_repair import repair_catalog
+from shared.runtime.bus_catalog import repair_catalog
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
+from shared.runtime.feed_life import keep_beating, last_words, stopped
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.results import ResultTeller, ResultUnknown
@@ -42,8 +43,6 @@ from shared.venues.kalshi import catalog, rest
 from shared.venues.kalshi.limits import AccountLimits, BucketLimit, EndpointCosts, RateLimits
 
 SERVICE = "kalshi_feed"
-_BEAT_S = 1.0
-_LAST_WORDS_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -94,20 +93,11 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             honour_waivers=settings.honour_fee_waivers,
             on_listed=listed,
         )
-        books: Fleet | PolledBooks
         if key is None:
-            log.warning("books.polled", extra={"reason": "no Kalshi key is set: public order books are polled"})
-            _alerter(outbox, clock, "info")(
-                "kalshi_feed.without_key",
-                "Kalshi's books are polled, not streamed",
-                f"no key is set for KALSHI_ENV={settings.env}; each book is read about every {settings.poll_ms} ms",
-            )
-            polled = books = PolledBooks(
-                client, publisher, clock, alert=alert, epoch=identity.epoch, poll_s=settings.poll_ms / 1000
-            )
-            reading = [_after(pairs, polled.run)]
-            beats = _beats(polled.state_changed, lambda: [polled.beat(quotes=publisher.quotes)], outbox)
+            reading = _polling(settings, client, publisher, clock, outbox, epoch=identity.epoch)
         else:
+            signed = await resources.enter_async_context(HttpClient(settings.rest_base, signer=signer(key, clock)))
+            watch = AccountWatch(client, signed, clock, share_percent=settings.account_share_percent)
             streaming = Streaming(
                 settings,
                 key,
@@ -119,15 +109,14 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 on_news=discovery.news,
                 on_delay=ClockSkew(_skew_alarm(alert, "the stamps on the stream")).saw_stream,
             )
-            fleet = books = streaming.fleet
-            signed = await resources.enter_async_context(HttpClient(settings.rest_base, signer=signer(key, clock)))
-            watch = AccountWatch(client, signed, clock, share_percent=settings.account_share_percent)
-            reading = [_after(pairs, fleet.run), watch.run()]
-            beats = _beats(
+            fleet = streaming.fleet
+            reading = _Reading(
+                fleet,
                 streaming.state_changed,
                 lambda: [beat(one, clock, quotes=publisher.quotes) for one in fleet.connections],
-                outbox,
+                [watch.run()],
             )
+        books = reading.books
         work = [
             pairs.run(stopping),
             discovery.run(settings.redis_url, refresh_s=settings.refresh_s),
@@ -136,17 +125,42 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 every_s=settings.refresh_s
             ),
             ExchangeWatch(client, books.exchange, every_s=settings.status_s).run(),
-            beats,
-            *reading,
+            keep_beating(reading.changed, reading.beats, outbox),
+            _after(pairs, books.run),
+            *reading.work,
         ]
         async with asyncio.TaskGroup() as tasks:
             writing = [tasks.create_task(outbox.run()), tasks.create_task(publisher.run())]
             working = [tasks.create_task(one) for one in work]
             await stopping.wait()
-            await _stopped(working)
+            await stopped(working)
             books.lost("the Kalshi feed was stopped")
-            await _last_words(outbox, publisher)
-            await _stopped(writing)
+            await last_words(outbox, publisher)
+            await stopped(writing)
+
+
+class _Reading(NamedTuple):
+    """How books are read, streamed or polled, and what else has to run for it."""
+
+    books: Fleet | PolledBooks
+    changed: asyncio.Event
+    """Set when a connection's state is another than it was."""
+    beats: Callable[[], list[FeedBeat]]
+    work: list[Work]
+
+
+def _polling(
+    settings: Settings, client: RestClient, publisher: QuotePublisher, clock: Clock, outbox: Outbox, *, epoch: str
+) -> _Reading:
+    log.warning("books.polled", extra={"reason": "no Kalshi key is set: public order books are polled"})
+    _alerter(outbox, clock, "info")(
+        "kalshi_feed.without_key",
+        "Kalshi's books are polled, not streamed",
+        f"no key is set for KALSHI_ENV={settings.env}; each book is read about every {settings.poll_ms} ms",
+    )
+    alert = _alerter(outbox, clock, "page")
+    books = PolledBooks(client, publisher, clock, alert=alert, epoch=epoch, poll_s=settings.poll_ms / 1000)
+    return _Reading(books, books.state_changed, lambda: [books.beat(quotes=publisher.quotes)], [])
 
 
 def cli() -> None:
@@ -200,37 +214,7 @@ def _public_limits(settings: Settings, clock: Clock) -> RateLimits:
     return RateLimits(limits, EndpointCosts(), now_ns=int(clock.monotonic_s() * 1_000_000_000))
 
 
-async def _stopped(tasks: Sequence["asyncio.Task[None]"]) -> None:
-    """Cancel these tasks and wait until they are done; what they raise is the task group's to see."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-
-
-async def _last_words(outbox: Outbox, publisher: QuotePublisher) -> None:
-    """Let what is queued be written, unless Redis is away."""
-    try:
-        async with asyncio.timeout(_LAST_WORDS_S):
-            await publisher.flushed()
-            await outbox.flushed()
-    except TimeoutError:
-        log.warning("outbox.abandoned")
-
-
 async def _after(pairs: LivePairs, work: Callable[[], Work]) -> None:
     """Begin when the live pairs are known."""
     await pairs.loaded.wait()
     await work()
-
-
-async def _beats(changed: asyncio.Event, beats_now: Callable[[], Sequence[FeedBeat]], outbox: Outbox) -> None:
-    """Beat each second and at once when the state changes: quotes are not believed before the first beat."""
-    while True:
-        changed.clear()
-        for one in beats_now():
-            outbox.put(FEED_HEALTH, one)
-        try:
-            async with asyncio.timeout(_BEAT_S):
-                await changed.wait()
-        except TimeoutError:
-            continue

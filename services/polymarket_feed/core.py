@@ -1,4 +1,4 @@
-"""The feed's own pure logic: what changed between two listings, and which connection carries which market."""
+"""The feed's own pure logic: what changed between two listings, and which pairs they agree with."""
 
 from collections.abc import Container, Iterable, Mapping
 
@@ -86,23 +86,3 @@ def agreeing(pairs: Iterable[Pair], known: Mapping[MarketId, Market]) -> tuple[s
             agrees = market.token_ids == pair.polymarket_token_ids
             (wanted if agrees else refused).add(pair.polymarket_id)
     return wanted - refused, refused
-
-
-def assigned(
-    wanted: Iterable[MarketId], carried: Mapping[MarketId, int], *, per_connection: int
-) -> dict[MarketId, int]:
-    """Return which connection, by number, carries each wanted market: where it is, else where there is room."""
-    wanted = sorted(wanted)
-    where = {market_id: carried[market_id] for market_id in wanted if market_id in carried}
-    load: dict[int, int] = {}
-    for number in where.values():
-        load[number] = load.get(number, 0) + 1
-    number = 0
-    for market_id in wanted:
-        if market_id in where:
-            continue
-        while load.get(number, 0) >= per_connection:
-            number += 1
-        where[market_id] = number
-        load[number] = load.get(number, 0) + 1
-    return where

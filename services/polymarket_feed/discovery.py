@@ -17,13 +17,14 @@ from services.polymarket_feed.listing import (
     get_patiently,
     utc_date,
 )
-from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
+from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed
 from shared.contracts.streams import CATALOG
 from shared.domain.market import Market, MarketId, PriceStep, Venue
 from shared.domain.numbers import NumberRefused, decimal_from_text
-from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_latest, waits_s
+from shared.io.bus import Outbox
 from shared.io.fees_file import FeeRate, category_fees
 from shared.io.http import HttpClient
+from shared.runtime.bus_catalog import listed_markets
 from shared.runtime.clock import Clock
 from shared.venues.polymarket.catalog import lacks_fee_terms, price_steps, with_clob_fee
 from shared.venues.polymarket.rest import ClobFee, RestRefused, read_clob_market
@@ -78,7 +79,7 @@ class Discovery:
 
     async def run(self, redis_url: str, *, refresh_s: int, crawl_s: int) -> None:
         """Load what the catalog holds, then list and publish for ever: what changed, and all of it each ``crawl_s``."""
-        await self._load_known(redis_url)
+        self.known = await listed_markets(redis_url, _CATALOG)
         self._on_change()
         crawled_s: float | None = None
         while True:
@@ -177,23 +178,6 @@ class Discovery:
         else:
             self.known[message.market.market_id] = message.market
             self._outbox.put(_CATALOG, message, key=message.market.market_id)
-
-    async def _load_known(self, redis_url: str) -> None:
-        async for _ in waits_s():
-            redis = connect(redis_url, Profile.WRITER)
-            try:
-                latest, _ = await load_latest(redis, _CATALOG)
-            except TRANSIENT as error:
-                log.warning("catalog.waiting", extra={"error": str(error)})
-                continue
-            finally:
-                await redis.aclose()
-            self.known = {
-                message.market.market_id: message.market
-                for message in latest.values()
-                if isinstance(message, MarketListed | MarketChanged)
-            }
-            return
 
     async def _fees_filled_in(self, listed: list[Market]) -> list[Market]:
         """Ask the CLOB, a few per round, for the fees that Gamma does not name."""

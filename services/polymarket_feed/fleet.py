@@ -5,11 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import Random
 
-from services.polymarket_feed.core import asset_of, assigned
+from services.polymarket_feed.core import asset_of
 from services.polymarket_feed.live_books import Gate, LiveBooks, Publisher
 from shared.domain.market import Market, MarketId
 from shared.io.frame_link import FrameLink
 from shared.io.websocket import Unauthorised, keep_connected
+from shared.runtime.connections import assigned
 from shared.venues.polymarket.asset_book import AssetTerms, Phase
 
 _START_SPREAD_S = 0.5
@@ -57,7 +58,7 @@ class Fleet:
         self, market_ids: Iterable[MarketId], known: Mapping[MarketId, Market], neg_risk: Mapping[MarketId, bool]
     ) -> None:
         """Stream exactly these markets; those the catalog does not know yet have to wait for it."""
-        listed = [market_id for market_id in market_ids if market_id in known]
+        listed = sorted(market_id for market_id in market_ids if market_id in known)
         self._carried = assigned(listed, self._carried, per_connection=self._per_connection)
         for number in range(len(self.connections), max(self._carried.values(), default=-1) + 1):
             self._start(number)

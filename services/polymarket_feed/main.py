@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from itertools import count
@@ -19,7 +17,8 @@ from services.polymarket_feed.discovery import Discovery
 from services.polymarket_feed.fleet import Fleet
 from services.polymarket_feed.live_books import Gate, LiveBooks
 from services.polymarket_feed.settings import Settings
-from shared.contracts.streams import CATALOG, FEED_HEALTH
+from shared.contracts.health import FeedBeat
+from shared.contracts.streams import CATALOG
 from shared.domain.market import Venue
 from shared.domain.pair import Pair
 from shared.io.bus import Identity, Outbox
@@ -28,9 +27,10 @@ from shared.io.frame_link import FrameLink
 from shared.io.http import HttpClient, HttpUnavailable
 from shared.io.websocket import dial
 from shared.io.yaml_strict import YamlRefused
-from shared.runtime.catalog_repair import repair_catalog
-from shared.runtime.clock import Clock, SystemClock
+from shared.runtime.bus_catalog import repair_catalog
+from shared.runtime.clock import SystemClock
 from shared.runtime.feed import QuotePublisher
+from shared.runtime.feed_life import keep_beating, last_words, stopped
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.results import ResultTeller, ResultUnknown
@@ -39,8 +39,6 @@ from shared.venues.polymarket.rest import RestRefused, paid_dollars
 from shared.venues.polymarket.urls import settled_market_path
 
 SERVICE = "polymarket_feed"
-_BEAT_S = 1.0
-_FAREWELL_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +76,9 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
 
     async def open_link() -> FrameLink:
         return await dial(settings.ws_url)
+
+    def beats() -> list[FeedBeat]:
+        return [beat(books, clock, quotes=publisher.quotes) for books in fleet.connections]
 
     pairs = LivePairs(settings.redis_url, on_change=pairs_changed)
     publisher = QuotePublisher(
@@ -117,15 +118,17 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
                 repair_catalog(settings.redis_url, CATALOG[Venue.POLYMARKET], outbox, lambda: discovery.known),
                 auditor.run(),
                 results.run(every_s=settings.refresh_s),
-                _beats(fleet, publisher, outbox, clock, news),
+                keep_beating(news, beats, outbox),
             ]
             writing = [tasks.create_task(outbox.run()), tasks.create_task(publisher.run())]
             working = [tasks.create_task(one) for one in work]
             await stopping.wait()
-            await _stopped(working)  # after the farewell nobody may want or quote a book again
+            await stopped(working)  # after the farewell nobody may want or quote a book again
             fleet.cancel()
-            await _withdraw(fleet, publisher, outbox)
-            await _stopped(writing)
+            for books in fleet.connections:
+                publisher.stale(books.session.market_ids(), "the feed is stopping")
+            await last_words(outbox, publisher)
+            await stopped(writing)
 
 
 def cli() -> None:
@@ -152,31 +155,3 @@ async def _result(clob: HttpClient, pair: Pair) -> Decimal | None:
         return paid_dollars(answer.body, pair.polymarket_token_ids[0])
     except (HttpUnavailable, RestRefused) as error:
         raise ResultUnknown(str(error)) from error
-
-
-async def _stopped(tasks: Sequence["asyncio.Task[None]"]) -> None:
-    """Cancel these tasks and wait until they are done; what they raise is the task group's to see."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-
-
-async def _withdraw(fleet: Fleet, publisher: QuotePublisher, outbox: Outbox) -> None:
-    """Withdraw every quote before the end, for nobody keeps these books up any more, and let it all be written."""
-    for books in fleet.connections:
-        publisher.stale(books.session.market_ids(), "the feed is stopping")
-    with suppress(TimeoutError):  # Redis is away: the quotes then end by their age
-        async with asyncio.timeout(_FAREWELL_S):
-            await publisher.flushed()
-            await outbox.flushed()
-
-
-async def _beats(fleet: Fleet, publisher: QuotePublisher, outbox: Outbox, clock: Clock, news: asyncio.Event) -> None:
-    """Beat each second, and at once when a connection has become live."""
-    while True:
-        news.clear()
-        for books in fleet.connections:
-            outbox.put(FEED_HEALTH, beat(books, clock, quotes=publisher.quotes))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_BEAT_S):
-                await news.wait()

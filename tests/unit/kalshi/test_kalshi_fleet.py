@@ -1,13 +1,10 @@
-"""Markets stay on their connection, new ones fill the gaps, and one connection's loss is its own."""
+"""A fleet of connections: one connection's loss is its own, and only the first hears of markets' lives."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from services.kalshi_feed.fleet import Fleet, assigned
+from services.kalshi_feed.fleet import Fleet
 from services.kalshi_feed.live_books import LiveBooks
 from services.kalshi_feed.trading import TradingState
 from shared.domain.market import MarketId
@@ -15,39 +12,9 @@ from shared.venues.kalshi.lifecycle import MarketNews
 from shared.venues.kalshi.session import KalshiSession
 from tests.unit.kalshi.test_kalshi_feed_parts import FakeClock, Noted
 
-tickers = st.lists(st.sampled_from([MarketId(f"KX-{number}") for number in range(12)]), unique=True)
-
 
 def ids(*names: str) -> list[MarketId]:
     return [MarketId(name) for name in names]
-
-
-def test_markets_fill_one_connection_after_the_other() -> None:
-    assert assigned(ids("A", "B", "C"), {}, per_connection=2) == {"A": 0, "B": 0, "C": 1}
-
-
-def test_a_market_that_goes_leaves_room_and_moves_nobody() -> None:
-    before = assigned(ids("A", "B", "C", "D", "E"), {}, per_connection=2)
-    assert assigned(ids("B", "C", "D", "E", "F"), before, per_connection=2) == {
-        "B": 0,
-        "C": 1,
-        "D": 1,
-        "E": 2,
-        "F": 0,
-    }
-
-
-@given(st.lists(tickers, min_size=1, max_size=6), st.integers(1, 5))
-def test_however_the_wishes_change_nobody_moves_and_no_connection_is_overfull(
-    wishes: list[list[MarketId]], per_connection: int
-) -> None:
-    carried: dict[MarketId, int] = {}
-    for wanted in wishes:
-        after = assigned(wanted, carried, per_connection=per_connection)
-        assert set(after) == set(wanted)
-        assert all(after[market_id] == carried[market_id] for market_id in carried.keys() & after.keys())
-        assert all(list(after.values()).count(number) <= per_connection for number in after.values())
-        carried = after
 
 
 class Scene:

@@ -6,10 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from services.polymarket_feed.core import asset_of, assigned, catalog_changes
+from services.polymarket_feed.core import asset_of, catalog_changes
 from services.polymarket_feed.settings import Settings
 from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
 from shared.domain.fees import PolymarketFees
@@ -74,21 +72,6 @@ def test_a_markets_book_is_that_of_outcome_zeros_token_with_its_terms_in_the_ven
         YES,
         AssetTerms(market_id=MarketId("0xa"), condition_id="0xa", min_order_size="5", tick_size="0.001"),
     )
-
-
-names = st.text(alphabet="abcdef", min_size=1, max_size=3).map(MarketId)
-
-
-@given(st.sets(names), st.dictionaries(names, st.integers(0, 3)), st.integers(1, 4))
-def test_everything_wanted_is_carried_where_it_was_and_no_connection_gets_new_ones_beyond_its_limit(
-    wanted: set[MarketId], carried: dict[MarketId, int], limit: int
-) -> None:
-    where = assigned(wanted, carried, per_connection=limit)
-    assert where.keys() == wanted
-    assert all(where[one] == carried[one] for one in wanted & carried.keys())
-    for number in set(where.values()):
-        stayed = sum(1 for one in wanted & carried.keys() if carried[one] == number)
-        assert sum(1 for carrier in where.values() if carrier == number) <= max(limit, stayed)
 
 
 def test_settings_need_no_key_and_default_to_the_public_hosts() -> None:

@@ -1,17 +1,33 @@
-"""Tells a catalog again that Redis has lost: a server that came back empty knows no market, a feed only tells news."""
+"""A feed's catalog on the bus: taken over by a new process, and told again when a server came back empty."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from shared.contracts.catalog import CatalogMessage, MarketListed
+from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketListed
 from shared.contracts.streams import Stream
 from shared.domain.market import Market, MarketId
-from shared.io.bus import TRANSIENT, Outbox, Profile, connect
+from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_latest, waits_s
 
 _LOOK_EVERY_S = 5.0
 
 log = logging.getLogger(__name__)
+
+
+async def listed_markets(url: str, stream: Stream[CatalogMessage]) -> dict[MarketId, Market]:
+    """Return the markets that the process before this one left listed; wait for Redis as long as it takes."""
+    async for _ in waits_s():
+        redis = connect(url, Profile.WRITER)
+        try:
+            latest, _ = await load_latest(redis, stream)
+        except TRANSIENT as error:
+            log.warning("catalog.waiting", extra={"error": str(error)})
+            continue
+        finally:
+            await redis.aclose()
+        listed = (message.market for message in latest.values() if isinstance(message, MarketListed | MarketChanged))
+        return {market.market_id: market for market in listed}
+    raise AssertionError("waits_s never ends")
 
 
 async def repair_catalog(
