@@ -10,9 +10,10 @@ import msgspec
 
 from services.matcher.ambiguity import Proposal, question, settled
 from services.matcher.candidates import LEAST_SCORE, CandidateIndex
+from services.matcher.games import Game
 from services.matcher.mapping_files import Mappings, Problem, lint
 from services.matcher.offline_rows import kalshi_market, polymarket_market
-from services.matcher.templates import KalshiGame
+from services.matcher.templates import KalshiGame, PolymarketGame
 from services.matcher.verdict import Verdict
 from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
 from shared.contracts.streams import PAIRS
@@ -134,13 +135,19 @@ def _is_one_to_one(index: CandidateIndex, market: Market, poly_id: MarketId) -> 
     ours, theirs = index.slots(Venue.KALSHI, market.market_id), index.slots(Venue.POLYMARKET, poly_id)
     if ours is None or theirs is None or ours.game is None or theirs.game is None:
         return False
-    sides = [index.slots(Venue.KALSHI, ticker) for ticker in index.blocked(theirs)]
-    games = [side.game for side in sides if side is not None and isinstance(side.game, KalshiGame)]
-    return (
-        len(index.blocked(ours)) == 1
-        and len({game.event_ticker for game in games}) == 1
-        and len({game.yes_team for game in games}) == len(games)
+    game = Game(
+        kalshi={
+            ticker: side.game
+            for ticker in index.blocked(theirs)
+            if (side := index.slots(Venue.KALSHI, ticker)) and isinstance(side.game, KalshiGame)
+        },
+        polymarket={
+            market_id: side.game
+            for market_id in index.blocked(ours)
+            if (side := index.slots(Venue.POLYMARKET, market_id)) and isinstance(side.game, PolymarketGame)
+        },
     )
+    return not game.ambiguity
 
 
 def _row(pool: str, market: Market, poly_id: str, verdict: Verdict, *, approved: bool) -> MatchRow:

@@ -67,7 +67,9 @@ def print_overload(found: Overload) -> None:
     )
     back = "not back in time" if found.back_after_s is None else f"back under 50 ms after {found.back_after_s} s"
     newest = "every market's newest state was delivered" if found.newest_state_delivered else "some markets stayed old"
-    write_line(f"{back}; {newest}; the player was {found.player_late_ms} ms late at worst")
+    write_line(
+        f"{'answered' if found.is_answered else 'not answered'}: {back}; {newest}; the player was {found.player_late_ms} ms late at worst"
+    )
 
 
 def back_after_s(openings: Sequence[Moment], reads: Sequence[Moment], over_ns: int) -> float | None:
