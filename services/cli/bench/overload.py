@@ -65,11 +65,10 @@ def print_overload(found: Overload) -> None:
         f"{found.messages:,} messages, {found.rate:,}/s for {OVERLOAD_SECONDS:.0f} s and then {LIGHT_RATE:,}/s: "
         f"{found.quotes_per_message} quotes per message, at worst {found.worst_ms} ms from the wire to the executor"
     )
+    verdict = "answered" if found.is_answered else "not answered"
     back = "not back in time" if found.back_after_s is None else f"back under 50 ms after {found.back_after_s} s"
     newest = "every market's newest state was delivered" if found.newest_state_delivered else "some markets stayed old"
-    write_line(
-        f"{'answered' if found.is_answered else 'not answered'}: {back}; {newest}; the player was {found.player_late_ms} ms late at worst"
-    )
+    write_line(f"{verdict}: {back}; {newest}; the player was {found.player_late_ms} ms late at worst")
 
 
 def back_after_s(openings: Sequence[Moment], reads: Sequence[Moment], over_ns: int) -> float | None:
