@@ -19,7 +19,7 @@ from services.arb_detector.standing import Standings
 from shared.contracts.funnel import PairDiverged
 from shared.contracts.health import FeedBeat
 from shared.contracts.opportunities import OpportunityOpened, OpportunityUpdated
-from shared.contracts.quotes import QuotesStale, QuoteText
+from shared.contracts.quotes import QuoteRaw, QuotesStale
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.pair import Pair, PairId
 from shared.runtime.clock import Clock
@@ -37,8 +37,6 @@ class Detector:
         self._standings = Standings(config, self._links, clock)
         self._markets: dict[tuple[Venue, MarketId], Market] = {}
         self._diverged: dict[PairId, PairDiverged] = {}
-        self._counted: Counter[str] = Counter()
-        """Evaluations by outcome of pairs that are no longer here."""
         self.pairs: dict[PairId, PairState] = {}
         self.quotes = 0
         self.coalesced = 0
@@ -52,10 +50,7 @@ class Detector:
     @property
     def funnel(self) -> Counter[str]:
         """Evaluations by outcome; they add up to ``evaluations``."""
-        total = Counter(self._counted)
-        for state in self.pairs.values():
-            total.update(state.counts)
-        return total
+        return self._evaluator.funnel
 
     @property
     def links(self) -> int:
@@ -117,9 +112,9 @@ class Detector:
 
         A withdrawal acts at once, even when a newer quote follows in the same batch.
         """
-        newest: dict[LegKey, QuoteText] = {}
+        newest: dict[LegKey, QuoteRaw] = {}
         for part, message in entries:
-            if isinstance(message, QuoteText):
+            if isinstance(message, QuoteRaw):
                 self.quotes += 1
                 key = (part, message.venue, message.market_id)
                 self.coalesced += key in newest
@@ -175,12 +170,13 @@ class Detector:
             if state is not None:
                 self._mark_diverged(state)
 
-    def sweep(self) -> list[Emission]:
+    def sweep(self, at_once: int = 100) -> list[Emission]:
         """Look at some pairs in turn, touched or not: tell where they stand, and which have diverged.
 
-        Call it once a second. Pairs whose reason has changed come first.
+        ``at_once`` of those whose reason has changed and as many others: about a hundred each second, in portions that
+        no quote has to wait long behind.
         """
-        for state in self._standings.next(self.pairs):
+        for state in self._standings.next(self.pairs, self._evaluator.changed, at_once):
             self._evaluator.evaluate(state, None)
             if self._evaluator.reason_against(state) is None:
                 diverged = self._standings.look_for_divergence(state)
@@ -192,10 +188,10 @@ class Detector:
 
     def _mark_diverged(self, state: PairState) -> None:
         found = self._diverged.get(state.pair.pair_id)
-        if found is not None and found.pair_version == state.pair.version:
+        if found is not None and found.pair_version == state.version:
             state.diverged = why_diverged(found)
 
-    def _withdraw(self, part: int, message: QuotesStale, newest: dict[LegKey, QuoteText]) -> None:
+    def _withdraw(self, part: int, message: QuotesStale, newest: dict[LegKey, QuoteRaw]) -> None:
         for market_id in message.market_ids:
             key = (part, message.venue.value, market_id)
             newest.pop(key, None)
@@ -218,7 +214,6 @@ class Detector:
         state.set_markets(markets, self._config.edges)
 
     def _remove(self, state: PairState) -> None:
-        self._counted.update(state.counts)
         del self.pairs[state.pair.pair_id]
 
     def _index(self) -> None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from services.arb_detector.episodes import EpisodeRules, Watch
+from services.arb_detector.opening_text import PairText
 from services.arb_detector.sentinel import Apart
 from services.arb_detector.trust import LegState
 from shared.domain.arbitrage import Limits, MarketTerms, PairPricing
@@ -23,7 +24,7 @@ from shared.domain.fees import (
 )
 from shared.domain.market import Market, MarketStatus, Venue
 from shared.domain.pair import Direction, Pair
-from shared.domain.returns import days_to_payout
+from shared.domain.returns import days_e2, paid_s
 
 
 class Unusable(StrEnum):
@@ -65,6 +66,7 @@ class PairState:
 
     __slots__ = (
         "_not_after",
+        "_paid_s",
         "alert_only",
         "apart",
         "counts",
@@ -79,13 +81,16 @@ class PairState:
         "reason_since_ns",
         "staying",
         "terms",
+        "text",
         "told_outcome",
         "unusable",
+        "version",
         "watches",
     )
 
     def __init__(self, pair: Pair, kalshi: LegState, polymarket: LegState, rules: EpisodeRules) -> None:
         self.pair = pair
+        self.version = pair.version
         self.kalshi = kalshi
         self.polymarket = polymarket
         self.watches = {direction: Watch(rules) for direction in Direction}
@@ -98,6 +103,9 @@ class PairState:
         """Whether there is an edge, and only the trust in a connection is missing."""
         self.terms: Mapping[Venue, MarketTerms] = {}
         """How each leg is priced."""
+        self.text: PairText | None = None
+        """What every opening repeats; there when ``opening`` is."""
+        self._paid_s: int | None = None
         self.counts: Counter[str] = Counter()
         """Evaluations by what they came to."""
         self.outcome = ""
@@ -124,10 +132,9 @@ class PairState:
         """Return what is taken off each contract's payout."""
         return limits.void_haircut_dollars_per_contract if self.pair.void_risk else Decimal(0)
 
-    def days_to_payout(self, now_ns: int) -> Decimal | None:
-        """Return the days until both venues have ordinarily paid, None when neither says when."""
-        now = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
-        return days_to_payout(self.markets[Venue.KALSHI], self.markets[Venue.POLYMARKET], now)
+    def days_e2(self, now_ns: int) -> int | None:
+        """Return the days until both venues have ordinarily paid, in hundredths; None when neither says when."""
+        return days_e2(self._paid_s, now_ns // 1_000_000_000)
 
     def count(self, outcome: str) -> None:
         """Note what an evaluation came to."""
@@ -167,6 +174,7 @@ class PairState:
             self.alert_only = self.alert_only or why_assumed
         terms = {venue: _terms(market, fees[venue], most_dollars) for venue, market in markets.items()}
         self.terms = terms
+        self._paid_s = paid_s(markets[Venue.KALSHI], markets[Venue.POLYMARKET])
         self.opening, self.staying = (
             PairPricing(
                 self.pair.orientation,
@@ -182,6 +190,7 @@ class PairState:
                 limits.least_dollars_per_contract(is_open=True),
             )
         )
+        self.text = PairText(self.pair, terms, self.opening.limits)
 
 
 def fees_or_worst_case(market: Market) -> tuple[FeeSchedule, str]:

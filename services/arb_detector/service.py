@@ -30,8 +30,10 @@ from shared.runtime.live_pairs import LivePairs
 
 _TICK_S = 0.25
 """How often pairs that wait or are open are looked at although nothing happened: a silent feed shows here."""
-_SWEEP_S = 1.0
-"""How often some pairs are looked at in turn: where they stand, and whether they have diverged."""
+_SWEEP_S = 0.02
+_SWEPT_AT_ONCE = 2
+"""How often some pairs are looked at in turn: where they stand, and whether they have diverged. A hundred each second,
+and as many whose reason has changed; all of a second's at once would hold up the quotes for ten milliseconds."""
 _FUNNEL_S = 10.0
 _RENEW_S = 0.3
 """How often leases are renewed: four times before one ends."""
@@ -193,15 +195,16 @@ class DetectorService:
         while not stopping.is_set():
             now_s = self._clock.monotonic_s()
             due_s = self._detector.due_s()
-            self._wakes_s = tick_s if due_s is None else min(tick_s, due_s)
+            self._wakes_s = min(tick_s, sweep_s, tick_s if due_s is None else due_s)
             if now_s < self._wakes_s:
                 await self._sleep(self._wakes_s - now_s)
                 continue
-            tick_s = now_s + _TICK_S
-            self._publisher.publish(self._detector.tick())
+            if now_s >= tick_s or (due_s is not None and now_s >= due_s):
+                tick_s = now_s + _TICK_S
+                self._publisher.publish(self._detector.tick())
             if now_s >= sweep_s:
                 sweep_s = now_s + _SWEEP_S
-                self._publisher.publish(self._detector.sweep())
+                self._publisher.publish(self._detector.sweep(_SWEPT_AT_ONCE))
             if now_s >= funnel_s:
                 funnel_s = now_s + _FUNNEL_S
                 self._publisher.count(self._counted())
