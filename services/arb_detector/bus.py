@@ -122,10 +122,12 @@ async def load_open_episodes(
     return found
 
 
-async def load_diverged(redis: Client) -> list[PairDiverged]:
-    """Return every pair that a sentinel has found diverged, in the version that it had then."""
-    held = await redis.hgetall(DIVERGENCES.hash_name)
-    decoded = (_decoded(DIVERGENCES.decoder, payload, DIVERGENCES.hash_name) for payload in held.values())
+async def load_diverged(redis: Client, pair_ids: Sequence[PairId]) -> list[PairDiverged]:
+    """Return which of these pairs a sentinel has found diverged, in the version that they had then."""
+    if not pair_ids:
+        return []
+    held = await redis.hmget(DIVERGENCES.hash_name, pair_ids)
+    decoded = (_decoded(DIVERGENCES.decoder, payload, DIVERGENCES.hash_name) for payload in held)
     return [message for message in decoded if message is not None]
 
 

@@ -36,7 +36,6 @@ class Detector:
         self._evaluator = Evaluator(config, self._links, clock, random_bits=random_bits)
         self._standings = Standings(config, self._links, clock)
         self._markets: dict[tuple[Venue, MarketId], Market] = {}
-        self._diverged: dict[PairId, PairDiverged] = {}
         self.pairs: dict[PairId, PairState] = {}
         self.quotes = 0
         self.coalesced = 0
@@ -71,6 +70,12 @@ class Detector:
                 self.pairs[pair_id] = self._new_state(pair)
         self._index()
         return self._emitted()
+
+    def unfamiliar(self, pairs: Mapping[PairId, Pair]) -> list[PairId]:
+        """Return which of these are not watched, or not as they are now."""
+        return [
+            pair_id for pair_id, pair in pairs.items() if pair_id not in self.pairs or self.pairs[pair_id].pair != pair
+        ]
 
     def leave(self, parts: Collection[int]) -> None:
         """Another process has these partitions now: forget their pairs and say nothing, for their episodes go on."""
@@ -163,12 +168,11 @@ class Detector:
         return self._emitted()
 
     def set_diverged(self, found: Iterable[PairDiverged]) -> None:
-        """Remember what a sentinel found before; a pair under another version has been reviewed since."""
+        """Take over what a sentinel found about pairs that are here; under another version they were reviewed since."""
         for message in found:
-            self._diverged[message.pair_id] = message
             state = self.pairs.get(message.pair_id)
-            if state is not None:
-                self._mark_diverged(state)
+            if state is not None and state.version == message.pair_version:
+                state.diverged = why_diverged(message)
 
     def sweep(self, at_once: int = 100) -> list[Emission]:
         """Look at some pairs in turn, touched or not: tell where they stand, and which have diverged.
@@ -186,11 +190,6 @@ class Detector:
             self._evaluator.out.append(self._standings.of(state))
         return self._emitted()
 
-    def _mark_diverged(self, state: PairState) -> None:
-        found = self._diverged.get(state.pair.pair_id)
-        if found is not None and found.pair_version == state.version:
-            state.diverged = why_diverged(found)
-
     def _withdraw(self, part: int, message: QuotesStale, newest: dict[LegKey, QuoteRaw]) -> None:
         for market_id in message.market_ids:
             key = (part, message.venue.value, market_id)
@@ -205,7 +204,6 @@ class Detector:
             for venue in (Venue.KALSHI, Venue.POLYMARKET)
         )
         state = PairState(pair, kalshi, polymarket, self._config.rules)
-        self._mark_diverged(state)
         self._set_markets(state)
         return state
 

@@ -13,6 +13,7 @@ from services.arb_detector.episodes import Episode, Step, Watch
 from services.arb_detector.links import Links
 from services.arb_detector.opening_text import Opening, OpeningFacts
 from services.arb_detector.pair_state import PairState, Unusable
+from services.arb_detector.ration import Ration
 from services.arb_detector.trust import Distrust, distrust, skewed
 from shared.contracts.funnel import PairDiverged, PairStanding
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
@@ -44,6 +45,7 @@ _PASSES_BY_ITSELF = frozenset(
 )
 """Reasons that a beat, or time alone, can lift: a quiet book would bring no quote to look again."""
 _STEPS = tuple(Step)
+_TOO_MANY = "too many intents in the last minute"
 
 
 class Evaluator:
@@ -57,6 +59,7 @@ class Evaluator:
         self._clock = clock
         self._random_bits = random_bits
         self._suspicious_e18 = int(config.suspicious_edge_dollars_per_contract.scaleb(18))
+        self._ration = Ration(per_minute=config.max_intents_per_minute, per_pair=config.max_intents_per_pair)
         self.active: dict[PairId, PairState] = {}
         self.changed: dict[PairId, PairState] = {}
         """Pairs whose evaluations come to something else than was told, for whoever tells: take them out."""
@@ -135,7 +138,7 @@ class Evaluator:
             walk = self._walk(state, direction, is_open=False)
             step = watch.without_episode(walk, now_s)
             if step is Step.OPENED and walk is not None:
-                self._open(state, direction, walk, wire_ts_ns)
+                return self._open(state, direction, walk, wire_ts_ns)
             return step
         if watch.may_hold(now_s) and self._is_promising(state, direction, is_open=True):
             return Step.HOLDING
@@ -176,7 +179,7 @@ class Evaluator:
         assert polymarket is not None
         return direction in pricing.promising(kalshi, polymarket)
 
-    def _open(self, state: PairState, direction: Direction, walk: Walk, wire_ts_ns: int | None) -> None:
+    def _open(self, state: PairState, direction: Direction, walk: Walk, wire_ts_ns: int | None) -> Step:
         """Open an episode at the exact best size. Every line here is time in which the edge can go."""
         now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
         exact, text, watch = search(walk.terms, walk.offers), state.text, state.watches[direction]
@@ -193,17 +196,24 @@ class Evaluator:
         )
         days_e2 = state.days_e2(now_ns)
         earns_e6 = annualised_e6(edge_e10, sum(exact.outlays_e10), days_e2)
+        alert_only, step = self._why_alert_only(state, edge_e10, exact.size_e6, earns_e6), Step.OPENED
+        if not alert_only:
+            if self._ration.allows(state.pair.pair_id, now_s):
+                self._ration.note(state.pair.pair_id, now_s)
+            else:
+                alert_only, step = _TOO_MANY, Step.RATIONED
         facts = OpeningFacts(
             wire_ts_ns=self._wire_ts_ns(state, wire_ts_ns),
             detected_ts_ns=self._clock.now_ns(),
             days_e2=days_e2,
             annualised_e6=earns_e6,
-            alert_only=self._why_alert_only(state, edge_e10, exact.size_e6, earns_e6),
+            alert_only=alert_only,
             account=self._config.account,
             intent_ttl_ms=self._config.intent_ttl_ms,
         )
         watch.begin(episode)
         self.out.append(text.opening(direction, exact, (state.kalshi, state.polymarket), episode, facts))
+        return step
 
     def _update(
         self, state: PairState, direction: Direction, walk: Walk, episode: Episode, wire_ts_ns: int | None

@@ -7,6 +7,7 @@ are known; the books go on as the bytes they came as; and one text each holds th
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -16,8 +17,7 @@ from services.arb_detector.trust import LegState
 from shared.contracts.envelope import TextMessage
 from shared.domain.arbitrage import Limits, MarketTerms, sides
 from shared.domain.depth_legs import Fill, Walk
-from shared.domain.fee_tables import taker_fees
-from shared.domain.legs import Side
+from shared.domain.legs import Side, leg_of
 from shared.domain.market import Venue
 from shared.domain.numbers import money_text, price_text, scaled_text, size_text
 from shared.domain.pair import Direction, Pair, PairId
@@ -136,13 +136,8 @@ class _LegText:
             "no": f'{head}"no","token_id":{_json(token_ids[1])}',
         }
         """How evidence and intent of a leg begin, by the outcome that is bought."""
-        capital = "null" if terms.max_capital_dollars is None else f'"{terms.max_capital_dollars}"'
-        self.fees = taker_fees(terms.fees)
-        self.terms = (
-            f'"fee_source":{_json(fee_source(terms))},"fees":{msgspec.json.encode(terms.fees).decode()}'
-            f',"size_step_contracts":"{terms.size_step_contracts}","min_contracts":"{terms.min_contracts}"'
-            f',"min_notional_dollars":"{terms.min_notional_dollars}","max_capital_dollars":{capital}'
-        )
+        self.fees = leg_of(terms).fees
+        self.terms = _terms_text(terms)
 
 
 class _Bought:
@@ -215,6 +210,17 @@ _NAMES = _Names()
 def fee_source(terms: MarketTerms) -> str:
     """Return where a leg's fees were read, and from when on they are charged."""
     return f"{terms.fees.source}, from {terms.fees.effective_from.isoformat()}"
+
+
+@lru_cache(maxsize=4_096)
+def _terms_text(terms: MarketTerms) -> str:
+    """Return what a leg's evidence says of its terms; the markets of a series share them."""
+    capital = "null" if terms.max_capital_dollars is None else f'"{terms.max_capital_dollars}"'
+    return (
+        f'"fee_source":{_json(fee_source(terms))},"fees":{msgspec.json.encode(terms.fees).decode()}'
+        f',"size_step_contracts":"{terms.size_step_contracts}","min_contracts":"{terms.min_contracts}"'
+        f',"min_notional_dollars":"{terms.min_notional_dollars}","max_capital_dollars":{capital}'
+    )
 
 
 def _number(value: int | None, digits: int) -> str:

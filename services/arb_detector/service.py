@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -91,7 +91,6 @@ class DetectorService:
     async def _begin(self, redis: Client) -> dict[Venue, str]:
         """Return from where to follow the catalogs; beats are followed from now on."""
         self._tail.follow({FEED_HEALTH.name: await last_id(redis, FEED_HEALTH.name)})
-        self._detector.set_diverged(await load_diverged(redis))
         return {venue: await last_id(redis, CATALOG[venue].name) for venue in Venue}
 
     async def _keep_leases(self, stopping: asyncio.Event) -> None:
@@ -142,7 +141,10 @@ class DetectorService:
         detector, publish = self._detector, self._publisher.publish
         new = {part: lease for part, lease in self._leases.held.items() if self._taken.get(part) is not lease}
         cursors = await quote_cursors(redis, new)
-        publish(detector.set_pairs(self._ours(pairs)))
+        ours = self._ours(pairs.pairs)
+        diverged = await load_diverged(redis, detector.unfamiliar(ours))
+        publish(detector.set_pairs(self._ours(ours)))
+        detector.set_diverged(diverged)
         for markets in _handfuls(await load_markets(redis, detector.wanted_markets())):
             for market in markets:
                 publish(detector.set_market(market))
@@ -158,8 +160,8 @@ class DetectorService:
                 self._taken[part] = lease
                 self._tail.follow({name: cursors[name] for name in quote_streams([part])})
 
-    def _ours(self, pairs: LivePairs) -> dict[PairId, Pair]:
-        return {pair_id: pair for pair_id, pair in pairs.pairs.items() if pair.partition in self._leases.held}
+    def _ours(self, pairs: Mapping[PairId, Pair]) -> dict[PairId, Pair]:
+        return {pair_id: pair for pair_id, pair in pairs.items() if pair.partition in self._leases.held}
 
     async def _follow_quotes(self, redis: Client, stopping: asyncio.Event) -> None:
         lost = 0

@@ -87,7 +87,12 @@ _AT_THRESHOLD = best_edge(
     terms=FINE,
     asked=Fraction(1, 1000),
 )
-SETTINGS = Settings(redis_url="redis://unused", min_edge_dollars=Decimal(int(_AT_THRESHOLD * 10**10)).scaleb(-10))
+SETTINGS = Settings(
+    redis_url="redis://unused",
+    min_edge_dollars=Decimal(int(_AT_THRESHOLD * 10**10)).scaleb(-10),
+    max_intents_per_minute=0,
+    max_intents_per_pair=0,
+)
 OPENING = Asked(Fraction(1, 1000), _AT_THRESHOLD)
 STAYING = Asked(Fraction(1, 2000), _AT_THRESHOLD / 2)
 
