@@ -247,9 +247,10 @@ class LiveBooks:
 
     def _act(self, events: Sequence[Event]) -> None:
         for event in events:
+            if type(event) is BookChanged:  # nearly always; a match statement costs four times as much
+                self._publisher.mark(self, event.market_id)
+                continue
             match event:
-                case BookChanged(market_id):
-                    self._publisher.mark(self, market_id)
                 case BookEnded(market_id):
                     self._publisher.stale((market_id,), "the exchange cleared the book: trading has ended")
                 case BooksLost(market_ids, reason):

@@ -87,6 +87,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         identity=identity,
         clock=clock,
         depth=settings.depth,
+        quotes_per_s=settings.quotes_per_s,
         partitions_of=lambda market_id: pairs.partitions(Venue.POLYMARKET, market_id),
     )
     async with HttpClient(settings.gamma_url) as gamma, HttpClient(settings.clob_url) as clob:

@@ -22,10 +22,8 @@ from shared.io.bus import TRANSIENT, Identity, waits_s
 from shared.io.quote_pipe import QuotePipe, newest_ids_ms
 from shared.io.resp import EMPTY_WORD, pack, word
 from shared.runtime.clock import Clock
-from shared.runtime.quote_pace import QuotePace
+from shared.runtime.quote_pace import QUOTES_PER_S, QuotePace
 
-QUOTES_PER_S = 10_000
-"""What a feed writes each second at most, unless it is told otherwise."""
 _WINDOW_COMMANDS = 512
 _COMMANDS_PER_QUOTE = 2
 _PACED_TURN_S = 0.002

@@ -5,12 +5,14 @@ cheaper. So a feed that is flooded goes on reading all of it and writes at an ev
 often than that goes out in its newest state.
 """
 
-_BURST_S = 0.01
+QUOTES_PER_S = 5_000
+"""What a feed writes each second at most, unless it is told otherwise."""
+_BURST_S = 0.05
 """What may go out at once after a pause, in seconds of the pace."""
 
 
 class QuotePace:
-    """Lets ``quotes_per_s`` out, and at most what ten milliseconds allow after a pause; the caller has the clock."""
+    """Lets ``quotes_per_s`` out, and at most a twentieth of that at once after a pause; the caller has the clock."""
 
     def __init__(self, quotes_per_s: int) -> None:
         assert quotes_per_s > 0, quotes_per_s
