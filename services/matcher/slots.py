@@ -54,14 +54,16 @@ _PART = re.compile(
     r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b",
     re.IGNORECASE,
 )
-_MAY_BE_NUMBERED = re.compile(r"[0-9]|\b(?:one|two|three|four|five)\b", re.IGNORECASE)
+_MAY_BE_ORDINAL = re.compile(r"[0-9#](?:(?<=#)|[nNrRtT][dDhH])")
+_PART_CUES = ("map", "game", "set", "period", "inning", "race", "week", "round", "season", "episode", "day")
 _NONE = re.compile(r"^(Will) no (?=[a-zA-Z]+ (?:[a-z]+ )?(?:cuts?|hikes?|seats?|wins?|times?)\b)")
 _ROUND = re.compile(r"\b([1-4])(?:st|nd|rd|th)(?= (?:round|half|quarter|period|inning|set)\b)", re.IGNORECASE)
 _ORDINAL_WORDS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
 _SUPER_BOWL = re.compile(r"(?<=Super Bowl )([LXVI]+)\b")
 _ROMAN = {"L": 50, "X": 10, "V": 5, "I": 1}
 _NUMBER_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
-_YEAR = re.compile(r"(?<![0-9])20[0-9]{2}(?![0-9])")
+_YEAR = re.compile(r"20(?<![0-9]..)[0-9]{2}(?![0-9])")
+"""Begins with what is searched for, so that the search skips to it."""
 _TICKER_YEAR = re.compile(r"-(?:20)?(2[0-9])(?![0-9])|-[A-Z]{3}(2[0-9])$")
 _PARTY = re.compile(r"\b(?:Democratic|Republican) [Pp]arty\b")
 _PLAIN_LABELS = frozenset({"", "yes", "no"})
@@ -284,8 +286,6 @@ def _super_bowl_year(found: "re.Match[str]") -> str:
 
 def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
     """Return places (2nd, top 10), numbered parts (map 2) and the text without them."""
-    if not _MAY_BE_NUMBERED.search(text):
-        return frozenset(), frozenset(), text
     lower = text.lower()
     places: set[str] = set()
     if "top" in lower:
@@ -294,8 +294,11 @@ def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
     if any(map(lower.__contains__, _ROUND_CUES)):
         places |= {_ROUNDS.get(size, f"round{size}") for size in _ROUND_OF.findall(text)}
         text = _ROUND_OF.sub(" ", text)
-    places |= {f"place{a or b}" for a, b in _ORDINAL.findall(text)}
+    if _MAY_BE_ORDINAL.search(text):
+        places |= {f"place{a or b}" for a, b in _ORDINAL.findall(text)}
     text = _ORDINAL.sub(" ", text) if places else text
+    if not any(map(lower.__contains__, _PART_CUES)):
+        return frozenset(places), frozenset(), text
     parts = {f"{what.lower()}{_NUMBER_WORDS.get(number.lower(), number)}" for what, number in _PART.findall(text)}
     return frozenset(places), frozenset(parts), _PART.sub(" ", text) if parts else text
 
