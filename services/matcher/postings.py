@@ -9,7 +9,7 @@ best ranked together, because what they share is then looked up once.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations, islice
 from typing import NamedTuple, NewType
 
@@ -88,8 +88,8 @@ class Postings:
         """Return the terms of a listing that is there."""
         return self._terms[market_id]
 
-    def put(self, market_id: MarketId, event_id: str, terms: frozenset[str]) -> None:
-        """Take in a listing, new or changed; one without an event is an event of its own."""
+    def put(self, market_id: MarketId, event_id: str, terms: Collection[str]) -> None:
+        """Take in a listing, new or changed, with its different terms; without an event it is an event of its own."""
         assert len(terms) <= MOST_TERMS, f"{market_id} has {len(terms)} terms"
         self.remove(market_id)
         event = self._part(event_id or market_id)
