@@ -30,7 +30,7 @@ def test_two_processes_find_what_one_index_finds() -> None:
     assert {(match.ticker, match.condition_id, match.verdict.score) for match in bulk.matches} == alone
     assert len(alone) > 30
     assert [match.ticker for match in bulk.matches] == sorted(match.ticker for match in bulk.matches)
-    assert bulk.peak_bytes > 0
+    assert bulk.memory.held_bytes > 0
 
 
 def test_candidates_are_named_for_every_listing_without_comparing_them() -> None:
