@@ -154,7 +154,7 @@ class Matcher:
         for key in list(self._unproposed)[:limit]:
             del self._unproposed[key]
             market = self.markets[key[0]].get(key[1])
-            if market is not None:
+            if market is not None and key[1] not in self._claimed:
                 changes += self._proposals(market)
         return changes
 
@@ -216,9 +216,8 @@ class Matcher:
         games = self._games.keys() if self._everything else self._dirty_games
         for key in sorted(games, key=lambda key: (key.family, key.day, sorted(key.teams), key.answer)):
             yield from self._judge_game(key, now)
-        for pair_id, pair in self._said.pairs():
-            if pair.not_after is not None and now >= pair.not_after:
-                yield Over(pair_id, f"past its not_after {pair.not_after:%Y-%m-%dT%H:%M:%SZ}")
+        for pair in self._said.ended(now):
+            yield Over(pair.pair_id, f"past its not_after {pair.not_after:%Y-%m-%dT%H:%M:%SZ}")
 
     def _judge_game(self, key: GameKey, now: datetime) -> Iterator[Judgement]:
         game = self._games.game(key)
@@ -263,7 +262,7 @@ class Matcher:
 
     def _compare_results(self, now: datetime) -> list[Change]:
         """Retire the pairs that are over once both results are known and agree, or never came."""
-        compared = self._history.compare(self._said.words.values(), now)
+        compared = self._history.compare(self._said.awaiting_results.values(), now)
         for series in compared.newly_suspended:
             for pair in self.live_pairs:
                 if pair.kalshi_ticker.partition("-")[0] == series:

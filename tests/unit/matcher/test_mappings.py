@@ -195,6 +195,19 @@ def test_m02_a_flipped_orientation_needs_a_newer_review(tmp_path: Path) -> None:
     assert load(tmp_path, previous=before).rows
 
 
+def test_only_files_of_rows_that_changed_are_read_again(tmp_path: Path) -> None:
+    written(tmp_path, row())
+    other = row(pair_id="b", ticker="KXFEDDECISION-26DEC-H0", orientation=Orientation.INVERTED)
+    (tmp_path / "pairs" / "more.yaml").write_text(curated_yaml([other]))
+    before = load(tmp_path)
+    assert len(before.rows) == 2
+    (tmp_path / "pairs" / "more.yaml").write_text(curated_yaml([]))
+    after = load(tmp_path, previous=before)
+    [first] = after.rows.values()
+    assert first is before.rows[first.row.id], "the same object: nobody read it twice"
+    assert after == load(tmp_path)
+
+
 def test_every_problem_is_listed_in_the_order_of_files_and_lines(tmp_path: Path) -> None:
     written(tmp_path, row(), row(), row(pair_id="c", condition_id=OTHER_CONDITION))
     (tmp_path / "aliases").mkdir()
