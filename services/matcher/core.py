@@ -164,11 +164,10 @@ class Matcher:
         return len(self._unproposed)
 
     def problems(self) -> list[str]:
-        """Return why listings that look like pairs of a template are none."""
+        """Return why listings that look like pairs of a template are none, as of the last ``decide``."""
         ambiguous = (
             f"{key.family} {key.day} {'-'.join(sorted(key.teams))}: {ambiguity}"
-            for key in self._games.keys()  # noqa: SIM118 - not a dict
-            if (ambiguity := self._games.game(key).ambiguity)
+            for key, ambiguity in self._ambiguous.items()
         )
         return sorted([*self._games.contradictions.values(), *ambiguous])
 
@@ -185,6 +184,7 @@ class Matcher:
 
     def _read_with(self, mappings: Mappings) -> None:
         self._games = Games(mappings)
+        self._ambiguous: dict[GameKey, str] = {}
         self._candidates = CandidateIndex(mappings)
 
     def _use(self, mappings: Mappings) -> None:
@@ -221,6 +221,11 @@ class Matcher:
 
     def _judge_game(self, key: GameKey, now: datetime) -> Iterator[Judgement]:
         game = self._games.game(key)
+        ambiguity = game.ambiguity
+        if ambiguity:
+            self._ambiguous[key] = ambiguity
+        else:
+            self._ambiguous.pop(key, None)
         found: set[PairId] = set()
         for ticker, side, condition_id, moneyline in game.pairs():
             template = self._games.templates[side.template_id]
@@ -231,7 +236,7 @@ class Matcher:
             markets = (self.markets[Venue.KALSHI][ticker], self.markets[Venue.POLYMARKET][condition_id])
             yield judge_game(template, (side, moneyline), markets, self._past(pair_id, ticker), now)
         for pair_id in sorted(self._pairs_of_game.get(key, set()) - found):
-            yield self._without_template(pair_id, game.ambiguity)
+            yield self._without_template(pair_id, ambiguity)
         self._pairs_of_game[key] = found
         if not found:
             del self._pairs_of_game[key]
