@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -19,7 +19,7 @@ from services.matcher.disagreements import Disagreement, DisagreementsFile, file
 from services.matcher.grammar import Grammar
 from services.matcher.mapping_rows import CuratedRow, PairsFile
 from services.matcher.teams import League, TeamsFile
-from services.matcher.templates import SeriesTemplate, TemplatesFile
+from services.matcher.templates import SeriesTemplate, TemplatesFile, filled_in
 from shared.domain.market import MarketId
 from shared.domain.pair import PairId
 from shared.io.fees_file import FeesFile
@@ -211,14 +211,21 @@ class _Reader:
                 found[str(path)] = _RowsOfFile(digest, tuple(placed))
         return found
 
-    def all(self, folder: Path, part: str, kind: type[T]) -> Iterator[tuple[Document, T]]:
-        """Yield every readable file of a part; unreadable ones become problems."""
-        yield from self.some(_files_of(folder, part), kind)
+    def all(
+        self, folder: Path, part: str, kind: type[T], *, prepared: Callable[[Any], Any] = lambda written: written
+    ) -> Iterator[tuple[Document, T]]:
+        """Yield every readable file of a part; unreadable ones become problems.
 
-    def some(self, paths: Iterable[Path], kind: type[T]) -> Iterator[tuple[Document, T]]:
+        ``prepared`` is given what was parsed and returns what is to be read.
+        """
+        yield from self.some(_files_of(folder, part), kind, prepared=prepared)
+
+    def some(
+        self, paths: Iterable[Path], kind: type[T], *, prepared: Callable[[Any], Any] = lambda written: written
+    ) -> Iterator[tuple[Document, T]]:
         for path in paths:
             content = self._content(path)
-            if content is not None and (read := self._read(path, content, kind)) is not None:
+            if content is not None and (read := self._read(path, content, kind, prepared)) is not None:
                 self._contents[path] = content
                 yield read
 
@@ -232,9 +239,12 @@ class _Reader:
             self.add(str(path), 1, f"cannot be read ({error.strerror}), check the file's permissions")
             return None
 
-    def _read(self, path: Path, content: bytes, kind: type[T]) -> tuple[Document, T] | None:
+    def _read(
+        self, path: Path, content: bytes, kind: type[T], prepared: Callable[[Any], Any] = lambda written: written
+    ) -> tuple[Document, T] | None:
         try:
-            document = parse(str(path), content)
+            parsed = parse(str(path), content)
+            document = replace(parsed, value=prepared(parsed.value))
             return document, convert(document, kind)
         except YamlRefused as refused:
             self.add(refused.file, refused.line, refused.what)
@@ -252,7 +262,7 @@ def _yaml_files(folder: Path) -> list[Path]:
 def _templates(reader: _Reader, folder: Path, leagues: Mapping[str, League]) -> list[SeriesTemplate]:
     templates: list[SeriesTemplate] = []
     seen: set[str] = set()
-    for document, file in reader.all(folder, "templates", TemplatesFile):
+    for document, file in reader.all(folder, "templates", TemplatesFile, prepared=filled_in):
         for index, template in enumerate(file.templates or ()):
             line = document.line(f"$.templates[{index}]")
             if template.league and template.league not in leagues:
