@@ -60,7 +60,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
 
     def pairs_changed() -> None:
         books.want(pairs.markets(Venue.KALSHI))
-        publisher.publish_again()
+        publisher.publish_again(pairs.moved(Venue.KALSHI))
 
     pairs = LivePairs(settings.redis_url, on_change=pairs_changed)
     publisher = QuotePublisher(

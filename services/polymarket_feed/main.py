@@ -60,7 +60,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
 
     def pairs_changed() -> None:
         want_again()
-        publisher.publish_again()
+        publisher.publish_again(pairs.moved(Venue.POLYMARKET))
 
     def new_books(name: str, gate: Gate) -> LiveBooks:
         return LiveBooks(

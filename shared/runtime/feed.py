@@ -143,14 +143,19 @@ class QuotePublisher:
             self._answered.clear()
             await self._answered.wait()
 
-    def publish_again(self) -> None:
-        """Say everything anew, as after a lost link or when partitions changed.
+    def publish_again(self, only: Iterable[MarketId] | None = None) -> None:
+        """Say everything anew, as after a lost link, or what is known of ``only`` these, as when partitions changed.
 
         Where a market is no longer wanted its last quote is withdrawn: it would be read as new when a pair comes back.
         """
         self._may_have_left = True
-        self._stale = {**self._withheld, **self._stale}
-        self._dirty = {**self._last, **self._dirty}
+        if only is None:
+            self._stale = {**self._withheld, **self._stale}
+            self._dirty = {**self._last, **self._dirty}
+        else:
+            again = frozenset(only)
+            self._stale = {id_: self._withheld[id_] for id_ in again & self._withheld.keys()} | self._stale
+            self._dirty = {id_: self._last[id_] for id_ in again & self._last.keys()} | self._dirty
         self._schedule()
 
     def _schedule(self) -> None:

@@ -246,6 +246,26 @@ async def test_where_no_pair_has_the_market_any_more_its_last_quote_does_not_sta
     assert [type(message) for message in await written(redis)] == [Quote, QuotesStale, Quote]
 
 
+async def test_only_what_is_named_is_said_again(redis: Client, redis_url: str) -> None:
+    source = Source()
+    async with publishing(redis_url) as publisher:
+        for market_id in (A, B):
+            source.set_ask(market_id, 1_000_000)
+            publisher.mark(source, market_id)
+        await settled(publisher)
+        publisher.publish_again([B, MarketId("nobody knows it")])
+        await until(lambda: publisher.quotes == 3)
+        await settled(publisher)
+        publisher.stale([A], "gap")
+        await settled(publisher)
+        publisher.publish_again([A])
+        await settled(publisher)
+    messages = await written(redis)
+    again = [(type(message), m.market_id) for message in messages if isinstance(m := message, Quote)]
+    assert again == [(Quote, A), (Quote, B), (Quote, B)]
+    assert [m.market_ids for m in messages if isinstance(m, QuotesStale)] == [(A,), (A,)]
+
+
 async def test_after_a_lost_link_everything_is_said_again(redis: Client, redis_url: str, tmp_path: Path) -> None:
     source = Source()
     source.set_ask(A, 1_000_000)
