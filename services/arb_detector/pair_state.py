@@ -127,7 +127,7 @@ class PairState:
     def days_to_payout(self, now_ns: int) -> Decimal | None:
         """Return the days until both venues have ordinarily paid, None when neither says when."""
         now = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
-        return days_to_payout(self.markets.values(), now)
+        return days_to_payout(self.markets[Venue.KALSHI], self.markets[Venue.POLYMARKET], now)
 
     def count(self, outcome: str) -> None:
         """Note what an evaluation came to."""

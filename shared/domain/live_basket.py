@@ -94,7 +94,7 @@ def stated_terms(kind: BasketKind, markets: Sequence[Market]) -> EventTerms:
         market_ids=(*names, *_unlisted(markets)) if kind is BasketKind.EVERY_YES else names,
         mutually_exclusive=first.mutually_exclusive is True,
         neg_risk=first.neg_risk is True,
-        neg_risk_augmented=first.neg_risk_augmented is not False,
+        neg_risk_augmented=first.neg_risk_augmented is True,
     )
 
 

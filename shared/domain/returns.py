@@ -1,6 +1,5 @@
 """What tied-up capital earns in a year, and when a pair's dollar is paid out."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
@@ -38,12 +37,12 @@ def settles_at(market: Market) -> datetime | None:
     return known + PAYOUT_DELAY[market.venue]
 
 
-def days_to_payout(markets: Iterable[Market], now: datetime) -> Decimal | None:
-    """Return the days until all markets have paid, up to hundredths and at least one; None when none says when.
+def days_to_payout(kalshi: Market, polymarket: Market, now: datetime) -> Decimal | None:
+    """Return the days until both venues have paid, up to hundredths and at least one; None when neither says when.
 
-    The latest one decides: whichever leg wins, what another one pays is only free again when it has settled.
+    The later one decides: whichever leg wins, the capital of the other venue is only free again when it has settled.
     """
-    moments = [moment for moment in map(settles_at, markets) if moment is not None]
+    moments = [moment for moment in (settles_at(kalshi), settles_at(polymarket)) if moment is not None]
     if not moments:
         return None
     seconds = Decimal((max(moments) - now) // timedelta(seconds=1))

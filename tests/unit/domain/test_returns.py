@@ -45,14 +45,14 @@ def test_the_close_is_the_last_resort_and_without_any_time_nothing_is_said() -> 
 def test_the_later_venue_decides_when_the_capital_is_free() -> None:
     kalshi = market(Venue.KALSHI, expected_expiration_time=NOON + timedelta(days=1))
     polymarket = market(Venue.POLYMARKET, close_time=NOON + timedelta(days=9, hours=20))
-    assert days_to_payout([kalshi, polymarket], NOON) == Decimal("10.00")
-    assert days_to_payout([kalshi, market(Venue.POLYMARKET)], NOON) == Decimal("1.13")  # 27 hours, to two decimals
-    assert days_to_payout([market(Venue.KALSHI), market(Venue.POLYMARKET)], NOON) is None
+    assert days_to_payout(kalshi, polymarket, NOON) == Decimal("10.00")
+    assert days_to_payout(kalshi, market(Venue.POLYMARKET), NOON) == Decimal("1.13")  # 27 hours, to two decimals
+    assert days_to_payout(market(Venue.KALSHI), market(Venue.POLYMARKET), NOON) is None
 
 
 def test_what_should_have_paid_already_is_due_within_minutes() -> None:
     late = market(Venue.KALSHI, expected_expiration_time=NOON - timedelta(days=3))
-    assert days_to_payout([late, market(Venue.POLYMARKET)], NOON) == Decimal("0.01")
+    assert days_to_payout(late, market(Venue.POLYMARKET), NOON) == Decimal("0.01")
 
 
 @pytest.mark.parametrize(
