@@ -147,6 +147,8 @@ class BasketDetector:
 
     def due_s(self) -> float | None:
         """Return when ``tick`` is next needed by what waits, on the monotonic clock; None when nothing does."""
+        if not self._evaluator.active:
+            return None
         times_s = (state.watch.due_s() for state in self._evaluator.active.values())
         return min((due_s for due_s in times_s if due_s is not None), default=None)
 

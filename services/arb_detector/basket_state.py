@@ -67,6 +67,8 @@ class BasketState:
 
     __slots__ = (
         "_asked",
+        "_haircut_e18",
+        "_least_e18",
         "_markets",
         "alert_only",
         "basket",
@@ -109,6 +111,10 @@ class BasketState:
         """What the open episode was told to consist of: one of them lost is the episode lost."""
         self._markets: Mapping[MarketId, Market] = {}
         self._asked = asked
+        self._haircut_e18 = scaled(self.limits(is_open=False).void_haircut_dollars_per_contract, 18)
+        self._least_e18 = {
+            is_open: max(1, scaled(asked.least_dollars_per_contract(is_open=is_open), 18)) for is_open in (False, True)
+        }
 
     def is_expired(self, now_ns: int) -> bool:
         """Return whether the row's last moment has passed."""
@@ -155,13 +161,12 @@ class BasketState:
 
     def first_contract_e18(self, legs: Sequence[BasketLeg]) -> int | None:
         """Return what the first contract of the best set of these legs earns by unrounded fees; None without a set."""
-        haircut_e18 = scaled(self.limits(is_open=False).void_haircut_dollars_per_contract, 18)
         if self.basket.kind is BasketKind.EVERY_NO:
             adding = [added for leg in legs if (added := self.adds(leg))]
-            return sum(adding) - ONE_DOLLAR_E18 - haircut_e18 if len(adding) > 1 else None
+            return sum(adding) - ONE_DOLLAR_E18 - self._haircut_e18 if len(adding) > 1 else None
         if len(legs) != len(self.legs):
             return None
-        earns_e18 = ONE_DOLLAR_E18 - haircut_e18
+        earns_e18 = ONE_DOLLAR_E18 - self._haircut_e18
         for leg in legs:
             if leg.state.top is None or leg.fees is None or leg.state.top.yes_e4 >= ONE_DOLLAR_E4:
                 return None
@@ -171,8 +176,7 @@ class BasketState:
     def is_promising(self, legs: Sequence[BasketLeg], *, is_open: bool) -> bool:
         """Return whether the best prices alone leave enough; a price finds nothing where they do not."""
         earns_e18 = self.first_contract_e18(legs)
-        least_e18 = scaled(self._asked.least_dollars_per_contract(is_open=is_open), 18)
-        return earns_e18 is not None and earns_e18 >= max(least_e18, 1)
+        return earns_e18 is not None and earns_e18 >= self._least_e18[is_open]
 
     def price(self, legs: Sequence[BasketLeg], *, is_open: bool, now_ns: int) -> Found | None:
         """Return the best that these trusted legs offer, None when that is less than what is asked."""
