@@ -9,11 +9,13 @@ import msgspec
 
 from services.arb_detector.basket_core import BasketDetector
 from services.arb_detector.basket_evaluator import BasketEmission
+from services.arb_detector.bus import StreamReader
 from services.arb_detector.legs import QuoteInPart
 from services.arb_detector.settings import Settings
 from shared.contracts.baskets import BasketClosed, BasketOpened, BasketStanding
 from shared.contracts.health import FeedBeat
 from shared.contracts.quotes import QuotesStale, QuoteText, levels_checksum
+from shared.contracts.streams import QUOTES
 from shared.domain.baskets import BasketKind
 from shared.domain.fees import FeeSchedule, KalshiFees, PolymarketFees
 from shared.domain.live_basket import BasketMember, LiveBasket, basket_id_of
@@ -123,7 +125,13 @@ class BasketScene:
             sequence=7,
             checksum=levels_checksum(bids, asks),
         )
-        return self.basket.partition, msgspec.structs.replace(base, **changes)
+        return self.heard(msgspec.structs.replace(base, **changes))
+
+    def heard(self, message: QuoteText | QuotesStale) -> QuoteInPart:
+        """A message of the basket's partition as the detector reads it from the stream."""
+        stream = QUOTES[self.venue][self.basket.partition].name
+        [entry], _ = StreamReader().read([(stream, "1-1", msgspec.json.encode(message))])
+        return entry
 
     def bid(self, name: MarketId, price: str, size: str = "100", **changes: Any) -> QuoteInPart:
         """A YES bid, against which NO is bought, and an ask far above."""
@@ -136,9 +144,7 @@ class BasketScene:
     def stale(self, *names: MarketId) -> QuoteInPart:
         """A withdrawal."""
         now_ns = self.clock.now_ns()
-        return self.basket.partition, QuotesStale(
-            venue=self.venue, market_ids=names, reason="gap", published_ts_ns=now_ns
-        )
+        return self.heard(QuotesStale(venue=self.venue, market_ids=names, reason="gap", published_ts_ns=now_ns))
 
     def take(self, *entries: QuoteInPart) -> "list[BasketEmission]":
         """Hand over one batch; return what the detector said about it."""
