@@ -59,12 +59,16 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     outbox = Outbox(settings.redis_url, identity)
     alert = _alerter(outbox, clock, "page")
 
-    def wanted_changed() -> None:
+    def pairs_changed() -> None:
         books.want(followed.markets(Venue.KALSHI))
         publisher.publish_again()
 
-    pairs = LivePairs(settings.redis_url, on_change=wanted_changed)
-    baskets = LiveBaskets(settings.redis_url, on_change=wanted_changed)
+    def baskets_changed() -> None:
+        books.want(followed.markets(Venue.KALSHI))
+        publisher.publish_again()
+
+    pairs = LivePairs(settings.redis_url, on_change=pairs_changed)
+    baskets = LiveBaskets(settings.redis_url, on_change=baskets_changed)
     followed = Followed(pairs, baskets)
     publisher = QuotePublisher(
         settings.redis_url,

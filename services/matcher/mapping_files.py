@@ -69,11 +69,12 @@ class Mappings:
     templates: tuple[SeriesTemplate, ...] = ()
     leagues: Mapping[str, League] = field(default_factory=dict)
     fees: FeesFile | None = None
-    baskets: tuple[BasketRow, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     """Approved pairs that settled differently, each suspending its series until somebody has understood it."""
     tables: str = ""
     """A digest of the files by which listings are read: aliases and templates."""
+    baskets: tuple[BasketRow, ...] = ()
+    """The events whose baskets are switched on."""
 
     grammar: Grammar = field(init=False, compare=False, repr=False)
     """The templates, ready to read listings."""
@@ -167,7 +168,7 @@ def _read_folder(folder: Path, previous: Mappings | None) -> tuple[Mappings, lis
         reader.add(file, line, what)
     rows = {placed_row.row.id: placed_row for placed_row in placed}
     tables = reader.digest_of(folder, "aliases", "templates")
-    mappings = Mappings(rows, tuple(templates), leagues, fees, baskets, disagreements, tables=tables)
+    mappings = Mappings(rows, tuple(templates), leagues, fees, disagreements, tables=tables, baskets=baskets)
     return mappings, sorted(reader.problems, key=lambda problem: (problem.file, problem.line))
 
 

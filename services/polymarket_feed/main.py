@@ -60,7 +60,11 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             log.error("pairs.refused", extra={"markets": sorted(refused), "reason": "the listing names other tokens"})
         fleet.want(wanted, discovery.known, discovery.neg_risk)
 
-    def wanted_changed() -> None:
+    def pairs_changed() -> None:
+        want_again()
+        publisher.publish_again()
+
+    def baskets_changed() -> None:
         want_again()
         publisher.publish_again()
 
@@ -82,8 +86,8 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     def beats() -> list[FeedBeat]:
         return [beat(books, clock, quotes=publisher.quotes) for books in fleet.connections]
 
-    pairs = LivePairs(settings.redis_url, on_change=wanted_changed)
-    baskets = LiveBaskets(settings.redis_url, on_change=wanted_changed)
+    pairs = LivePairs(settings.redis_url, on_change=pairs_changed)
+    baskets = LiveBaskets(settings.redis_url, on_change=baskets_changed)
     followed = Followed(pairs, baskets)
     publisher = QuotePublisher(
         settings.redis_url,
