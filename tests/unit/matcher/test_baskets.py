@@ -229,3 +229,12 @@ def test_a_good_file_is_loaded_and_a_row_past_its_end_is_noticed(tmp_path: Path)
 
 def test_none_is_switched_on_as_shipped() -> None:
     assert load(Path(__file__).resolve().parents[3] / "mappings").baskets == ()
+
+
+def test_the_rows_of_the_mapping_guide_are_rows() -> None:
+    guide = (Path(__file__).resolve().parents[3] / "docs" / "mapping-guide.md").read_text()
+    [text] = [
+        block.partition("```")[0] for block in guide.split("```yaml\n") if "\nbaskets:" in block.partition("```")[0]
+    ]
+    rows = convert(parse("mapping-guide.md", text.encode()), BasketsFile).baskets or ()
+    assert [(one.venue.value, one.kind.value) for one in rows] == [("kalshi", "every_no"), ("polymarket", "every_yes")]
