@@ -19,7 +19,7 @@ from shared.contracts.funnel import PairDiverged, PairStanding
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
 from shared.domain.arbitrage import may_earn_e10, result_of
 from shared.domain.depth_legs import E24_PER_E10, Walk
-from shared.domain.depth_search import search
+from shared.domain.depth_near import settled
 from shared.domain.numbers import money_dollars
 from shared.domain.pair import Direction, PairId
 from shared.domain.returns import DAY_DIGITS, RETURN_DIGITS, annualised_e6
@@ -182,8 +182,7 @@ class Evaluator:
     def _open(self, state: PairState, direction: Direction, walk: Walk, wire_ts_ns: int | None) -> Step:
         """Open an episode at the exact best size. Every line here is time in which the edge can go."""
         now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
-        exact, text, watch = search(walk.terms, walk.offers), state.text, state.watches[direction]
-        assert exact is not None, walk
+        exact, text, watch = settled(walk), state.text, state.watches[direction]
         assert text is not None
         edge_e10 = exact.edge_e10
         episode = Episode(

@@ -178,14 +178,15 @@ def _distrust_beat(quote: QuoteRaw, beat: Beat | None, now_s: float, limits: Tru
     if beat is None:
         return Distrust.NO_BEAT
     message = beat.message
-    refusals = (
-        (now_s - beat.read_s > limits.beat_age_s, Distrust.BEAT_OLD),
-        (message.state not in _CARRIES_BOOKS, Distrust.FEED_NOT_LIVE),
-        (message.epoch != quote.epoch, Distrust.EPOCH),
-        (beat.is_quiet(now_s, limits), Distrust.LINK_QUIET),
-        (message.lag_ms > limits.lag_ms, Distrust.LAGGING),
-    )
-    return next((reason for applies, reason in refusals if applies), None)
+    if now_s - beat.read_s > limits.beat_age_s:
+        return Distrust.BEAT_OLD
+    if message.state not in _CARRIES_BOOKS:
+        return Distrust.FEED_NOT_LIVE
+    if message.epoch != quote.epoch:
+        return Distrust.EPOCH
+    if beat.is_quiet(now_s, limits):
+        return Distrust.LINK_QUIET
+    return Distrust.LAGGING if message.lag_ms > limits.lag_ms else None
 
 
 def _is_crossed(venue: Venue, ladders: Ladders) -> bool:
