@@ -65,7 +65,8 @@ def basket_opened_text(message: BasketOpened, *, now_ns: int) -> str:
             f"cost ${_plain(message.cost_dollars)} + fees ${_plain(message.fee_dollars)}, "
             f"pays at least ${_plain(message.payout_dollars)}",
             f"because {inert('; '.join(message.assumes), longest=300)}",
-            f"basket {inert(message.basket_id)}, seen {age_ms} ms ago, episode {inert(message.opportunity_id)}",
+            f"basket {inert(message.basket_id)} from {inert(message.source) or 'an unknown source'}, "
+            f"seen {age_ms} ms ago, episode {inert(message.opportunity_id)}",
             f"alert only: {inert(message.alert_only, longest=300)}",
         ]
     )[:_LONGEST_MESSAGE]

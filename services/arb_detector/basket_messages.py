@@ -39,6 +39,7 @@ def opened(
         venue=basket.venue,
         event_id=basket.event_id,
         title=basket.title,
+        source=basket.source,
         assumes=result.basket.assumes,
         mutually_exclusive=event.mutually_exclusive,
         neg_risk=event.neg_risk,

@@ -42,6 +42,8 @@ class _BasketEconomics(Message, frozen=True, kw_only=True):
     venue: Venue
     event_id: str
     title: str = ""
+    source: str = ""
+    """The mapping row that switched the basket on, and who reviewed it."""
     assumes: tuple[str, ...]
     """Why it pays, in words for whoever reads the alert."""
     mutually_exclusive: bool = False

@@ -94,7 +94,7 @@ class Market(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     neg_risk_id: str = ""
     """Polymarket: which group of one winner the market belongs to; empty when to none."""
     event_market_count: int | None = None
-    """How many markets the venue's event holds, tradable or over; None when that is not known."""
+    """Polymarket, neg-risk: how many markets the event holds, tradable or over. None when that is not known."""
 
     @property
     def rules_hash(self) -> str:

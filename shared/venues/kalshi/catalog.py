@@ -172,7 +172,6 @@ def market(
         exchange_index=next((index for index in (rest.exchange_index, event.exchange_index) if index is not None), 0),
         updated_ts_ms=_time_ms(rest.updated_time),
         mutually_exclusive=_FLAGS.get(bytes(event.mutually_exclusive)),
-        event_market_count=None if event.markets is None else len(event.markets),
     )
 
 

@@ -25,7 +25,8 @@ def test_a_basket_is_told_with_every_leg_and_amount_and_why_it_pays() -> None:
         "cost $190 + fees $4.725, pays at least $200",
         "because Kalshi: mutually‗exclusive, at most one of the event's markets resolves YES; "
         "every market settles at 0 or 1; none is voided",
-        f"basket kalshi-race-every‗no, seen 300 ms ago, episode {message.opportunity_id}",
+        "basket kalshi-race-every‗no from baskets.yaml, event race (alice, 2026-11-20), "
+        f"seen 300 ms ago, episode {message.opportunity_id}",
         "alert only: a basket is alert-only: nothing here orders more than two legs",
     ]
 
