@@ -114,7 +114,7 @@ class Outbox:
     def push(self) -> None:
         """Send what is queued now, unless something is on its way: a task that has to wake up first costs 0.1 ms."""
         if self._waiting and self._flight is None and self._link.is_open:
-            self._flight = self._send()
+            self._flight = self._send(at_once=True)
 
     async def run(self) -> None:
         """Write what is queued, for ever, trying again while Redis is away."""
@@ -166,7 +166,7 @@ class Outbox:
         """Write one batch and take off what is confirmed. Raises at the first message that is not."""
         if self._flight is None:
             await self._link.open()
-            self._flight = self._send()
+            self._flight = self._send(at_once=False)
         flight = self._flight
         try:
             replies = await self._link.answer(flight.answered)
@@ -183,12 +183,12 @@ class Outbox:
                 self._note_fence(item, reply)
             self._waiting.popleft()
 
-    def _send(self) -> _Flight:
+    def _send(self, *, at_once: bool) -> _Flight:
         batch = list(islice(self._waiting, _BATCH))
         commands = [_commands(item, is_script_known=self._is_script_known) for item in batch]
         lengths = list(map(len, commands))
         packed = b"".join(chain.from_iterable(commands))
-        return _Flight(list(zip(batch, lengths, strict=True)), self._link.send(packed, sum(lengths)))
+        return _Flight(list(zip(batch, lengths, strict=True)), self._link.send(packed, sum(lengths), at_once=at_once))
 
     def _note_fence(self, item: _Fenced, reply: Reply) -> None:
         if reply == _NO_HOLDER:

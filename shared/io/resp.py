@@ -5,6 +5,7 @@ everything else; nothing here retries, and a link that fails is thrown away.
 """
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
@@ -98,6 +99,20 @@ class RespTransport(asyncio.Protocol):
             raise RedisConnectionError("the link is closed")
         self._transport.write(packed)
 
+    def write_now(self, packed: bytes) -> None:
+        """Do the same before this turn of the event loop goes on: uvloop sends what is written when a turn ends."""
+        transport = self._transport
+        if transport is None:
+            raise RedisConnectionError("the link is closed")
+        sent = 0
+        if not transport.is_closing() and not transport.get_write_buffer_size():
+            try:
+                sent = os.write(transport.get_extra_info("socket").fileno(), packed)
+            except OSError:
+                sent = 0  # full, or broken: the transport waits, or finds out
+        if sent < len(packed):
+            transport.write(packed[sent:])
+
     def close(self) -> None:
         """Drop the connection."""
         if self._transport is not None:
@@ -166,12 +181,15 @@ class RespLink:
             await transport.open(self._url, timeout_s=self._timeout_s)
             self._transport = transport
 
-    def send(self, packed: bytes, commands: int = 1) -> "asyncio.Future[list[Reply]]":
-        """Send packed commands over the open link, now; ``answer`` waits for what comes back."""
+    def send(self, packed: bytes, commands: int = 1, *, at_once: bool = False) -> "asyncio.Future[list[Reply]]":
+        """Send packed commands over the open link; ``answer`` waits for what comes back.
+
+        ``at_once`` is for what must not wait until this turn of the event loop ends.
+        """
         if self._transport is None:
             raise RedisConnectionError("the link is closed")
         answered: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
-        self._transport.write(packed)
+        (self._transport.write_now if at_once else self._transport.write)(packed)
         self._asked.append((commands, [], answered))
         return answered
 
