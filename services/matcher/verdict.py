@@ -77,6 +77,8 @@ def compare(kalshi: Slots, polymarket: Slots, *, every_veto: bool = True) -> Ver
     vetoes += timing.vetoes
     if vetoes:
         return _refused(*vetoes)
+    if not every_veto and not _entities_meet(kalshi, polymarket):
+        return _refused("entity")  # before the words are compared, which costs more
     orientation = _orientation(kalshi, polymarket)
     likeness = Likeness(kalshi, polymarket)
     vetoes += _name_vetoes(kalshi, polymarket, likeness)
@@ -244,15 +246,19 @@ def _opposite(ours: Interval, theirs: Interval) -> bool:
 def _name_vetoes(kalshi: Slots, polymarket: Slots, likeness: Likeness) -> Iterator[str]:
     if kalshi.code and not likeness.spell_code(kalshi, polymarket):
         yield "entity"
-    if not (_names(kalshi.entity, polymarket) and _names(polymarket.entity, kalshi)):
+    if not _entities_meet(kalshi, polymarket):
         yield "entity"
     if _other_bearer(kalshi, polymarket, likeness):
         yield "entity"
 
 
+def _entities_meet(kalshi: Slots, polymarket: Slots) -> bool:
+    return _names(kalshi.entity, polymarket) and _names(polymarket.entity, kalshi)
+
+
 def _names(entity: tuple[str, ...], other: Slots) -> bool:
     """Whether the other text names this outcome: its longest word and at least half of all its words."""
-    if not entity:
+    if other.words.issuperset(entity):
         return True
     words = other.words | other.context
     found = {word for word in entity if is_among(word, words)}

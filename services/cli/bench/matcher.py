@@ -2,7 +2,7 @@
 
 Listings are made up (``matcher_titles``), so recall here says only that nothing was skipped to be fast; recall and
 precision on real listings are measured elsewhere. Times are given by the clock and in processor seconds of all
-processes: on a busy machine only the second means anything.
+processes: on a busy machine only the second means anything. Memory is that of all processes together.
 """
 
 import gc
