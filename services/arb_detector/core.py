@@ -79,11 +79,12 @@ class Detector:
 
     def leave(self, parts: Collection[int]) -> None:
         """Another process has these partitions now: forget their pairs and say nothing, for their episodes go on."""
-        for state in tuple(self.pairs.values()):
-            if state.pair.partition in parts:
-                self._evaluator.forget(state)
-                self._remove(state)
-        self._index()
+        theirs = [state for state in self.pairs.values() if state.pair.partition in parts] if parts else []
+        for state in theirs:
+            self._evaluator.forget(state)
+            self._remove(state)
+        if theirs:
+            self._index()
 
     def wanted_markets(self) -> set[tuple[Venue, MarketId]]:
         """Return the markets of live pairs that the catalog has not told about yet."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from random import SystemRandom
 from uuid import uuid4
 
+from services.arb_detector.basket_core import BasketDetector
+from services.arb_detector.basket_desk import BasketDesk
 from services.arb_detector.core import Detector
 from services.arb_detector.publisher import Publisher
 from services.arb_detector.service import DetectorService
@@ -16,6 +18,7 @@ from shared.domain.pair import PARTITIONS
 from shared.io.bus import TRANSIENT, Identity, Leases, Outbox
 from shared.runtime.clock import SystemClock
 from shared.runtime.crash import Crashes
+from shared.runtime.live_baskets import LiveBaskets
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
@@ -39,12 +42,15 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     leases = Leases(settings.redis_url, DETECTOR_LEASES, replica, partitions=PARTITIONS)
     publisher = Publisher(outbox, aside, leases, Crashes(settings.crash_at), account=settings.account, key=key)
     detector = Detector(settings.config(), clock, random_bits=SystemRandom().getrandbits)
-    service = DetectorService(settings.redis_url, detector, publisher, leases, clock)
+    watched = BasketDetector(settings.config(), clock, random_bits=SystemRandom().getrandbits)
+    desk = BasketDesk(watched, outbox, leases)
+    service = DetectorService(settings.redis_url, detector, publisher, leases, clock, baskets=desk)
     pairs = LivePairs(settings.redis_url, on_change=service.pairs_changed)
+    baskets = LiveBaskets(settings.redis_url, on_change=service.pairs_changed)
     async with asyncio.TaskGroup() as tasks:
         background = [tasks.create_task(work) for work in (outbox.run(), aside.run(), publisher.rehearse_crash())]
-        background.append(tasks.create_task(pairs.run(stopping)))
-        await service.run(pairs, stopping)
+        background += [tasks.create_task(pairs.run(stopping)), tasks.create_task(baskets.run(stopping))]
+        await service.run(pairs, baskets, stopping)
         await _leave((outbox, aside), leases)
         for task in background:
             task.cancel()

@@ -270,7 +270,7 @@ async def test_where_a_pair_stands_is_on_the_bus_and_why_tells_it(
             )
             await feeds.until_dropped(FUNNEL)
         result = await asyncio.to_thread(CliRunner().invoke, app, ["why", feeds.pair.pair_id])
-        assert "there is no pair 'hou-por' on the bus" in str(result.exception)
+        assert "there is no pair or basket 'hou-por' on the bus" in str(result.exception)
 
 
 async def test_the_funnel_of_the_process_is_told_and_adds_up(
