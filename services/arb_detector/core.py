@@ -155,8 +155,7 @@ class Detector:
 
     def due_s(self) -> float | None:
         """Return when ``tick`` is next needed by what waits, on the monotonic clock; None when nothing does."""
-        active = self._evaluator.active.values()
-        times_s = (watch.due_s() for state in active for watch in state.watches.values())
+        times_s = [state.due_s() for state in self._evaluator.waiting.values()]
         return min((due_s for due_s in times_s if due_s is not None), default=None)
 
     def resume(self, found: Iterable[OpportunityOpened | OpportunityUpdated]) -> list[Emission]:

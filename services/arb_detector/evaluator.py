@@ -61,6 +61,8 @@ class Evaluator:
         self._suspicious_e18 = int(config.suspicious_edge_dollars_per_contract.scaleb(18))
         self._ration = Ration(per_minute=config.max_intents_per_minute, per_pair=config.max_intents_per_pair)
         self.active: dict[PairId, PairState] = {}
+        self.waiting: dict[PairId, PairState] = {}
+        """Those of them that must be looked at again by a moment of their own."""
         self.changed: dict[PairId, PairState] = {}
         """Pairs whose evaluations come to something else than was told, for whoever tells: take them out."""
         self.funnel: Counter[str] = Counter()
@@ -75,10 +77,7 @@ class Evaluator:
         state.count(outcome)
         if outcome != state.told_outcome:
             self.changed[state.pair.pair_id] = state
-        if state.is_idle and not state.is_held_back:
-            self.active.pop(state.pair.pair_id, None)
-        else:
-            self.active[state.pair.pair_id] = state
+        self._keep_active(state)
 
     def reason_against(self, state: PairState) -> Unusable | Distrust | None:
         """Return why a pair must not be acted upon now, or None."""
@@ -98,11 +97,11 @@ class Evaluator:
 
     def forget(self, state: PairState) -> None:
         """Leave a pair to another process: its episodes go on there, so nothing is said."""
-        self.active.pop(state.pair.pair_id, None)
+        self._drop_active(state)
 
     def close_all(self, state: PairState, reason: str) -> None:
         """A pair is over: close what is open."""
-        self.active.pop(state.pair.pair_id, None)
+        self._drop_active(state)
         for direction, watch in state.watches.items():
             if watch.episode is not None:
                 self._close(state, direction, reason)
@@ -115,6 +114,21 @@ class Evaluator:
             return
         state.watches[message.direction].begin(episode)
         self.active[message.pair_id] = state
+
+    def _keep_active(self, state: PairState) -> None:
+        if state.is_idle and not state.is_held_back:
+            if state.pair.pair_id in self.active:
+                self._drop_active(state)
+            return
+        self.active[state.pair.pair_id] = state
+        if state.due_s() is None:
+            self.waiting.pop(state.pair.pair_id, None)
+        else:
+            self.waiting[state.pair.pair_id] = state
+
+    def _drop_active(self, state: PairState) -> None:
+        self.active.pop(state.pair.pair_id, None)
+        self.waiting.pop(state.pair.pair_id, None)
 
     def _outcome(self, state: PairState, wire_ts_ns: int | None) -> str:
         kalshi, polymarket, opening = state.kalshi.top, state.polymarket.top, state.opening

@@ -135,7 +135,13 @@ class PairState:
     @property
     def is_idle(self) -> bool:
         """Whether neither direction is open or waiting."""
-        return all(watch.is_idle for watch in self.watches.values())
+        one, other = self.watches.values()
+        return one.is_idle and other.is_idle
+
+    def due_s(self) -> float | None:
+        """Return when either direction must be looked at again even if nothing happens; None when neither must."""
+        times_s = [due_s for watch in self.watches.values() if (due_s := watch.due_s()) is not None]
+        return min(times_s, default=None)
 
     def haircut_dollars(self, limits: EdgeLimits) -> Decimal:
         """Return what is taken off each contract's payout."""

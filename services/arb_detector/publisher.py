@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from services.arb_detector.crash_points import CrashPoint
 from services.arb_detector.evaluator import PAIR_GONE, Emission
@@ -37,8 +37,10 @@ class Publisher:
         self._opened = asyncio.Event()
         self.unowned = 0
 
-    def publish(self, emissions: Iterable[Emission]) -> None:
+    def publish(self, emissions: Sequence[Emission]) -> None:
         """Write emissions in order; an opening and its intent are one write."""
+        if not emissions:
+            return
         for message in emissions:
             match message:
                 case Opening():
