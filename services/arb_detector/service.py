@@ -25,7 +25,7 @@ from shared.contracts.funnel import FunnelCounted
 from shared.contracts.streams import CATALOG, FEED_HEALTH
 from shared.domain.market import Venue
 from shared.domain.pair import Pair, PairId
-from shared.io.bus import TRANSIENT, Client, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, waits_s
+from shared.io.bus import TRANSIENT, Client, Entry, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, waits_s
 from shared.runtime.clock import Clock
 from shared.runtime.live_baskets import LiveBaskets
 from shared.runtime.live_pairs import LivePairs
@@ -77,6 +77,8 @@ class DetectorService:
         """The leases under which the detector watches pairs; those held are taken over one after the other."""
         self._work_changed = asyncio.Event()
         self._due_earlier = asyncio.Event()
+        self._books_missed = asyncio.Event()
+        self._lost = 0
         self._wakes_s = 0.0
 
     def pairs_changed(self) -> None:
@@ -95,7 +97,8 @@ class DetectorService:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_leases(stopping))
                 tasks.create_task(self._follow_work(redis, pairs, baskets, stopping))
-                tasks.create_task(self._follow_quotes(redis, stopping))
+                tasks.create_task(self._tail.pump(stopping, self._take_entries))
+                tasks.create_task(self._refresh_when_missed(redis, stopping))
                 tasks.create_task(self._keep_time(stopping))
                 for venue, cursor in catalog_cursors.items():
                     tasks.create_task(self._follow_catalog(venue, cursor, stopping))
@@ -182,20 +185,25 @@ class DetectorService:
     def _ours(self, pairs: Mapping[PairId, Pair]) -> dict[PairId, Pair]:
         return {pair_id: pair for pair_id, pair in pairs.items() if pair.partition in self._leases.held}
 
-    async def _follow_quotes(self, redis: Client, stopping: asyncio.Event) -> None:
-        lost = 0
-        async for entries in self._tail.batches(stopping):
-            quotes, beats = self._reader.read(entries)
-            for beat in beats:
-                self._detector.take_beat(beat)
-                self._baskets.take_beat(beat)
-            if quotes:
-                self._publisher.publish(self._detector.take_quotes(quotes))
-                self._baskets.take_quotes(quotes)
-                self._wake_if_due_earlier()
-            if self._reader.lost > lost:
-                log.warning("quotes.lost", extra={"messages": self._reader.lost - lost})
-                lost = self._reader.lost
+    def _take_entries(self, entries: list[Entry]) -> None:
+        quotes, beats = self._reader.read(entries)
+        for beat in beats:
+            self._detector.take_beat(beat)
+            self._baskets.take_beat(beat)
+        if quotes:
+            self._publisher.publish(self._detector.take_quotes(quotes))
+            self._baskets.take_quotes(quotes)
+            self._wake_if_due_earlier()
+        if self._reader.lost > self._lost:
+            log.warning("quotes.lost", extra={"messages": self._reader.lost - self._lost})
+            self._lost = self._reader.lost
+            self._books_missed.set()
+
+    async def _refresh_when_missed(self, redis: Client, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            await _first(self._books_missed, stopping)
+            if self._books_missed.is_set():
+                self._books_missed.clear()
                 await self._refresh_books(redis)
 
     async def _follow_catalog(self, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:

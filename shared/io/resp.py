@@ -20,6 +20,8 @@ Word = str | int | bytes
 Reply = object
 """What hiredis parsed: None, int, bytes, a list of these, or a ``hiredis.ReplyError``."""
 
+OnAnswer = Callable[[list[Reply] | None], None]
+
 _REFUSALS: dict[str, type[RedisError]] = {"OOM": OutOfMemoryError, "LOADING": BusyLoadingError}
 _pack_command: Callable[[tuple[Word, ...]], bytes] = cast("Any", hiredis.pack_command)
 
@@ -159,7 +161,7 @@ class RespLink:
         self._url = url
         self._timeout_s = timeout_s
         self._transport: RespTransport | None = None
-        self._asked: deque[tuple[int, list[Reply], asyncio.Future[list[Reply]]]] = deque()
+        self._asked: deque[tuple[int, list[Reply], OnAnswer]] = deque()
 
     async def ask(self, packed: bytes, commands: int = 1) -> list[Reply]:
         """Send packed commands and return their replies, refusals among them.
@@ -186,12 +188,28 @@ class RespLink:
 
         ``at_once`` is for what must not wait until this turn of the event loop ends.
         """
+        answered: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
+
+        def on_answer(replies: list[Reply] | None) -> None:
+            if answered.done():
+                return
+            if replies is None:
+                answered.set_exception(RedisConnectionError("the link was lost"))
+            else:
+                answered.set_result(replies)
+
+        self.call(packed, on_answer, commands, at_once=at_once)
+        return answered
+
+    def call(self, packed: bytes, on_answer: OnAnswer, commands: int = 1, *, at_once: bool = False) -> None:
+        """Send packed commands over the open link; ``on_answer`` gets the replies while they are read from the socket.
+
+        It gets None when the link is lost before. No task has to wake up, and nobody looks at the time: do that.
+        """
         if self._transport is None:
             raise RedisConnectionError("the link is closed")
-        answered: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
         (self._transport.write_now if at_once else self._transport.write)(packed)
-        self._asked.append((commands, [], answered))
-        return answered
+        self._asked.append((commands, [], on_answer))
 
     async def answer(self, answered: "asyncio.Future[list[Reply]]") -> list[Reply]:
         """Return the replies to what was sent. Raises as ``ask`` does."""
@@ -215,16 +233,14 @@ class RespLink:
 
     def _replied(self, replies: list[Reply]) -> None:
         for reply in replies:
-            commands, held, answered = self._asked[0]
+            commands, held, on_answer = self._asked[0]
             held.append(reply)
             if len(held) == commands:
                 self._asked.popleft()
-                if not answered.done():
-                    answered.set_result(held)
+                on_answer(held)
 
     def _lost(self) -> None:
         self._transport = None
         while self._asked:
-            _, _, answered = self._asked.popleft()
-            if not answered.done():
-                answered.set_exception(RedisConnectionError("the link was lost"))
+            _, _, on_answer = self._asked.popleft()
+            on_answer(None)

@@ -5,16 +5,18 @@ Blocking reads are never cancelled, because a cancelled read can lose the reply 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.contracts.envelope import Message, SequenceWatch
 from shared.contracts.streams import Stream
 from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, waits_s
 from shared.io.entries import id_order, payload_of
-from shared.io.resp import EMPTY_WORD, RespLink, pack, raise_refusal, word
+from shared.io.resp import EMPTY_WORD, Reply, RespLink, pack, raise_refusal, word
 
 M = TypeVar("M", bound=Message)
 
@@ -64,6 +66,7 @@ class Tail:
         """The read up to the ids from which to read, which alone differ from one to the next; made when needed."""
         self._ids: dict[str, bytes] = {}
         """Those ids as the words of the command, in its order."""
+        self._heard_s = 0.0
         self.recreated = 0
 
     def follow(self, cursors: Mapping[str, str]) -> None:
@@ -99,13 +102,84 @@ class Tail:
         finally:
             self._link.close()
 
+    async def pump(self, stopping: asyncio.Event, take: Callable[[list[Entry]], None]) -> None:
+        """Call ``take`` with entries as they are read from the socket, as ``batches`` would yield them.
+
+        No task has to wake up between the socket and ``take``. What ``take`` raises ends this, too.
+        """
+        attempts = waits_s()
+        loop = asyncio.get_running_loop()
+        try:
+            while not stopping.is_set():
+                await anext(attempts)
+                begun_s = self._heard_s = loop.time()
+                try:
+                    await self._rewind_recreated()
+                    await self._pumped(stopping, take)
+                except TRANSIENT as error:
+                    log.warning("tail.waiting", extra={"error": str(error), "streams": len(self._cursors)})
+                if self._heard_s > begun_s:
+                    attempts = waits_s()
+        finally:
+            self._link.close()
+
+    async def _pumped(self, stopping: asyncio.Event, take: Callable[[list[Entry]], None]) -> None:
+        """Pump until ``stopping`` is set, something fails, or the ids of the streams are to be looked at again."""
+        await self._link.open()
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + _CURSOR_CHECK_S
+        ended: asyncio.Future[None] = loop.create_future()
+        asked: dict[str, str] = {}
+
+        def read_on() -> None:
+            nonlocal asked
+            asked = dict(self._cursors)
+            self._link.call(self._next_read(), on_answer)
+
+        def on_answer(replies: list[Reply] | None) -> None:
+            if ended.done():
+                return
+            try:
+                if replies is None:
+                    raise RedisConnectionError("the link was lost")
+                self._heard_s = loop.time()
+                take(self._entries(replies[0], asked))
+                if stopping.is_set() or self._heard_s >= ends_s:
+                    ended.set_result(None)
+                else:
+                    read_on()
+            except Exception as error:
+                ended.set_exception(error)
+
+        try:
+            read_on()
+            while not ended.done():
+                await asyncio.wait({ended}, timeout=BLOCK_MS / 1_000)
+                if not ended.done() and loop.time() - self._heard_s > Profile.READER.value:
+                    raise RedisTimeoutError(f"no answer within {Profile.READER.value} s")
+            ended.result()
+        except BaseException:
+            ended.cancel()
+            self._link.close()
+            raise
+
     async def _read(self) -> list[Entry]:
         asked = dict(self._cursors)
+        [found] = await self._ask(self._next_read())
+        return self._entries(found, asked)
+
+    def _next_read(self) -> bytes:
+        """Return the command that reads from the present ids on."""
+        asked = self._cursors
         if not self._command:
             whole = pack("XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS", *asked, *[b""] * len(asked))
             self._command = whole[: len(whole) - len(asked) * len(EMPTY_WORD)]
             self._ids = {name: word(cursor.encode()) for name, cursor in asked.items()}
-        [found] = await self._ask(self._command + b"".join(self._ids.values()))
+        return self._command + b"".join(self._ids.values())
+
+    def _entries(self, found: Any, asked: Mapping[str, str]) -> list[Entry]:
+        """Return what a read found, and go on behind it; what was left meanwhile, or begun anew, is dropped."""
+        raise_refusal(found)
         entries: list[Entry] = []
         for name, items in found or ():
             stream_name = name.decode()

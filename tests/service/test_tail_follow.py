@@ -1,9 +1,14 @@
 """A tail can take up streams and leave them while it reads."""
 
 import asyncio
+from pathlib import Path
+
+import pytest
 
 from shared.contracts.streams import FIELD
-from shared.io.bus import Profile, Tail, connect
+from shared.io import tails
+from shared.io.bus import Entry, Profile, Tail, connect
+from tests.service.redis_proxy import RedisProxy
 
 
 async def test_streams_are_followed_and_left_while_others_are_read(redis_url: str) -> None:
@@ -50,4 +55,78 @@ async def test_what_a_read_brings_of_a_stream_that_was_left_meanwhile_is_dropped
         await redis.xadd("one", {FIELD: b"last"})
         await reading
     assert seen == [b"last"]
+    await redis.aclose()
+
+
+async def test_a_pump_hands_over_entries_of_streams_that_come_and_go_and_goes_on_after_a_lost_link(
+    redis_url: str, tmp_path: Path
+) -> None:
+    redis, stopping = connect(redis_url, Profile.WRITER), asyncio.Event()
+    await redis.xadd("one", {FIELD: b"1"})
+    seen: list[bytes] = []
+    changed = asyncio.Event()
+
+    def take(entries: list[Entry]) -> None:
+        seen.extend(payload for _, _, payload in entries)
+        changed.set()
+
+    async def until(payload: bytes) -> None:
+        while payload not in seen:
+            changed.clear()
+            await changed.wait()
+
+    async with asyncio.timeout(20), RedisProxy(redis_url, tmp_path).up() as proxy:
+        tail = Tail(proxy.url, {"one": "0-0"})
+        pumping = asyncio.create_task(tail.pump(stopping, take))
+        await until(b"1")
+        await redis.xadd("two", {FIELD: b"2"})
+        tail.follow({"two": "0-0"})
+        await redis.xadd("one", {FIELD: b"3"})
+        await until(b"2")
+        proxy.cut()
+        await redis.xadd("two", {FIELD: b"4"})
+        await until(b"4")
+        tail.unfollow(["two"])
+        await redis.xadd("two", {FIELD: b"5"})
+        await redis.xadd("one", {FIELD: b"6"})
+        await until(b"6")
+        stopping.set()
+        await redis.xadd("one", {FIELD: b"last"})
+        await pumping
+    assert sorted(seen) == [b"1", b"2", b"3", b"4", b"6", b"last"]
+    assert proxy.connections == 2
+    await redis.aclose()
+
+
+async def test_a_pump_starts_again_on_a_stream_that_was_emptied(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tails, "_CURSOR_CHECK_S", 0.0)
+    redis, stopping = connect(redis_url, Profile.WRITER), asyncio.Event()
+    await redis.xadd("one", {FIELD: b"old"}, id="9999999999999-0")
+    seen: list[bytes] = []
+
+    def take(entries: list[Entry]) -> None:
+        seen.extend(payload for _, _, payload in entries)
+        if b"new" in seen:
+            stopping.set()
+
+    tail = Tail(redis_url, {"one": "9999999999999-0"})
+    await redis.delete("one")
+    await redis.xadd("one", {FIELD: b"new"})
+    async with asyncio.timeout(20):
+        await tail.pump(stopping, take)
+    assert (seen, tail.recreated) == ([b"new"], 1)
+    await redis.aclose()
+
+
+async def test_what_the_taker_raises_ends_the_pump(redis_url: str) -> None:
+    redis = connect(redis_url, Profile.WRITER)
+    await redis.xadd("one", {FIELD: b"1"})
+
+    def take(entries: list[Entry]) -> None:
+        raise KeyError(entries[0][2])
+
+    with pytest.raises(KeyError, match="1"):
+        await Tail(redis_url, {"one": "0-0"}).pump(asyncio.Event(), take)
     await redis.aclose()
