@@ -40,13 +40,21 @@ class BasketDesk:
         self._outbox = outbox
         self._leases = leases
 
-    async def take_over(self, redis: Client, baskets: Mapping[BasketId, LiveBasket], new: Mapping[int, Lease]) -> None:
-        """Watch the baskets of the partitions held; of ``new`` ones the episodes too that another process left open.
+    async def take_over(
+        self,
+        redis: Client,
+        baskets: Mapping[BasketId, LiveBasket],
+        new: Mapping[int, Lease],
+        *,
+        followed: Collection[int],
+    ) -> None:
+        """Watch the baskets of the ``followed`` and the ``new`` partitions that are still held.
 
-        ``new`` partitions' quotes must be followed from before this call, whenever that begins.
+        Of new ones the episodes too are taken over that another process left open, before any book of theirs is looked
+        at; their quotes must be followed from before this call, whenever that begins.
         """
-        source, held = self.source, self._leases.held
-        self._say(source.set_baskets({name: one for name, one in baskets.items() if one.partition in held}))
+        source, parts = self.source, self._leases.held.keys() & {*followed, *new}
+        self._say(source.set_baskets({name: one for name, one in baskets.items() if one.partition in parts}))
         for market in await load_markets(redis, source.wanted_markets()):
             self._say(source.set_market(market))
         if new:
@@ -83,10 +91,6 @@ class BasketDesk:
     def sweep(self) -> None:
         """Tell where some baskets stand."""
         self._say(self.source.sweep())
-
-    def due_s(self) -> float | None:
-        """Return when ``tick`` is next needed, None when it is not."""
-        return self.source.due_s()
 
     async def refresh_books(self, redis: Client, parts: Collection[int]) -> None:
         """After a loss on the streams of these partitions, ask the keys what was missed."""
