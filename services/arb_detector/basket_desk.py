@@ -26,7 +26,9 @@ from shared.domain.live_basket import BasketId, LiveBasket
 from shared.domain.market import Venue
 from shared.domain.pair import partition_of
 from shared.io.bus import Client, Lease, Leases, Outbox
+from shared.runtime.clock import Clock
 
+_SWEEP_S = 0.9
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 log = logging.getLogger(__name__)
@@ -35,8 +37,10 @@ log = logging.getLogger(__name__)
 class BasketDesk:
     """Feeds a ``BasketDetector`` and writes what it says."""
 
-    def __init__(self, source: BasketDetector, outbox: Outbox, leases: Leases) -> None:
+    def __init__(self, source: BasketDetector, outbox: Outbox, leases: Leases, clock: Clock) -> None:
         self.source = source
+        self._clock = clock
+        self._swept_s = 0.0
         self._outbox = outbox
         self._leases = leases
 
@@ -89,8 +93,11 @@ class BasketDesk:
         self._say(self.source.tick())
 
     def sweep(self) -> None:
-        """Tell where some baskets stand."""
-        self._say(self.source.sweep())
+        """Tell where some baskets stand, if that was not done just before: about once a second."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._swept_s >= _SWEEP_S:
+            self._swept_s = now_s
+            self._say(self.source.sweep())
 
     async def refresh_books(self, redis: Client, parts: Collection[int]) -> None:
         """After a loss on the streams of these partitions, ask the keys what was missed."""
