@@ -23,6 +23,7 @@ class Step(StrEnum):
     UPDATED = "updated"
     CLOSED = "closed"
     OPENED = "opened"
+    RATIONED = "opened without an intent, of which there were too many in a minute"
 
 
 class Priced(Protocol):

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -34,8 +34,12 @@ from shared.runtime.live_pairs import LivePairs
 
 _TICK_S = 0.25
 """How often pairs that wait or are open are looked at although nothing happened: a silent feed shows here."""
-_SWEEP_S = 1.0
-"""How often some pairs are looked at in turn: where they stand, and whether they have diverged."""
+_SWEEP_S = 0.02
+_SWEPT_AT_ONCE = 2
+"""How often some pairs are looked at in turn: where they stand, and whether they have diverged. A hundred each second,
+and as many whose reason has changed; all of a second's at once would hold up the quotes for ten milliseconds."""
+_ROUND_S = 1.0
+"""No pair's turn comes more often than this, however few there are; a second's baskets are looked at together."""
 _FUNNEL_S = 10.0
 _RENEW_S = 0.3
 """How often leases are renewed: four times before one ends."""
@@ -105,7 +109,6 @@ class DetectorService:
     async def _begin(self, redis: Client) -> dict[Venue, str]:
         """Return from where to follow the catalogs; beats are followed from now on."""
         self._tail.follow({FEED_HEALTH.name: await last_id(redis, FEED_HEALTH.name)})
-        self._detector.set_diverged(await load_diverged(redis))
         return {venue: await last_id(redis, CATALOG[venue].name) for venue in Venue}
 
     async def _keep_leases(self, stopping: asyncio.Event) -> None:
@@ -159,7 +162,10 @@ class DetectorService:
         detector, publish = self._detector, self._publisher.publish
         new = {part: lease for part, lease in self._leases.held.items() if self._taken.get(part) is not lease}
         cursors = await quote_cursors(redis, new)
-        publish(detector.set_pairs(self._ours(pairs)))
+        ours = self._ours(pairs.pairs)
+        diverged = await load_diverged(redis, detector.unfamiliar(ours))
+        publish(detector.set_pairs(self._ours(ours)))
+        detector.set_diverged(diverged)
         for markets in _handfuls(await load_markets(redis, detector.wanted_markets())):
             for market in markets:
                 publish(detector.set_market(market))
@@ -176,8 +182,8 @@ class DetectorService:
                 self._taken[part] = lease
                 self._tail.follow({name: cursors[name] for name in quote_streams([part])})
 
-    def _ours(self, pairs: LivePairs) -> dict[PairId, Pair]:
-        return {pair_id: pair for pair_id, pair in pairs.pairs.items() if pair.partition in self._leases.held}
+    def _ours(self, pairs: Mapping[PairId, Pair]) -> dict[PairId, Pair]:
+        return {pair_id: pair for pair_id, pair in pairs.items() if pair.partition in self._leases.held}
 
     async def _follow_quotes(self, redis: Client, stopping: asyncio.Event) -> None:
         lost = 0
@@ -210,22 +216,27 @@ class DetectorService:
             self._publisher.publish(detector.set_market(message.market))
 
     async def _keep_time(self, stopping: asyncio.Event) -> None:
-        """Tick when something that waits is due, and every quarter of a second in any case; sweep every second."""
+        """Tick when something that waits is due, and every quarter of a second in any case; sweep now and then."""
         tick_s = self._clock.monotonic_s()
-        sweep_s, funnel_s = tick_s + _SWEEP_S, tick_s + _FUNNEL_S
+        sweep_s, baskets_s, funnel_s = tick_s + _SWEEP_S, tick_s + _ROUND_S, tick_s + _FUNNEL_S
         while not stopping.is_set():
             now_s = self._clock.monotonic_s()
             due_s = self._due_s()
-            self._wakes_s = tick_s if due_s is None else min(tick_s, due_s)
+            self._wakes_s = min(tick_s, sweep_s, tick_s if due_s is None else due_s)
             if now_s < self._wakes_s:
                 await self._sleep(self._wakes_s - now_s)
                 continue
-            tick_s = now_s + _TICK_S
-            self._publisher.publish(self._detector.tick())
-            self._baskets.tick()
+            if now_s >= tick_s or (due_s is not None and now_s >= due_s):
+                tick_s = now_s + _TICK_S
+                self._publisher.publish(self._detector.tick())
+                self._baskets.tick()
             if now_s >= sweep_s:
-                sweep_s = now_s + _SWEEP_S
-                self._publisher.publish(self._detector.sweep())
+                sweep_s = now_s + max(
+                    _SWEEP_S, _ROUND_S * _SWEPT_AT_ONCE / max(len(self._detector.pairs), _SWEPT_AT_ONCE)
+                )
+                self._publisher.publish(self._detector.sweep(_SWEPT_AT_ONCE))
+            if now_s >= baskets_s:
+                baskets_s = now_s + _ROUND_S
                 self._baskets.sweep()
             if now_s >= funnel_s:
                 funnel_s = now_s + _FUNNEL_S

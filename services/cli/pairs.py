@@ -11,8 +11,8 @@ from services.cli.baskets import read_baskets
 from services.cli.output import write_json, write_line
 from services.cli.redis_url import checked_redis_url
 from services.cli.review import PairName, review_command
-from services.matcher.mapping_files import load, notices
-from services.matcher.offline import lint, read_pairs
+from services.matcher.mapping_files import MappingsRefused, Problem, load, notices
+from services.matcher.offline import read_pairs
 from shared.io.bus import TRANSIENT
 from shared.runtime.errors import SettingsRefused, StartRefused
 
@@ -35,8 +35,12 @@ def lint_command(
     """
     if not folder.is_dir():
         raise SettingsRefused(f"{folder} is not a folder of mappings")
-    problems = lint(folder)
-    noticed = [] if problems else notices(load(folder), datetime.now(UTC))
+    problems: list[Problem] = []
+    noticed: list[Problem] = []
+    try:
+        noticed = notices(load(folder), datetime.now(UTC))
+    except MappingsRefused as refused:
+        problems = refused.problems
     if as_json:
         write_json({"problems": problems, "notices": noticed})
     for problem in problems if not as_json else ():

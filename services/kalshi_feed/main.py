@@ -61,7 +61,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
 
     def pairs_changed() -> None:
         books.want(followed.markets(Venue.KALSHI))
-        publisher.publish_again()
+        publisher.publish_again(pairs.moved(Venue.KALSHI))
 
     def baskets_changed() -> None:
         books.want(followed.markets(Venue.KALSHI))
@@ -76,6 +76,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         identity=identity,
         clock=clock,
         depth=settings.depth,
+        quotes_per_s=settings.quotes_per_s,
         partitions_of=lambda market_id: followed.partitions(Venue.KALSHI, market_id),
     )
 

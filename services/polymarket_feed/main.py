@@ -62,7 +62,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
 
     def pairs_changed() -> None:
         want_again()
-        publisher.publish_again()
+        publisher.publish_again(pairs.moved(Venue.POLYMARKET))
 
     def baskets_changed() -> None:
         want_again()
@@ -95,6 +95,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         identity=identity,
         clock=clock,
         depth=settings.depth,
+        quotes_per_s=settings.quotes_per_s,
         partitions_of=lambda market_id: followed.partitions(Venue.POLYMARKET, market_id),
     )
     async with HttpClient(settings.gamma_url) as gamma, HttpClient(settings.clob_url) as clob:

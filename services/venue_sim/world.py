@@ -67,10 +67,11 @@ class World:
         self.kalshi_markets: dict[str, KalshiMarket] = {m.market_id: m for m in listing.kalshi}
         self.polymarket_markets: dict[str, PolymarketMarket] = {m.market_id: m for m in listing.polymarket}
         self.quoted: tuple[Quoted, ...] = listing.quoted
-        self.questions_of: dict[str, tuple[SimQuestion, ...]] = {
-            market_id: tuple(q for q in listing.questions if market_id in (q.kalshi.market_id, q.polymarket.market_id))
-            for market_id in (*self.kalshi_markets, *self.polymarket_markets)
-        }
+        asked: dict[str, list[SimQuestion]] = {id_: [] for id_ in (*self.kalshi_markets, *self.polymarket_markets)}
+        for question in listing.questions:
+            asked[question.kalshi.market_id].append(question)
+            asked[question.polymarket.market_id].append(question)
+        self.questions_of: dict[str, tuple[SimQuestion, ...]] = {id_: tuple(found) for id_, found in asked.items()}
 
     def set_rate(self, operations_per_s: int) -> None:
         """Let so many operations happen each second from now on, over all markets, on average."""
