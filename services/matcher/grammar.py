@@ -27,6 +27,8 @@ _ESPORT = re.compile(
     r"StarCraft|Call of Duty|Honor of Kings)\b"
 )
 """How Polymarket opens the titles of esports events."""
+_BESIDE_GAMES = frozenset({"series", "total", "spread", "first_inning"})
+"""What is asked beside the winner of a ``league_game``."""
 
 
 class Grammar:
@@ -87,12 +89,12 @@ class Grammar:
         template = self._by_slug.get(prefix)
         if template is not None and template.league in self._leagues:
             game = polymarket_game(template, self._leagues[template.league], market)
-            if game is not None or "Series" not in market.title:
+            if game is not None:
                 return game
         if " vs" not in market.title and " vs" not in market.event_title:
             return self._public(market)
         contest = polymarket_contest(market)
-        if contest is None or (template is not None and contest.asks != "series"):
+        if contest is None or (template is not None and contest.asks not in _BESIDE_GAMES):
             return None
         return self._of_one_league(contest, market, prefix)
 
