@@ -238,10 +238,8 @@ def _sides(title: str) -> tuple[str, str] | None:
 def _kalshi_answer(
     template: SeriesTemplate, league: League, market: Market, code: str, sides: list[tuple[str, str]]
 ) -> str | None:
-    if template.asks == "both_score":
-        return "both" if code in ("", "BTTS", "YES") else None
-    if template.asks == "first_inning":
-        return "run" if not code and market.outcome_label.lower() in ("", "yes", "run scored") else None
+    if template.asks in _ANSWERS:
+        return _ANSWERS[template.asks] if code in ("", "BTTS", "YES") else None
     if template.asks == "total":
         return _total(market, code, by_suffix=template.league in _COUNTS_GOALS)
     if template.asks == "spread":

@@ -37,6 +37,7 @@ _MAY_BE_DATE = re.compile(rf"[0-9]{{4}}|\b(?:{_NAMES})\b|\bq[1-4]\b", re.IGNOREC
 _BEFORE = re.compile(
     r"\b(before|by|until|through|prior to|no later than)(?: the)?(?: (end|start|close) of)?(?: the)? ?$", re.IGNORECASE
 )
+_AT_END = re.compile(r"\bend of(?: the)? ?$", re.IGNORECASE)
 _MONTH_OPENERS = re.compile(
     r"\b(?:in|by|before|of|for|since|until|during|this|next|through|end|after|early|late|mid|from|and|to|-) ?$",
     re.IGNORECASE,
@@ -73,10 +74,13 @@ def stated_dates(text: str) -> Dates:
     moments: list[Moment] = []
     years: set[int] = set()
     rest: list[str] = []
+    has_end = "end of" in text.lower()
     end = 0
     for found in _DATE.finditer(text):
         before = _BEFORE.search(text, 0, found.start())
         stated = list(_moments(found, before))
+        if has_end and before is None and _AT_END.search(text, 0, found.start()):
+            stated = [moment._replace(kind="on", whole="day") if moment.kind == "in" else moment for moment in stated]
         if not stated:
             continue
         rest.append(text[end : before.start() if before else found.start()])

@@ -1,5 +1,6 @@
 """How much of what two markets say is said by both: the weight of shared words and slots against what is left over."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from rapidfuzz import fuzz
@@ -8,6 +9,7 @@ from services.matcher.names import LEAST_LETTERS, LIKE_WORD, code_fits, spelled_
 from services.matcher.places import COUNTRY_CODES, EXACT_WORDS
 from services.matcher.slots import Slots
 from services.matcher.text import stem
+from services.matcher.vocabulary import BY_PRESIDENT, IMPLIED, PRESIDENTS
 from services.matcher.wording import GENERIC_WEIGHT, NAME_WEIGHT, TEAM, WORD_WEIGHT
 
 _SCORES = tuple(Decimal(thousandths).scaleb(-3) for thousandths in range(1001))
@@ -16,6 +18,12 @@ _INSTEAD = 2
 _FULL_NAME_ALONE = 20
 _CONTEXT_PART = 2
 _LEAST_IN_SERIES = 3
+_OPENS_ROLE = frozenset({"as", "for"})
+_ABOUT_PERSONS = frozenset(map(stem, ("vote", "confirm")))
+_TO_OFFICE = frozenset({"endorse", "nominate"})
+_PRESIDENT = stem("president")
+_ONLY_PRESIDENTS = frozenset({"first_round", "runoff"})
+"""Stages of a vote on one person: a country's election that has them is its presidential one."""
 
 
 class Likeness:
@@ -33,6 +41,7 @@ class Likeness:
             self._find_in_context(kalshi, polymarket)
             self._spell_acronyms(kalshi, polymarket)
             self._read_series(kalshi)
+            self._leave_out_implied(kalshi, polymarket)
 
     def spell_code(self, kalshi: Slots, polymarket: Slots) -> bool:
         """Let Kalshi's ticker code stand for what only Polymarket names; False when it stands for none of it."""
@@ -65,6 +74,17 @@ class Likeness:
             if kalshi.series.startswith(codes):
                 self.missing_polymarket.remove(word)
                 self.shared += NAME_WEIGHT // _CONTEXT_PART
+
+    def _leave_out_implied(self, kalshi: Slots, polymarket: Slots) -> None:
+        """Drop what only one side says and what goes without saying beside words that both say."""
+        shared = None
+        for missing, side in ((self.missing_kalshi, kalshi), (self.missing_polymarket, polymarket)):
+            for word in [word for word in missing if word in IMPLIED]:
+                shared = shared or kalshi.weights.keys() & polymarket.weights.keys()
+                if not IMPLIED[word].isdisjoint(shared):
+                    missing.remove(word)
+            if BY_PRESIDENT & side.market_types:
+                missing[:] = [word for word in missing if word not in PRESIDENTS]
 
     def _pair_spellings(self, kalshi: Slots, polymarket: Slots) -> None:
         for word in [
@@ -113,8 +133,28 @@ def _left_over(missing: list[str], side: Slots, other: Slots) -> int:
     if not missing:
         return 0
     named = [run for run in side.runs if other.weights.get(run[-1], 0) >= NAME_WEIGHT]
-    firsts = {word for run in named for word in run[:-1]}
-    return sum(GENERIC_WEIGHT * 2 if word in firsts else side.weights[word] for word in missing)
+    little = {word for run in named for word in run[:-1]} | _role(side, other)
+    if not _ONLY_PRESIDENTS.isdisjoint(side.stages & other.stages):
+        little.add(_PRESIDENT)
+    return sum(GENERIC_WEIGHT * 2 if word in little else side.weights[word] for word in missing)
+
+
+def _role(side: Slots, other: Slots) -> set[str]:
+    """Return the words of the office in ``endorse Ana Reyes for Mayor`` when only this side adds one."""
+    if _ABOUT_PERSONS.isdisjoint(side.weights) and _TO_OFFICE.isdisjoint(side.market_types):
+        return set()
+    for person, role in _roles(side):
+        shared = min(side.weights.get(person, 0), other.weights.get(person, 0))
+        if shared >= NAME_WEIGHT and all(name != person for name, _ in _roles(other)):
+            return set(map(stem, role))
+    return set()
+
+
+def _roles(side: Slots) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each word, stemmed, that ``as`` or ``for`` follows, with what comes after."""
+    for at, word in enumerate(side.spoken[1:-1], start=1):
+        if word in _OPENS_ROLE:
+            yield stem(side.spoken[at - 1]), side.spoken[at + 1 :]
 
 
 def _is_long_code(code: str) -> bool:

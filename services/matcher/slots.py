@@ -21,6 +21,7 @@ from services.matcher.places import COUNTRY_CODES, STATE_CODES, STATE_WORDS, STA
 from services.matcher.templates import KalshiGame, NotInTemplate, PolymarketGame
 from services.matcher.text import plain, stem
 from services.matcher.vocabulary import (
+    BANKS,
     CRYPTO,
     INDICES,
     LEAGUE_WORDS,
@@ -31,7 +32,7 @@ from services.matcher.vocabulary import (
     VENUE_TYPES,
     WEATHER,
 )
-from services.matcher.wording import GENERIC_WEIGHT, TEAM, Names, Wording, worded
+from services.matcher.wording import GENERIC_WEIGHT, PHRASE_WEIGHT, TEAM, WORD_WEIGHT, Names, Wording, worded
 from shared.domain.market import Market, Venue
 
 _DISTRICT = re.compile(r"\b([A-Z]{2})-([0-9]{1,2}|AL)\b")
@@ -60,7 +61,7 @@ _SUPER_BOWL = re.compile(r"(?<=Super Bowl )([LXVI]+)\b")
 _ROMAN = {"L": 50, "X": 10, "V": 5, "I": 1}
 _NUMBER_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _YEAR = re.compile(r"(?<![0-9])20[0-9]{2}(?![0-9])")
-_TICKER_YEAR = re.compile(r"-(?:20)?(2[0-9])(?![0-9])|-[A-Z]{3}(2[0-9])$")
+_TICKER_YEAR = re.compile(r"-(?:20)?([23][0-9])(?![0-9])|-[A-Z]{3}([23][0-9])$")
 _PARTY = re.compile(r"\b(?:Democratic|Republican) [Pp]arty\b")
 _PLAIN_LABELS = frozenset({"", "yes", "no"})
 _NOTHING = Interval(Decimal(0), True, Decimal(0), True)
@@ -71,6 +72,12 @@ _CODE_OF_STATE = {name: code for code, name in STATE_CODES.items()}
 _DIGIT = re.compile(r"[0-9]")
 _LEAST_CODE = 2
 _YEARS = range(2000, 2200)
+_GOVERNMENT = stem("government")
+_IN_GOVERNMENT = re.compile(r"\b(?:part of|join|joins|in|into|enter|enters) (?:\w+ ){0,3}government(?! (?:shutdown|spending))")
+_OTHER_RATES = frozenset(map(stem, ("unemployment", "cpi", "inflation", "mortgage", "tax", "tariff", "growth", "gdp")))
+"""Beside one of these a rate is no central bank's."""
+_SERIES_WORDS = {"CPI": ("mom",), "CPICORE": ("mom",), "CPIYOY": ("yoy",), "CPICOREYOY": ("yoy",)}
+"""Kalshi's inflation series: monthly unless the series says year over year (series list, 2025 to 2026)."""
 
 Day = tuple[int | None, int, int]
 """Year when it is stated, month, day."""
@@ -161,6 +168,7 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
     if names is None and (names := mappings.grammar.names_by_words(chain(wording.weights, context.weights))):
         wording, context = worded(rest, names), _context(market, label, names)
     types = _types(market, wording)
+    _told_by_series(market, wording)
     if RATE_MOVES & types and _NOTHING in thresholds and "bps" in said.lower():
         types, thresholds = types - RATE_MOVES | {"hold"}, thresholds - {_NOTHING}
     game, contradiction = game_of(market, mappings)
@@ -287,8 +295,25 @@ def _stages(wording: Wording) -> frozenset[str]:
 
 
 def _types(market: Market, wording: Wording) -> frozenset[str]:
+    """Return the market types; a bank announces its decisions, and one without a name on Kalshi is the Fed."""
     types = frozenset(wording.types) | VENUE_TYPES.get(market.market_type, frozenset())
-    return types if RATE_WORDS & wording.weights.keys() else types - RATE_MOVES
+    if _GOVERNMENT in wording.weights and _IN_GOVERNMENT.search(" ".join(wording.spoken)):
+        types |= {"coalition"}
+        del wording.weights[_GOVERNMENT]
+    if not RATE_MOVES & types:
+        return types
+    types -= {"announce"}
+    if not RATE_WORDS & wording.weights.keys():
+        return types - RATE_MOVES
+    if market.venue is Venue.KALSHI and not (BANKS & wording.weights.keys() or _OTHER_RATES & wording.weights.keys()):
+        wording.weights["fed"] = PHRASE_WEIGHT
+    return types
+
+
+def _told_by_series(market: Market, wording: Wording) -> None:
+    """Add the words that a Kalshi series says and its titles leave out."""
+    for word in _SERIES_WORDS.get(market.series_id.removeprefix("KX"), ()):
+        wording.weights.setdefault(word, WORD_WEIGHT)
 
 
 def _ends(moments: tuple[Moment, ...], kind: str) -> frozenset[Day]:

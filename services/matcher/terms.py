@@ -11,6 +11,7 @@ from collections import defaultdict
 from itertools import pairwise
 
 from services.matcher.mapping_files import Mappings
+from services.matcher.vocabulary import PHRASES
 from shared.domain.market import Market, Venue
 
 LONGEST_FIELD = 400
@@ -40,7 +41,12 @@ _SAME = {
 }  # fmt: skip
 """Frequent words of which the venues use different ones."""
 _PHRASES = {
-    "federal reserve": "fed", "federal open market committee": "fed", "european central bank": "ecb",
+    **{
+        " ".join(phrase): meant[0]
+        for phrase, meant in PHRASES.items()
+        if len(meant) == 1 and meant[0][0] not in "@#" and phrase != meant
+    },
+    "reserve bank of india": "rbi", "bank of korea": "bok",
     "prime minister": "pm", "united states": "us", "united kingdom": "uk", "european union": "eu",
     "academy award": "oscar", "academy awards": "oscar",
     "pro football": "nfl", "super bowl": "nfl", "pro basketball": "nba", "pro baseball": "mlb", "world series": "mlb",
@@ -55,6 +61,7 @@ market winner win wins won et est edt am pm
 """
 _FILLERS = frozenset(_SAY_NOTHING.split())
 _YES_NO = ("Yes", "No")
+_WILL_NO = ["will", "no"]
 
 
 class TermReader:
@@ -76,6 +83,8 @@ class TermReader:
             fields += market.outcomes
         words = self._words(" ; ".join([field[:LONGEST_FIELD] for field in fields]))
         found = set(map(self._forms.__getitem__, words))
+        if words[:2] == _WILL_NO:
+            found.add("0")
         self._add_days(market, words, found)
         if not self._lengths.keys().isdisjoint(words):
             self._add_names(words, self._league(market), found)

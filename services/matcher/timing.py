@@ -13,6 +13,8 @@ _NEARLY = timedelta(days=4)
 _EARLY = timedelta(days=120)
 _LAGS = timedelta(days=45)
 _MOST_YEARS_APART = 1
+_SAME_DAY = 8
+"""Points of a day, month or deadline that both sides state alike."""
 
 
 class Timing(NamedTuple):
@@ -28,7 +30,9 @@ class Timing(NamedTuple):
 def compare_times(kalshi: Slots, polymarket: Slots) -> Timing:
     """Compare years, deadlines, days and months."""
     vetoes, agreed, unsaid = [], 0, []
-    for veto, points, reason in (*_years(kalshi, polymarket), *_days(kalshi, polymarket)):
+    days = list(_days(kalshi, polymarket))
+    same_day = any(not veto and not reason and points >= _SAME_DAY for veto, points, reason in days)
+    for veto, points, reason in (*_years(kalshi, polymarket, same_day=same_day), *days):
         if veto:
             vetoes.append(veto)
         elif reason:
@@ -42,13 +46,15 @@ _Finding = tuple[str, int, str]
 """A veto, or points agreed, or what is unsaid and its cost."""
 
 
-def _years(kalshi: Slots, polymarket: Slots) -> Iterator[_Finding]:
+def _years(kalshi: Slots, polymarket: Slots, *, same_day: bool) -> Iterator[_Finding]:
+    """Compare stated years; one that a side leaves unsaid says less where both state the same day or month."""
     if kalshi.years and polymarket.years:
         yield ("", 6, "") if kalshi.years & polymarket.years else ("year", 0, "")
         return
     for stated, other, name in ((kalshi, polymarket, "kalshi"), (polymarket, kalshi, "polymarket")):
         if stated.years:
-            yield _unstated_year(stated, other, name)
+            veto, points, reason = _unstated_year(stated, other, name)
+            yield veto, 1 if reason and same_day else points, reason
 
 
 def _unstated_year(stated: Slots, other: Slots, name: str) -> _Finding:

@@ -37,6 +37,10 @@ _OF_OVERLAP: dict[Overlap, Relation] = {
 _PARTS_OF_A_MATCH = ("map", "game", "set", "period", "inning")
 _STATE_OFFICES = frozenset(map(stem, ("senate", "house", "governor")))
 _YES_NO = ("yes", "no")
+_FIRST = "place1"
+_SUPERLATIVES = frozenset(("top", "best", "most", "first", "largest", "biggest", "leading", "number"))
+_USUAL = frozenset({"regular_season"})
+"""What is meant when no stage is stated."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,8 +169,8 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
     )
     if differing:
         yield "direction" if RATE_MOVES & differing else "market_type"
-    if (kalshi.stages - polymarket.stages - polymarket.context_classes) or (
-        polymarket.stages - kalshi.stages - kalshi.context_classes
+    if kalshi.stages != polymarket.stages and (
+        _other_stages(kalshi, polymarket) or _other_stages(polymarket, kalshi)
     ):
         yield "stage"
     if kalshi.offices and polymarket.offices and not kalshi.offices & polymarket.offices:
@@ -191,6 +195,14 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
     if _settles_elsewhere(kalshi, polymarket):
         yield "settlement"
     yield from _threshold_vetoes(kalshi.thresholds, polymarket.thresholds)
+
+
+def _other_stages(one: Slots, other: Slots) -> bool:
+    """Whether one side states a stage that the other does not say; whoever is top or most is first."""
+    alone = one.stages - other.stages - other.context_classes
+    if _FIRST in alone and not _SUPERLATIVES.isdisjoint(other.spoken):
+        alone -= {_FIRST}
+    return bool(alone - _USUAL if not other.stages else alone)
 
 
 def _is_contest(slots: Slots) -> bool:
