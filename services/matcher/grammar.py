@@ -18,6 +18,7 @@ from services.matcher.templates import (
     kalshi_game,
     polymarket_game,
 )
+from services.matcher.text import plain, tokens
 from services.matcher.vocabulary import LEAGUE_WORDS
 from services.matcher.wording import Names
 from shared.domain.market import Market, Venue
@@ -38,6 +39,12 @@ class Grammar:
         self._leagues = leagues
         self._names = {code: Names(teams) for code, league in leagues.items() if (teams := league.phrases())}
         self._names_by_opening = [(code.upper(), names) for code, names in self._names.items()]
+        self._by_full_name: defaultdict[str, dict[tuple[str, ...], Names]] = defaultdict(dict)
+        """First word -> the full names, city and all, that open with it, of leagues whose teams have cities."""
+        for code, league in leagues.items():
+            for team in league.teams:
+                if team.city and (words := tuple(token.word for token in tokens(plain(f"{team.city} {team.name}")))):
+                    self._by_full_name[words[0]][words] = self._names[code]
         self._openings = tuple(code for code, _ in self._names_by_opening)
         self.templates = {template.template_id: template for template in templates}
         self._by_series = {template.kalshi_series: template for template in self.templates.values()}
@@ -73,6 +80,14 @@ class Grammar:
         """Return the teams of the league that a text's words are about; None when they are about none."""
         code = next((LEAGUE_WORDS[word] for word in words if word in LEAGUE_WORDS), None)
         return self._names.get(code) if code else None
+
+    def names_by_team(self, spoken: tuple[str, ...]) -> Names | None:
+        """Return the teams of the league of the first team that a text names in full, as in ``New York Yankees``."""
+        for at, word in enumerate(spoken):
+            for full_name, names in self._by_full_name.get(word, {}).items():
+                if spoken[at : at + len(full_name)] == full_name:
+                    return names
+        return None
 
     def _kalshi(self, market: Market) -> KalshiGame | None:
         template = self._by_series.get(market.event_id.partition("-")[0])

@@ -42,6 +42,7 @@ class Likeness:
             self._spell_acronyms(kalshi, polymarket)
             self._read_series(kalshi)
             self._leave_out_implied(kalshi, polymarket)
+            self._leave_out_asides(kalshi, polymarket)
 
     def spell_code(self, kalshi: Slots, polymarket: Slots) -> bool:
         """Let Kalshi's ticker code stand for what only Polymarket names; False when it stands for none of it."""
@@ -86,6 +87,15 @@ class Likeness:
             if BY_PRESIDENT & side.market_types:
                 missing[:] = [word for word in missing if word not in PRESIDENTS]
 
+    def _leave_out_asides(self, kalshi: Slots, polymarket: Slots) -> None:
+        """Drop what one side adds in brackets to a name that both say, unless the other side adds something else."""
+        ours = kalshi.asides.intersection(self.missing_kalshi)
+        theirs = polymarket.asides.intersection(self.missing_polymarket)
+        if bool(ours) == bool(theirs) or not _share_a_name(kalshi, polymarket):
+            return
+        self.missing_kalshi = [word for word in self.missing_kalshi if word not in ours]
+        self.missing_polymarket = [word for word in self.missing_polymarket if word not in theirs]
+
     def _pair_spellings(self, kalshi: Slots, polymarket: Slots) -> None:
         for word in [
             w for w in self.missing_kalshi if len(w) >= LEAST_LETTERS and w.isalpha() and w not in EXACT_WORDS
@@ -120,6 +130,11 @@ class Likeness:
                     self.shared += NAME_WEIGHT
                     roots = set(map(stem, meant))
                     spelled[:] = [long for long in spelled if long not in roots]
+
+
+def _share_a_name(kalshi: Slots, polymarket: Slots) -> bool:
+    ours, theirs = kalshi.weights, polymarket.weights
+    return any(min(weight, theirs.get(word, 0)) >= NAME_WEIGHT for word, weight in ours.items())
 
 
 def full_names(runs: tuple[tuple[str, ...], ...], missing: list[str]) -> int:

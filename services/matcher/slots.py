@@ -63,6 +63,7 @@ _NUMBER_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _YEAR = re.compile(r"(?<![0-9])20[0-9]{2}(?![0-9])")
 _TICKER_YEAR = re.compile(r"-(?:20)?([23][0-9])(?![0-9])|-[A-Z]{3}([23][0-9])$")
 _PARTY = re.compile(r"\b(?:Democratic|Republican) [Pp]arty\b")
+_BRACKETS = re.compile(r"\(([^()]*)\)")
 _PLAIN_LABELS = frozenset({"", "yes", "no"})
 _NOTHING = Interval(Decimal(0), True, Decimal(0), True)
 """A cut or hike by 0 is no change."""
@@ -73,9 +74,13 @@ _DIGIT = re.compile(r"[0-9]")
 _LEAST_CODE = 2
 _YEARS = range(2000, 2200)
 _GOVERNMENT = stem("government")
-_IN_GOVERNMENT = re.compile(r"\b(?:part of|join|joins|in|into|enter|enters) (?:\w+ ){0,3}government(?! (?:shutdown|spending))")
-_OTHER_RATES = frozenset(map(stem, ("unemployment", "cpi", "inflation", "mortgage", "tax", "tariff", "growth", "gdp")))
-"""Beside one of these a rate is no central bank's."""
+_IN_GOVERNMENT = re.compile(
+    r"\b(?:part of|join|joins|in|into|enter|enters) (?:\w+ ){0,3}government(?! (?:shutdown|spending))"
+)
+_NO_FED = frozenset(
+    map(stem, (*BANKS, "unemployment", "cpi", "inflation", "mortgage", "tax", "tariff", "growth", "gdp"))
+)
+"""Beside one of these a rate is another bank's or no bank's."""
 _SERIES_WORDS = {"CPI": ("mom",), "CPICORE": ("mom",), "CPIYOY": ("yoy",), "CPICOREYOY": ("yoy",)}
 """Kalshi's inflation series: monthly unless the series says year over year (series list, 2025 to 2026)."""
 
@@ -97,6 +102,8 @@ class Slots:
     """Words that only the event's title, slug or label says."""
     entity: tuple[str, ...]
     """Words of the outcome's own name in order, empty when the label names nobody."""
+    asides: frozenset[str]
+    """Words in brackets: most often another name of what stands before them."""
     runs: tuple[tuple[str, ...], ...]
     """Names as written, each a run of words."""
     initials: tuple[str, ...]
@@ -165,7 +172,10 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         rest = _ANY_ORDINAL.sub(" ", _ROUND.sub(lambda found: _ORDINAL_WORDS[found[1]], rest))
     names = mappings.grammar.names_by_code(market)
     wording, context = worded(rest, names), _context(market, label, names)
-    if names is None and (names := mappings.grammar.names_by_words(chain(wording.weights, context.weights))):
+    if names is None and (
+        names := mappings.grammar.names_by_words(chain(wording.weights, context.weights))
+        or mappings.grammar.names_by_team(wording.spoken)
+    ):
         wording, context = worded(rest, names), _context(market, label, names)
     types = _types(market, wording)
     _told_by_series(market, wording)
@@ -180,6 +190,7 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         weights=wording.weights,
         context=frozenset(context.weights) | frozenset(stem(word) for word in context.initials),
         entity=() if _names_party(title, label) else _entity(label, names),
+        asides=_asides(rest) if "(" in rest else frozenset(),
         runs=tuple(wording.runs),
         initials=tuple(wording.initials),
         spoken=wording.spoken,
@@ -218,6 +229,10 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
 def _names_party(title: str, label: str) -> bool:
     """Whether the title asks about a party, so that a candidate in the label only illustrates it."""
     return bool(label) and _PARTY.search(title) is not None and _PARTY.search(label) is None
+
+
+def _asides(text: str) -> frozenset[str]:
+    return frozenset(word for aside in _BRACKETS.findall(text) for word in worded(aside).weights)
 
 
 def _districts(text: str) -> tuple[frozenset[str], str]:
@@ -305,7 +320,7 @@ def _types(market: Market, wording: Wording) -> frozenset[str]:
     types -= {"announce"}
     if not RATE_WORDS & wording.weights.keys():
         return types - RATE_MOVES
-    if market.venue is Venue.KALSHI and not (BANKS & wording.weights.keys() or _OTHER_RATES & wording.weights.keys()):
+    if market.venue is Venue.KALSHI and _NO_FED.isdisjoint(wording.weights):
         wording.weights["fed"] = PHRASE_WEIGHT
     return types
 

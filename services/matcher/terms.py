@@ -11,7 +11,7 @@ from collections import defaultdict
 from itertools import pairwise
 
 from services.matcher.mapping_files import Mappings
-from services.matcher.vocabulary import PHRASES
+from services.matcher.vocabulary import BANKS, LEAGUES, ONE_WORD
 from shared.domain.market import Market, Venue
 
 LONGEST_FIELD = 400
@@ -40,12 +40,10 @@ _SAME = {
     "mayoral": "mayor", "canadian": "canada", "american": "us", "usa": "us",
 }  # fmt: skip
 """Frequent words of which the venues use different ones."""
+_ONE_WORD = {phrase[0]: word for phrase, word in ONE_WORD.items() if len(phrase) == 1}
+"""Short forms, demonyms and other names of one word."""
 _PHRASES = {
-    **{
-        " ".join(phrase): meant[0]
-        for phrase, meant in PHRASES.items()
-        if len(meant) == 1 and meant[0][0] not in "@#" and phrase != meant
-    },
+    **{" ".join(phrase): word for phrase, word in ONE_WORD.items() if len(phrase) > 1 and word in BANKS | LEAGUES},
     "reserve bank of india": "rbi", "bank of korea": "bok",
     "prime minister": "pm", "united states": "us", "united kingdom": "uk", "european union": "eu",
     "academy award": "oscar", "academy awards": "oscar",
@@ -168,7 +166,7 @@ def _form(word: str) -> str:
     known = _MONTH_OF.get(word) or _NUMBERS.get(word) or _SAME.get(word)
     if known is not None:
         return known
-    stem = _stem(word)
+    stem = _stem(_ONE_WORD.get(word, word))
     return _SAME.get(stem, stem)
 
 

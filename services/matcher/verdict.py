@@ -169,9 +169,7 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
     )
     if differing:
         yield "direction" if RATE_MOVES & differing else "market_type"
-    if kalshi.stages != polymarket.stages and (
-        _other_stages(kalshi, polymarket) or _other_stages(polymarket, kalshi)
-    ):
+    if kalshi.stages != polymarket.stages and (_other_stages(kalshi, polymarket) or _other_stages(polymarket, kalshi)):
         yield "stage"
     if kalshi.offices and polymarket.offices and not kalshi.offices & polymarket.offices:
         yield "stage"

@@ -35,7 +35,7 @@ minister release released launch published announce report confirmed member boar
 votes voter political control parliament parliamentary legislative special edition results presidential anyone
 unitedstates midterm midterms outright conducted successfully whole entire chair position rotten tomatoes metacritic
 billboard spotify chart charts hits song album movie film show host streamed fc cf sc afc ac as sv ss cd ca de real
-if fk bk sk ud rc agree agrees agreed centralbank elect elects elected voting many gain gains appear appears domestic
+if fk bk sk ud rc agree agrees agreed centralbank voting many gain gains appear appears domestic
 """
 GENERIC = frozenset(_GENERIC.split())
 """Topic words that many questions share: they say little by themselves, whatever their case."""
@@ -209,6 +209,7 @@ approval rating, approval, approve = approval @approval
 vote share, percent of the vote, popular vote, share of the vote, of the vote, of vote = @vote_share
 turnout, voter turnout = turnout @vote_share
 seats, seat count = seat
+be elected, is elected, get elected = winner
 vote to confirm, votes to confirm, voting to confirm = vote
 central bank, central banks = centralbank
 margin of victory, winning margin, mov, win by, wins by = @margin
@@ -276,7 +277,6 @@ televote, televoting = @televote
 jury vote, juries = @jury
 ticket = @ticket
 de facto = @de_facto
-after the midterms, after the midterm election, after the midterm elections = #after_election
 after the election, after the next election, after the general election, following the election = #after_election
 after the elections, following the elections, following the next election = #after_election
 part of the government, part of the next government, in the next government, in the government = @coalition
@@ -310,6 +310,12 @@ PHRASES: dict[tuple[str, ...], tuple[str, ...]] = {
     **_parse(_PHRASES),
 }
 """Ways of saying the same thing, brought to one; ``@`` opens a market type and ``#`` a stage, which are no words."""
+ONE_WORD = {
+    phrase: meant[0]
+    for phrase, meant in PHRASES.items()
+    if len(meant) == 1 and meant[0][0] not in "@#" and phrase != meant
+}
+"""The phrases that stand for one word."""
 
 _OFFICES = "president governor senate house mayor pm speaker vice chancellor headofstate supremeleader"
 OFFICES = frozenset(map(stem, _OFFICES.split()))
@@ -321,8 +327,8 @@ _PARTIES = (
 PARTIES = frozenset(map(stem, _PARTIES.split()))
 """Two questions that name different sets of these are never the same."""
 
-BANKS = frozenset(map(stem, BANK_NAMES.values()))
-RATE_WORDS = BANKS | frozenset(map(stem, ("rate", "bank", "centralbank")))
+BANKS = frozenset(BANK_NAMES.values())
+RATE_WORDS = frozenset(map(stem, BANKS)) | frozenset(map(stem, ("rate", "bank", "centralbank")))
 """Only beside one of these does a cut, hike or hold move a rate."""
 RATE_MOVES = frozenset({"cut", "hike", "hold"})
 
@@ -357,6 +363,7 @@ _LEAGUE_WORDS = {
     "libertadores": "soccer", "sudamericana": "soccer", "allsvenskan": "soccer", "eliteserien": "soccer",
     "ekstraklasa": "soccer",
 }  # fmt: skip
+LEAGUES = frozenset(_LEAGUE_WORDS)
 LEAGUE_WORDS = {stem(word): league for word, league in _LEAGUE_WORDS.items()}
 """The league whose teams a text is about, by a word of its vocabulary."""
 
