@@ -1,8 +1,8 @@
 """Central banks by every usual name, one word each, so that ``Bank of England`` and ``BoE`` meet.
 
 Source: the central banks of the OECD and G20 countries as the Bank for International Settlements lists them
-(bis.org/cbanks.htm), with the short forms that they and the press use (2026). A short form that is also another word (RBI, MAS) is left out.
-Texts are without diacritics.
+(bis.org/cbanks.htm), with the short forms that they and the press use (2026). A short form that is also another word
+(RBI, MAS) is left out. Texts are without diacritics.
 """
 
 _BANKS = """

@@ -50,10 +50,11 @@ _ROUND_OF = re.compile(r"\b(?:round of|last|sweet|elite) ([0-9]{1,2})\b", re.IGN
 _ROUND_CUES = ("round of", "last ", "sweet ", "elite ")
 _ROUNDS = {"4": "semifinal", "8": "quarterfinal"}
 _PART = re.compile(
-    r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b",
+    r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b"
+    r"|\b(group|pool) ([a-l])\b(?!')",
     re.IGNORECASE,
 )
-_MAY_BE_NUMBERED = re.compile(r"[0-9]|\b(?:one|two|three|four|five)\b", re.IGNORECASE)
+_MAY_BE_NUMBERED = re.compile(r"[0-9]|\b(?:one|two|three|four|five|(?:group|pool) [a-l])\b", re.IGNORECASE)
 _NONE = re.compile(r"^(Will) no (?=[a-zA-Z]+ (?:[a-z]+ )?(?:cuts?|hikes?|seats?|wins?|times?)\b)")
 _ROUND = re.compile(r"\b([1-4])(?:st|nd|rd|th)(?= (?:round|half|quarter|period|inning|set)\b)", re.IGNORECASE)
 _ORDINAL_WORDS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
@@ -177,7 +178,9 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         or mappings.grammar.names_by_team(wording.spoken)
     ):
         wording, context = worded(rest, names), _context(market, label, names)
-    types = _types(market, wording)
+    types = _types(market, wording, thresholds)
+    if any(moment.kind == "after" for moment in dates.moments):
+        types |= {"after"}
     _told_by_series(market, wording)
     if RATE_MOVES & types and _NOTHING in thresholds and "bps" in said.lower():
         types, thresholds = types - RATE_MOVES | {"hold"}, thresholds - {_NOTHING}
@@ -269,7 +272,10 @@ def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
         text = _ROUND_OF.sub(" ", text)
     places |= {f"place{a or b}" for a, b in _ORDINAL.findall(text)}
     text = _ORDINAL.sub(" ", text) if places else text
-    parts = {f"{what.lower()}{_NUMBER_WORDS.get(number.lower(), number)}" for what, number in _PART.findall(text)}
+    parts = {
+        f"{(what or group).lower()}{_NUMBER_WORDS.get(number.lower(), number) or letter.lower()}"
+        for what, number, group, letter in _PART.findall(text)
+    }
     return frozenset(places), frozenset(parts), _PART.sub(" ", text) if parts else text
 
 
@@ -309,17 +315,18 @@ def _stages(wording: Wording) -> frozenset[str]:
     return stages - {"advance"} if "playoffs" in stages else stages
 
 
-def _types(market: Market, wording: Wording) -> frozenset[str]:
+def _types(market: Market, wording: Wording, thresholds: frozenset[Interval]) -> frozenset[str]:
     """Return the market types; a bank announces its decisions, and one without a name on Kalshi is the Fed."""
     types = frozenset(wording.types) | VENUE_TYPES.get(market.market_type, frozenset())
     if _GOVERNMENT in wording.weights and _IN_GOVERNMENT.search(" ".join(wording.spoken)):
         types |= {"coalition"}
-        del wording.weights[_GOVERNMENT]
+        for word in (_GOVERNMENT, "part"):
+            wording.weights.pop(word, None)
     if not RATE_MOVES & types:
         return types
     types -= {"announce"}
     if not RATE_WORDS & wording.weights.keys():
-        return types - RATE_MOVES
+        return types - RATE_MOVES | ({"falls"} if "cut" in types and thresholds else frozenset())
     if market.venue is Venue.KALSHI and _NO_FED.isdisjoint(wording.weights):
         wording.weights["fed"] = PHRASE_WEIGHT
     return types

@@ -27,6 +27,8 @@ from shared.domain.pair import Orientation
 HIGH_BAND = Decimal("0.9")
 """The figures of docs/mapping-guide.md are claimed for candidates that score at least this."""
 _NEAR_CAP = Decimal("0.8")
+_DOUBT_CAP = Decimal("0.88")
+"""Keeps a pair out of the high band when the wordings may mean different things, as by a day and on that day."""
 _ORDERED = frozenset({"threshold", "direction", "deadline"})
 """Vetoes of things that have an order, so that one question may contain the other."""
 _SAME_SUBJECT = Decimal("0.8")
@@ -92,10 +94,14 @@ def compare(kalshi: Slots, polymarket: Slots, *, every_veto: bool = True) -> Ver
     left_over = likeness.left_over(kalshi, polymarket) + sum(cost for _, cost in unsaid)
     score = score_of(likeness.shared + timing.agreed + slot_weight(kalshi, polymarket), left_over)
     near = kalshi.settlement or polymarket.settlement
+    if near:
+        score = min(score, _NEAR_CAP)
+    elif timing.is_doubtful:
+        score = min(score, _DOUBT_CAP)
     return Verdict(
         relation="near" if near else "equivalent",
         orientation=orientation,
-        score=min(score, _NEAR_CAP) if near else score,
+        score=score,
         reasons=tuple(_reasons(kalshi, polymarket, likeness, unsaid, near)),
     )
 
@@ -232,7 +238,7 @@ def _opposite(ours: Interval, theirs: Interval) -> bool:
 
 
 def _name_vetoes(kalshi: Slots, polymarket: Slots, likeness: Likeness) -> Iterator[str]:
-    if kalshi.code and not likeness.spell_code(kalshi, polymarket):
+    if kalshi.code and not likeness.spell_code(kalshi, polymarket) and not likeness.is_all_said(kalshi, polymarket):
         yield "entity"
     if not (_names(kalshi.entity, polymarket) and _names(polymarket.entity, kalshi)):
         yield "entity"

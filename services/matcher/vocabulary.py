@@ -16,7 +16,7 @@ whom whose why how will with would before after until during over under above be
 first day date market winner winners win wins won winning yes no new next least ever again also as if so such about
 up down off upcoming following held take takes took place make makes made become becomes becoming named name time
 occur occurs happen happens happened officially official exactly s t v per his her hers he she i we our they you
-your my me receive receives finish finishes finished
+your my me times through receive receives finish finishes finished
 """
 FILLERS = frozenset(_FILLERS.split())
 """Words that carry no meaning of their own; dates, numbers, stages and types are compared in their slots."""
@@ -113,6 +113,12 @@ emmys, emmy awards, emmy award, primetime emmy = emmy
 tonys, tony awards, tony award = tony
 best motion picture, best picture = bestpicture
 critics choice awards, critics choice award, critics choice = criticschoice
+crunchyroll anime awards, crunchyroll anime award, crunchyroll awards, anime awards = crunchyroll
+bafta, baftas, bafta awards, bafta film awards = bafta
+sag awards, screen actors guild awards, screen actors guild award, actor awards = sagawards
+video music awards, mtv video music awards, mtv vmas, vmas = vmas
+american music awards, amas = amas
+country music association awards, cma awards, cmas = cmas
 game awards, game award = gameawards
 espys, espy awards = espy
 game of the year, goty = gameoftheyear
@@ -209,6 +215,25 @@ approval rating, approval, approve = approval @approval
 vote share, percent of the vote, popular vote, share of the vote, of the vote, of vote = @vote_share
 turnout, voter turnout = turnout @vote_share
 seats, seat count = seat
+at least = winner
+least, fewest = #fewest
+lose, loses, losing, lost = lose @lose
+not, wont, fail to, fails to = @not
+vote against, votes against, voting against, vote no on, oppose, opposes = vote @against
+supporting = #supporting
+deputy = #deputy
+acting = #acting
+interim = #interim
+former = #former
+second = #place2
+third = #place3
+fourth = #place4
+fifth = #place5
+second term = secondterm
+third term = thirdterm
+second amendment = secondamendment
+second lady = secondlady
+third party = thirdparty
 be elected, is elected, get elected = winner
 vote to confirm, votes to confirm, voting to confirm = vote
 central bank, central banks = centralbank
@@ -232,7 +257,7 @@ sweet sixteen = #round16
 reach the final, reach the finals, make the final, make the finals, advance to the final = #finalist
 qualify for the final, advance to the finals, in the final, qualify for the finals = #finalist
 championship, championships, champ, champions, finals = champion
-golden boot, top goalscorer, top goal scorer, top scorer = topscorer
+golden boot, score the most goals, scores the most goals, top goalscorer, top goal scorer, top scorer = topscorer
 playoff, playoffs, play offs, play off, postseason = #playoffs
 relegated, relegation, relegate = #relegation
 advance from the group stage, advance from the group, advance to the knockout stage = #advance knockout
@@ -274,7 +299,7 @@ no change, maintain, maintains, unchanged, hold rates, holds rates, hold, holds,
 bps, bp, basis points = bps
 emergency cut, emergency rate cut, intermeeting = @emergency @cut
 televote, televoting = @televote
-jury vote, juries = @jury
+jury vote, jury votes, jury winner, juries = @jury
 ticket = @ticket
 de facto = @de_facto
 after the election, after the next election, after the general election, following the election = #after_election
@@ -290,6 +315,8 @@ divorce, divorces, divorced = @divorce
 die, dies, death, dead, killed = die @die
 largest, biggest = largest
 highest grossing, top grossing = highest grossing
+womens singles, womens single = women @women
+mens singles = men
 womens, women, woman, ladies, female = women @women
 u21, u19, u20, u23, youth, reserves, under 21 = @youth
 """
@@ -375,7 +402,18 @@ _IMPLIED = {
 }  # fmt: skip
 IMPLIED = {stem(word): frozenset(map(stem, others.split())) for word, others in _IMPLIED.items()}
 """What goes without saying beside any of these words: the maker of a product, who gives an award or passes a bill."""
+NO_SURNAMES = frozenset(
+    map(
+        stem,
+        """
+actor actress director score song screenplay feature series single duo performance video picture artist record
+cinematography editing casting design writing documentary animated comedy drama musical award secretary minister
+general court bank house party league cup bowl open prix trophy championship club university administration
+""".split(),
+    )
+)
+"""What awards, offices and bodies are called: a word before one of these is no first name."""
 PRESIDENTS = frozenset(map(stem, ("president", "trump", "biden")))
-"""The President of the United States by name (Biden until January 2025, then Trump), who alone nominates and pardons."""
+"""The President of the United States by name: Biden until January 2025, then Trump."""
 BY_PRESIDENT = frozenset({"nominate", "pardon"})
 """What only the President does, so that a question need not say who."""
