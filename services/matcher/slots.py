@@ -204,7 +204,7 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         contradiction=contradiction,
         years=dates.years,
         context_years=_context_years(market),
-        days=frozenset((m.year, m.month, m.day) for m in dates.moments if m.kind == "on"),
+        days=frozenset((m.year, m.month, m.day) for m in dates.moments if m.kind in ("on", "after")),
         months=frozenset(
             (m.year, m.month, m.day) for m in dates.moments if m.kind == "in" and m.whole in ("month", "quarter")
         ),
@@ -326,7 +326,7 @@ def _types(market: Market, wording: Wording, thresholds: frozenset[Interval]) ->
         return types
     types -= {"announce"}
     if not RATE_WORDS & wording.weights.keys():
-        return types - RATE_MOVES | ({"falls"} if "cut" in types and thresholds else frozenset())
+        return types - RATE_MOVES | ({"falls"} if "cut" in types else frozenset())
     if market.venue is Venue.KALSHI and _NO_FED.isdisjoint(wording.weights):
         wording.weights["fed"] = PHRASE_WEIGHT
     return types

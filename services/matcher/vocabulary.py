@@ -402,16 +402,12 @@ _IMPLIED = {
 }  # fmt: skip
 IMPLIED = {stem(word): frozenset(map(stem, others.split())) for word, others in _IMPLIED.items()}
 """What goes without saying beside any of these words: the maker of a product, who gives an award or passes a bill."""
-NO_SURNAMES = frozenset(
-    map(
-        stem,
-        """
+_NO_SURNAMES = """
 actor actress director score song screenplay feature series single duo performance video picture artist record
 cinematography editing casting design writing documentary animated comedy drama musical award secretary minister
 general court bank house party league cup bowl open prix trophy championship club university administration
-""".split(),
-    )
-)
+"""
+NO_SURNAMES = frozenset(map(stem, _NO_SURNAMES.split()))
 """What awards, offices and bodies are called: a word before one of these is no first name."""
 PRESIDENTS = frozenset(map(stem, ("president", "trump", "biden")))
 """The President of the United States by name: Biden until January 2025, then Trump."""
