@@ -25,7 +25,8 @@ from services.matcher.text import plain, tokens
 from shared.domain.market import Market
 
 _VERSUS = re.compile(
-    r"^(?:[^:]+: )?(?P<a>[^:]+?) (?:vs\.?|at|@|v\.?) (?P<b>[^:]+?)(?: - .*|: .*| \(.*| winner\??| match\??)?$",
+    r"^(?:[^:]+: )?(?P<a>[^:]+?) (?:vs\.?|at|@|v\.?) (?P<b>[^:]+?)"
+    r"(?: - .*|: .*| \(.*| winner\??| match\??| first inning run\??)?$",
     re.IGNORECASE,
 )
 _TICKER = re.compile(r"([0-9]{2}[A-Z]{3}[0-9]{2})(?:[0-9]{4})?(?P<codes>[A-Z0-9-]{2,})")

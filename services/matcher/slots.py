@@ -178,7 +178,7 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         or mappings.grammar.names_by_team(wording.spoken)
     ):
         wording, context = worded(rest, names), _context(market, label, names)
-    types = _types(market, wording, thresholds)
+    types = _types(market, wording)
     if any(moment.kind == "after" for moment in dates.moments):
         types |= {"after"}
     _told_by_series(market, wording)
@@ -315,7 +315,7 @@ def _stages(wording: Wording) -> frozenset[str]:
     return stages - {"advance"} if "playoffs" in stages else stages
 
 
-def _types(market: Market, wording: Wording, thresholds: frozenset[Interval]) -> frozenset[str]:
+def _types(market: Market, wording: Wording) -> frozenset[str]:
     """Return the market types; a bank announces its decisions, and one without a name on Kalshi is the Fed."""
     types = frozenset(wording.types) | VENUE_TYPES.get(market.market_type, frozenset())
     if _GOVERNMENT in wording.weights and _IN_GOVERNMENT.search(" ".join(wording.spoken)):

@@ -218,7 +218,7 @@ def test_a_fed_label_that_contradicts_its_ticker_is_refused() -> None:
 
 
 def test_a_fed_title_of_another_meeting_is_refused() -> None:
-    with pytest.raises(NotInTemplate, match="2026-07|cut 25"):
+    with pytest.raises(NotInTemplate, match="is not cut 25"):
         side(kalshi(f"{FED}-C25", "Fed decision in Sep 2026?", "Cut 25bps", event_id=FED))
 
 
