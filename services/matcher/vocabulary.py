@@ -35,7 +35,7 @@ minister release released launch published announce report confirmed member boar
 votes voter political control parliament parliamentary legislative special edition results presidential anyone
 unitedstates midterm midterms outright conducted successfully whole entire chair position rotten tomatoes metacritic
 billboard spotify chart charts hits song album movie film show host streamed fc cf sc afc ac as sv ss cd ca de real
-if fk bk sk ud rc agree agrees agreed centralbank voting many gain gains appear appears domestic
+if fk bk sk ud rc agree agrees agreed centralbank voting many form forms gain gains appear appears domestic
 """
 GENERIC = frozenset(_GENERIC.split())
 """Topic words that many questions share: they say little by themselves, whatever their case."""
@@ -218,7 +218,12 @@ seats, seat count = seat
 at least = winner
 least, fewest = #fewest
 lose, loses, losing, lost = lose @lose
-not, wont, fail to, fails to = @not
+not, wont, no, fail to, fails to = @not
+cabinet nominee, cabinet nominees, cabinet pick, cabinet picks = cabinet
+trump nominee, trump nominees, trump pick, trump picks = trump
+on the podium, podium finish, podium = #top3
+achievement in = best
+for ag, as ag = attorneygeneral
 vote against, votes against, voting against, vote no on, oppose, opposes = vote @against
 supporting = #supporting
 deputy = #deputy
@@ -398,7 +403,8 @@ _IMPLIED = {
     "openai": "gpt chatgpt sora", "anthropic": "claude", "google": "gemini", "xai": "grok", "meta": "llama",
     "alibaba": "qwen", "moonshot": "kimi", "apple": "iphone ipad macbook siri", "tesla": "optimus robotaxi cybertruck",
     "spacex": "starship starlink", "microsoft": "xbox windows copilot", "sony": "playstation", "nintendo": "switch",
-    "rockstar": "gta", "gameawards": "gameoftheyear", "congress": "bill act reconciliation", "senate": "filibuster",
+    "rockstar": "gta", "gameawards": "gameoftheyear", "boxoffice": "openingweekend", "token": "airdrop",
+    "congress": "bill act reconciliation", "senate": "filibuster",
 }  # fmt: skip
 IMPLIED = {stem(word): frozenset(map(stem, others.split())) for word, others in _IMPLIED.items()}
 """What goes without saying beside any of these words: the maker of a product, who gives an award or passes a bill."""
