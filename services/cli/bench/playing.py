@@ -121,11 +121,12 @@ class Player:
                 slices += [self._cut(some) for some in _by_millisecond(cues)]
                 await asyncio.sleep(0)
             rendered.append(slices)
+        gc.freeze()
+        gc.enable()
         return rendered
 
     async def _play(self, rendered: list[list[Slice]]) -> Json:
         """Play what was rendered: first what fell due before, then part by part."""
-        gc.freeze()
         openings: list[Json] = []
         ends_ns: list[int] = []
         sent_by_then: list[int] = []
