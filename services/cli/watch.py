@@ -87,6 +87,11 @@ class PipelineWatch:
         count: int = await self._redis.hlen(streams.CATALOG[venue].hash_name)
         return count
 
+    async def paired(self) -> int:
+        """Return how many pairs and candidates there are, live or not, without reading them."""
+        count: int = await self._redis.hlen(streams.PAIRS.hash_name)
+        return count
+
     async def pairs(self) -> tuple[list[Pair], int]:
         """Return the live pairs and how many candidates wait for review."""
         latest, _ = await load_latest(self._redis, streams.PAIRS)

@@ -11,6 +11,7 @@ from shared.venues.kalshi.lifecycle import MarketNews
 from shared.venues.kalshi.market_data import ExchangeStatus
 
 _FORGET_AFTER_MS = 24 * 3_600_000
+_NEVER_MS = 2**63
 _FINAL = {"determined": "the exchange has determined the answer", "settled": "the exchange has settled the market"}
 
 
@@ -21,6 +22,8 @@ class TradingState:
         self._halted: dict[MarketId, tuple[str, int]] = {}
         self._over: set[MarketId] = set()
         self._closes_ms: dict[MarketId, int] = {}
+        self._first_close_ms = _NEVER_MS
+        """No market closes before this."""
         self._shards: dict[MarketId, int] = {}
         self._paused = ""
         self._paused_shards: frozenset[int] = frozenset()
@@ -70,7 +73,7 @@ class TradingState:
             if market.close_time is not None:
                 closes_ms = int(market.close_time.timestamp()) * 1000
                 if closes_ms > read_ms:
-                    self._closes_ms[market.market_id] = closes_ms
+                    self._note_close(market.market_id, closes_ms)
             self._take_status(market, read_ms)
             if (self.why_not(market.market_id) is None) != before:
                 changed.append(market.market_id)
@@ -82,10 +85,13 @@ class TradingState:
         Only a close that lies ahead when it is heard of counts: one that is past while the exchange says that the
         market is open was moved.
         """
+        if now_ms < self._first_close_ms:
+            return []
         found = [market_id for market_id, closes_ms in self._closes_ms.items() if closes_ms <= now_ms]
         for market_id in found:
             del self._closes_ms[market_id]
             self._halted.setdefault(market_id, ("the market's time to close has come", now_ms))
+        self._first_close_ms = min(self._closes_ms.values(), default=_NEVER_MS)
         return found
 
     def _take_status(self, market: Market, read_ms: int) -> None:
@@ -104,7 +110,11 @@ class TradingState:
                 self._over.discard(market_id)
 
     def _close_at(self, market_id: MarketId, closes_ms: int, now_ms: int) -> None:
-        self._closes_ms[market_id] = closes_ms
+        self._note_close(market_id, closes_ms)
         halt = self._halted.get(market_id)
         if halt is not None and closes_ms > now_ms and market_id not in self._over:
             del self._halted[market_id]
+
+    def _note_close(self, market_id: MarketId, closes_ms: int) -> None:
+        self._closes_ms[market_id] = closes_ms
+        self._first_close_ms = min(self._first_close_ms, closes_ms)

@@ -154,7 +154,7 @@ class Matcher:
         for key in list(self._unproposed)[:limit]:
             del self._unproposed[key]
             market = self.markets[key[0]].get(key[1])
-            if market is not None:
+            if market is not None and key[1] not in self._claimed:
                 changes += self._proposals(market)
         return changes
 
@@ -164,11 +164,10 @@ class Matcher:
         return len(self._unproposed)
 
     def problems(self) -> list[str]:
-        """Return why listings that look like pairs of a template are none."""
+        """Return why listings that look like pairs of a template are none, as of the last ``decide``."""
         ambiguous = (
             f"{key.family} {key.day} {'-'.join(sorted(key.teams))}: {ambiguity}"
-            for key in self._games.keys()  # noqa: SIM118 - not a dict
-            if (ambiguity := self._games.game(key).ambiguity)
+            for key, ambiguity in self._ambiguous.items()
         )
         return sorted([*self._games.contradictions.values(), *ambiguous])
 
@@ -185,6 +184,7 @@ class Matcher:
 
     def _read_with(self, mappings: Mappings) -> None:
         self._games = Games(mappings)
+        self._ambiguous: dict[GameKey, str] = {}
         self._candidates = CandidateIndex(mappings)
 
     def _use(self, mappings: Mappings) -> None:
@@ -216,12 +216,16 @@ class Matcher:
         games = self._games.keys() if self._everything else self._dirty_games
         for key in sorted(games, key=lambda key: (key.family, key.day, sorted(key.teams), key.answer)):
             yield from self._judge_game(key, now)
-        for pair_id, pair in self._said.pairs():
-            if pair.not_after is not None and now >= pair.not_after:
-                yield Over(pair_id, f"past its not_after {pair.not_after:%Y-%m-%dT%H:%M:%SZ}")
+        for pair in self._said.ended(now):
+            yield Over(pair.pair_id, f"past its not_after {pair.not_after:%Y-%m-%dT%H:%M:%SZ}")
 
     def _judge_game(self, key: GameKey, now: datetime) -> Iterator[Judgement]:
         game = self._games.game(key)
+        ambiguity = game.ambiguity
+        if ambiguity:
+            self._ambiguous[key] = ambiguity
+        else:
+            self._ambiguous.pop(key, None)
         found: set[PairId] = set()
         for ticker, side, condition_id, moneyline in game.pairs():
             template = self._games.templates[side.template_id]
@@ -232,22 +236,33 @@ class Matcher:
             markets = (self.markets[Venue.KALSHI][ticker], self.markets[Venue.POLYMARKET][condition_id])
             yield judge_game(template, (side, moneyline), markets, self._past(pair_id, ticker), now)
         for pair_id in sorted(self._pairs_of_game.get(key, set()) - found):
-            yield self._without_template(pair_id, game.ambiguity)
+            judgement = self._without_template(pair_id, ambiguity)
+            if isinstance(judgement, Suspended):
+                found.add(pair_id)
+            yield judgement
         self._pairs_of_game[key] = found
         if not found:
             del self._pairs_of_game[key]
 
-    def _without_template(self, pair_id: PairId, ambiguity: str = "") -> Absent | Over:
-        """Return what a template's pair is that its template does not make any more."""
+    def _without_template(self, pair_id: PairId, ambiguity: str = "") -> Absent | Over | Suspended:
+        """Return what a template's pair is that its template does not make any more.
+
+        A pair under suspicion stays suspended while its listings are ambiguous, so that the suspicion is still there
+        when they are not: what is published outlives a restart, what is only remembered does not.
+        """
         pair = self._said.pair(pair_id)
-        if pair is None or ambiguity:
-            return Absent(pair_id, ambiguity or "no mapping makes this pair")
+        absent = Absent(pair_id, ambiguity or "no mapping makes this pair")
+        if pair is None:
+            return absent
         decided = (pair.kalshi_ticker, pair.polymarket_id) in self._decided or pair.kalshi_ticker in self._claimed
         enabled = any(f"template {name}" == pair.source for name, t in self._games.templates.items() if t.enabled)
+        if decided or not enabled:
+            return absent
         gone = [v.value for v in Venue if is_over(self.markets[v].get(pair.market_id(v)))]
-        if decided or not enabled or not gone:
-            return Absent(pair_id, "no mapping makes this pair")
-        return Over(pair_id, f"{' and '.join(gone)} market is over or not listed")
+        if gone and not ambiguity:
+            return Over(pair_id, f"{' and '.join(gone)} market is over or not listed")
+        doubt = self._history.doubt(pair)
+        return Suspended(pair, doubt, "review") if doubt else absent
 
     def _past(self, pair_id: PairId, ticker: MarketId) -> Past:
         series = ticker.partition("-")[0]
@@ -263,7 +278,7 @@ class Matcher:
 
     def _compare_results(self, now: datetime) -> list[Change]:
         """Retire the pairs that are over once both results are known and agree, or never came."""
-        compared = self._history.compare(self._said.words.values(), now)
+        compared = self._history.compare(self._said.awaiting_results.values(), now)
         for series in compared.newly_suspended:
             for pair in self.live_pairs:
                 if pair.kalshi_ticker.partition("-")[0] == series:

@@ -70,12 +70,10 @@ class History:
         """Keep the last listing of a market that somebody paired."""
         self._last[market.venue, market.market_id] = market
 
-    def compare(self, published: Iterable[PairMessage], now: datetime) -> Compared:
+    def compare(self, waiting: Iterable[PairSuspended], now: datetime) -> Compared:
         """Look at the pairs that wait for their results."""
         compared = Compared([], [])
-        for message in list(published):
-            if not isinstance(message, PairSuspended) or message.awaits != "results":
-                continue
+        for message in list(waiting):
             if reason := self._finished(message.pair, now, compared.newly_suspended):
                 compared.finished.append((message.pair.pair_id, reason))
                 self._forget(message.pair)

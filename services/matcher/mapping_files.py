@@ -10,16 +10,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from services.matcher.basket_rows import FILE as BASKETS
+from services.matcher.basket_rows import BasketRow, BasketsFile, repeated
 from services.matcher.disagreements import FOLDER as DISAGREEMENTS
 from services.matcher.disagreements import Disagreement, DisagreementsFile, file_name
 from services.matcher.grammar import Grammar
 from services.matcher.mapping_rows import CuratedRow, PairsFile
 from services.matcher.teams import League, TeamsFile
-from services.matcher.templates import SeriesTemplate, TemplatesFile
+from services.matcher.templates import SeriesTemplate, TemplatesFile, filled_in
 from shared.domain.market import MarketId
 from shared.domain.pair import PairId
 from shared.io.fees_file import FeesFile
@@ -60,6 +62,14 @@ class PlacedRow:
 
 
 @dataclass(frozen=True, slots=True)
+class _RowsOfFile:
+    """The rows of a file as it was, kept so that a change of one file does not have all of them read again."""
+
+    digest: bytes
+    placed: tuple[PlacedRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mappings:
     """What people have decided; the default is nothing."""
 
@@ -71,6 +81,10 @@ class Mappings:
     """Approved pairs that settled differently, each suspending its series until somebody has understood it."""
     tables: str = ""
     """A digest of the files by which listings are read: aliases and templates."""
+    baskets: tuple[BasketRow, ...] = ()
+    """The events whose baskets are switched on."""
+    read: Mapping[str, _RowsOfFile] = field(default_factory=dict, compare=False, repr=False)
+    """The files of rows by name."""
 
     grammar: Grammar = field(init=False, compare=False, repr=False)
     """The templates, ready to read listings."""
@@ -115,7 +129,8 @@ class MappingsRefused(SettingsRefused):
 def load(folder: Path, *, previous: Mappings | None = None) -> Mappings:
     """Read a folder; raises MappingsRefused when anything is wrong with it.
 
-    ``previous`` is what was in force: a row whose orientation differs from it needs a newer review.
+    ``previous`` is what was in force: a row whose orientation differs from it needs a newer review, and of its files of
+    rows those that are still the same are not read again.
     """
     mappings, problems = _read_folder(folder, previous)
     if problems:
@@ -146,11 +161,8 @@ def _read_folder(folder: Path, previous: Mappings | None) -> tuple[Mappings, lis
             Problem(str(folder), 1, "no such folder, set MATCHER_MAPPINGS_DIR or name the folder of mappings")
         ]
     reader = _Reader()
-    placed = [
-        PlacedRow(row, document.file, document.line(f"$.pairs[{index}]"))
-        for document, file in reader.all(folder, "pairs", PairsFile)
-        for index, row in enumerate(file.pairs or ())
-    ]
+    read = reader.rows(folder, {} if previous is None else previous.read)
+    placed = [placed for rows in read.values() for placed in rows.placed]
     leagues: dict[str, League] = {}
     for document, table in reader.all(folder, "aliases", TeamsFile):
         if table.league in leagues:
@@ -159,12 +171,12 @@ def _read_folder(folder: Path, previous: Mappings | None) -> tuple[Mappings, lis
     templates = _templates(reader, folder, leagues)
     fees = next((file for _, file in reader.some([folder / "fees.yaml"], FeesFile)), None)
     disagreements = tuple(file.disagreement for _, file in reader.all(folder, DISAGREEMENTS, DisagreementsFile))
+    baskets = _baskets(reader, folder)
     for file, line, what in row_conflicts(placed, previous):
         reader.add(file, line, what)
     rows = {placed_row.row.id: placed_row for placed_row in placed}
-    mappings = Mappings(
-        rows, tuple(templates), leagues, fees, disagreements, tables=reader.digest_of(folder, "aliases", "templates")
-    )
+    tables = reader.digest_of(folder, "aliases", "templates")
+    mappings = Mappings(rows, tuple(templates), leagues, fees, disagreements, tables=tables, baskets=baskets, read=read)
     return mappings, sorted(reader.problems, key=lambda problem: (problem.file, problem.line))
 
 
@@ -185,29 +197,67 @@ class _Reader:
     def add(self, file: str, line: int, what: str) -> None:
         self.problems.append(Problem(file, line, what))
 
-    def all(self, folder: Path, part: str, kind: type[T]) -> Iterator[tuple[Document, T]]:
-        """Yield every readable file of a part; unreadable ones become problems."""
-        yield from self.some(sorted((folder / part).glob("*.y*ml")), kind)
-
-    def some(self, paths: Iterable[Path], kind: type[T]) -> Iterator[tuple[Document, T]]:
-        for path in paths:
-            try:
-                self._contents[path] = content = _content(path)
-                document = parse(str(path), content)
-                value = convert(document, kind)
-            except YamlRefused as refused:
-                self.add(refused.file, refused.line, refused.what)
-            except FileNotFoundError:
+    def rows(self, folder: Path, known: Mapping[str, _RowsOfFile]) -> dict[str, _RowsOfFile]:
+        """Return the rows of every readable file of pairs by its name; those that are as ``known`` are not read."""
+        found: dict[str, _RowsOfFile] = {}
+        for path in _files_of(folder, "pairs"):
+            if (content := self._content(path)) is None:
                 continue
-            except OSError as error:
-                self.add(str(path), 1, f"cannot be read ({error.strerror}), check the file's permissions")
-            else:
-                yield document, value
+            digest = sha256(content).digest()
+            before = known.get(str(path))
+            if before is not None and before.digest == digest:
+                found[str(path)] = before
+            elif (read := self._read(path, content, PairsFile)) is not None:
+                document, file = read
+                placed = (
+                    PlacedRow(row, document.file, document.line(f"$.pairs[{index}]"))
+                    for index, row in enumerate(file.pairs or ())
+                )
+                found[str(path)] = _RowsOfFile(digest, tuple(placed))
+        return found
+
+    def all(
+        self, folder: Path, part: str, kind: type[T], *, prepared: Callable[[Any], Any] = lambda written: written
+    ) -> Iterator[tuple[Document, T]]:
+        """Yield every readable file of a part; unreadable ones become problems.
+
+        ``prepared`` is given what was parsed and returns what is to be read.
+        """
+        yield from self.some(_files_of(folder, part), kind, prepared=prepared)
+
+    def some(
+        self, paths: Iterable[Path], kind: type[T], *, prepared: Callable[[Any], Any] = lambda written: written
+    ) -> Iterator[tuple[Document, T]]:
+        for path in paths:
+            content = self._content(path)
+            if content is not None and (read := self._read(path, content, kind, prepared)) is not None:
+                self._contents[path] = content
+                yield read
+
+    def _content(self, path: Path) -> bytes | None:
+        try:
+            with path.open("rb") as file:
+                return file.read(LARGEST_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.add(str(path), 1, f"cannot be read ({error.strerror}), check the file's permissions")
+            return None
+
+    def _read(
+        self, path: Path, content: bytes, kind: type[T], prepared: Callable[[Any], Any] = lambda written: written
+    ) -> tuple[Document, T] | None:
+        try:
+            parsed = parse(str(path), content)
+            document = replace(parsed, value=prepared(parsed.value))
+            return document, convert(document, kind)
+        except YamlRefused as refused:
+            self.add(refused.file, refused.line, refused.what)
+            return None
 
 
-def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(LARGEST_BYTES + 1)
+def _files_of(folder: Path, part: str) -> list[Path]:
+    return sorted((folder / part).glob("*.y*ml"))
 
 
 def _yaml_files(folder: Path) -> list[Path]:
@@ -217,7 +267,7 @@ def _yaml_files(folder: Path) -> list[Path]:
 def _templates(reader: _Reader, folder: Path, leagues: Mapping[str, League]) -> list[SeriesTemplate]:
     templates: list[SeriesTemplate] = []
     seen: set[str] = set()
-    for document, file in reader.all(folder, "templates", TemplatesFile):
+    for document, file in reader.all(folder, "templates", TemplatesFile, prepared=filled_in):
         for index, template in enumerate(file.templates or ()):
             line = document.line(f"$.templates[{index}]")
             if template.league and template.league not in leagues:
@@ -228,6 +278,15 @@ def _templates(reader: _Reader, folder: Path, leagues: Mapping[str, League]) -> 
                 seen.add(name)
             templates.append(template)
     return templates
+
+
+def _baskets(reader: _Reader, folder: Path) -> tuple[BasketRow, ...]:
+    for document, file in reader.some([folder / BASKETS], BasketsFile):
+        rows = file.baskets or ()
+        for index, what in repeated(rows):
+            reader.add(document.file, document.line(f"$.baskets[{index}]"), f"{what} again, keep one of the rows")
+        return rows
+    return ()
 
 
 def row_conflicts(placed: list[PlacedRow], previous: Mappings | None) -> Iterator[tuple[str, int, str]]:
@@ -283,6 +342,11 @@ def notices(mappings: Mappings, now: datetime) -> list[Problem]:
         if row.status == "needs_review":
             who = f"after {row.review.verified_by}" if row.review.verified_by else ""
             found.append(Problem(placed.file, placed.line, f"{row.pair_id} needs a reviewer {who}".rstrip()))
+    found += [
+        Problem(BASKETS, 1, f"{row.event or row.series} is past its not_after, remove it")
+        for row in mappings.baskets
+        if row.not_after is not None and now >= row.not_after
+    ]
     found += [
         Problem(f"{DISAGREEMENTS}/{file_name(record)}", 1, record.reason)
         for record in mappings.disagreements

@@ -1,4 +1,4 @@
-"""What the command line does with the matcher without a running service: match files, lint mappings, list pairs."""
+"""What the command line does with the matcher without a running service: match files, list pairs."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ import msgspec
 from services.matcher.ambiguity import Proposal, question, settled
 from services.matcher.candidates import LEAST_SCORE, CandidateIndex
 from services.matcher.games import Game
-from services.matcher.mapping_files import Mappings, Problem, lint
+from services.matcher.mapping_files import Mappings
 from services.matcher.offline_rows import kalshi_market, polymarket_market
 from services.matcher.templates import KalshiGame, PolymarketGame
 from services.matcher.verdict import Verdict
@@ -21,7 +21,7 @@ from shared.domain.market import Market, MarketId, Venue
 from shared.io.bus import Profile, connect, load_latest
 from shared.runtime.errors import StartRefused
 
-__all__ = ["MatchRow", "PairLine", "Problem", "RowRefused", "lint", "match_files", "read_pairs"]
+__all__ = ["MatchRow", "PairLine", "RowRefused", "match_files", "read_pairs"]
 
 
 _RIVALS = 5

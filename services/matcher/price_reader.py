@@ -29,6 +29,8 @@ class PriceReader:
 
     def __init__(self, url: str) -> None:
         self._redis = connect(url, Profile.WRITER)
+        self._known: dict[str, tuple[bytes | None, Tops | None]] = {}
+        """What was read last and its prices: most of thousands of books are quiet between two looks."""
 
     async def __aenter__(self) -> "PriceReader":
         return self
@@ -44,7 +46,11 @@ class PriceReader:
         payloads: list[bytes | None] = []
         for start in range(0, len(keys), _AT_ONCE):
             payloads += await self._redis.mget(keys[start : start + _AT_ONCE])
-        found = [tops_of(payload) for payload in payloads]
+        before, self._known = self._known, {}
+        for key, payload in zip(keys, payloads, strict=True):
+            known = before.get(key)
+            self._known[key] = known if known is not None and known[0] == payload else (payload, tops_of(payload))
+        found = [self._known[key][1] for key in keys]
         return list(zip(found[::2], found[1::2], strict=True))
 
     async def diverged(self) -> dict[PairId, PairDiverged]:

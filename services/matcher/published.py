@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from heapq import heappop, heappush
 
 from services.matcher.mapping_rows import CuratedRow
 from shared.contracts.pairs import (
@@ -38,7 +40,11 @@ class Published:
     def __init__(self, known: Mapping[str, PairMessage]) -> None:
         self.words: dict[PairId, Word] = {}
         self.candidate_count = 0
+        self.awaiting_results: dict[PairId, PairSuspended] = {}
+        """The pairs that are over and wait for what both venues paid."""
         self._with: defaultdict[_Key, set[PairId]] = defaultdict(set)
+        self._ends: list[tuple[datetime, PairId]] = []
+        """A heap of when pairs are past their ``not_after``; what was taken back or said anew stays in it."""
         for key, message in known.items():
             if isinstance(message, PairActivated | PairSuspended | CandidateFound):
                 self._put(PairId(key), message)
@@ -59,6 +65,16 @@ class Published:
     def candidates(self) -> list[tuple[PairId, CandidateFound]]:
         """Return what waits for a person."""
         return [(pair_id, m) for pair_id, m in self.words.items() if isinstance(m, CandidateFound)]
+
+    def ended(self, now: datetime) -> list[Pair]:
+        """Return the pairs that came past their ``not_after`` since the last call, each of them once."""
+        found: dict[PairId, Pair] = {}
+        while self._ends and self._ends[0][0] <= now:
+            not_after, pair_id = heappop(self._ends)
+            pair = self.pair(pair_id)
+            if pair is not None and pair.not_after == not_after:  # else it was said anew with another end
+                found[pair_id] = pair
+        return list(found.values())
 
     def say(self, pair_id: PairId, message: Word) -> Iterator[Change]:
         """Replace what was said about a pair, unless it is the same."""
@@ -91,11 +107,18 @@ class Published:
     def _put(self, pair_id: PairId, message: Word) -> None:
         for key in _keys(message):
             self._with[key].add(pair_id)
-        self.candidate_count += isinstance(message, CandidateFound)
         self.words[pair_id] = message
+        if isinstance(message, CandidateFound):
+            self.candidate_count += 1
+            return
+        if message.pair.not_after is not None:
+            heappush(self._ends, (message.pair.not_after, pair_id))
+        if isinstance(message, PairSuspended) and message.awaits == "results":
+            self.awaiting_results[pair_id] = message
 
     def _drop(self, pair_id: PairId) -> Word:
         before = self.words.pop(pair_id)
+        self.awaiting_results.pop(pair_id, None)
         for key in _keys(before):
             self._with[key].discard(pair_id)
             if not self._with[key]:

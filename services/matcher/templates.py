@@ -9,7 +9,7 @@ read from both venues' listings of November 2025 to August 2026.
 import re
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -30,10 +30,12 @@ _SLUG_GAME = re.compile(r"([a-z0-9]{2,5})-([a-z0-9]{2,5})-([0-9]{4}-[0-9]{2}-[0-
 _MONEYLINE = frozenset({"", "moneyline"})
 
 Asks = Literal[
-    "winner", "result", "half_result", "total", "both_score", "series", "rate_decision", "inflation", "house_race"
-]
+    "winner", "result", "half_result", "total", "spread", "first_inning", "both_score", "series", "rate_decision",
+    "inflation", "house_race",
+]  # fmt: skip
 """``winner``: which of two; ``result``: a team or a draw; ``half_result``: the same at half time; ``total``: over a
-number of goals; ``both_score``; ``series``: who wins a playoff series. The last three are public questions."""
+number of goals or points; ``spread``: by more than so many; ``first_inning``: a run in it; ``both_score``; ``series``:
+who wins a playoff series. The last three are public questions."""
 
 
 class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,11 +84,35 @@ class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return f"{self.contest or self.league or self.kind}-{self.asks}"
 
 
+class TemplateDefaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every entry of a file says that does not say otherwise; whether it is switched on each must say itself."""
+
+    kind: str | None = None
+    league: str | None = None
+    contest: str | None = None
+    void_risk: str | None = None
+    max_notional_usd: str | None = None
+    source: str | None = None
+
+
 class TemplatesFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file of ``mappings/templates/``."""
+    """A file of ``mappings/templates/``, read after ``filled_in``."""
 
     schema_version: Literal["1"]
+    defaults: TemplateDefaults | None = None
     templates: tuple[SeriesTemplate, ...] | None = None
+
+
+def filled_in(written: Any) -> Any:
+    """Return a templates file as it was parsed, each entry with the file's ``defaults`` for what it leaves out.
+
+    What has another shape is left as it is: the types refuse it, on its own line.
+    """
+    match written:
+        case {"defaults": dict(said), "templates": list(entries)}:
+            defaults = {name: said[name] for name in TemplateDefaults.__struct_fields__ if said.get(name) is not None}
+            return {**written, "templates": [defaults | e if isinstance(e, dict) else e for e in entries]}
+    return written
 
 
 class GameKey(NamedTuple):

@@ -1,6 +1,6 @@
 """Which Kalshi listings there are and how to find them: what the REST routes ask, whoever answers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any, Protocol
 
 from services.venue_sim.faults import FaultKind, Faults
@@ -31,6 +31,10 @@ class KalshiCatalog(Protocol):
 
     def event(self, event_ticker: str, *, nested: bool) -> Json | None:
         """Return an event object, with its markets when ``nested``."""
+        ...
+
+    def event_statuses(self, event_ticker: str) -> Set[str]:
+        """Return the statuses that its markets have; an event is not rendered to find that out."""
         ...
 
     def series_tickers(self) -> Sequence[str]:
@@ -87,7 +91,12 @@ class WorldCatalog:
         event = self._events.get(event_ticker)
         if event is None:
             return None
-        return event_json(event, self._by_event[event_ticker] if nested else None)
+        markets = self._by_event[event_ticker]
+        return event_json(markets[0].event, markets if nested else None)
+
+    def event_statuses(self, event_ticker: str) -> Set[str]:
+        """Return the statuses that its markets have."""
+        return {market.status for market in self._by_event.get(event_ticker, ())}
 
     def series_tickers(self) -> Sequence[str]:
         """Return every series' ticker."""

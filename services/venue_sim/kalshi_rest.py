@@ -7,7 +7,7 @@ cursor of ``""`` ends a listing, an unknown cursor gives the first page, a limit
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -17,6 +17,8 @@ from services.venue_sim.faults import Faults
 from services.venue_sim.kalshi_auth import Authenticator
 from services.venue_sim.kalshi_catalog import KalshiCatalog
 from services.venue_sim.kalshi_faults import EXCHANGE_PAUSED, TRADING_PAUSED
+
+T = TypeVar("T")
 
 Json = dict[str, Any]
 
@@ -105,7 +107,9 @@ class KalshiRest:
         if event_ticker := query.get("event_ticker", ""):
             markets = [market for market in markets if market["event_ticker"] == event_ticker]
         if series_ticker := query.get("series_ticker", ""):
-            markets = [market for market in markets if self._series_of(market) == series_ticker]
+            markets = [
+                market for market in markets if self._series_of_event(str(market["event_ticker"])) == series_ticker
+            ]
         if statuses := _statuses(query.get("status", "")):
             markets = [market for market in markets if market["status"] in statuses]
         if (mve := query.get("mve_filter", "")) not in ("", "only", "exclude"):
@@ -132,9 +136,9 @@ class KalshiRest:
             return not_found("market not found")
         return json_answer({"orderbooks": [{"ticker": t, "orderbook_fp": book} for t, book in found.items()]})
 
-    def _series_of(self, market: Json) -> str:
-        event = self._catalog.event(market["event_ticker"], nested=False)
-        return str(event["series_ticker"]) if event else str(market["event_ticker"]).split("-", maxsplit=1)[0]
+    def _series_of_event(self, event_ticker: str) -> str:
+        event = self._catalog.event(event_ticker, nested=False)
+        return str(event["series_ticker"]) if event else event_ticker.split("-", maxsplit=1)[0]
 
     # --- events and series ----------------------------------------------------------------------------------------
 
@@ -143,20 +147,16 @@ class KalshiRest:
         nested = query.get("with_nested_markets", "") == "true"
         statuses = _statuses(query.get("status", ""))
         wanted, series_ticker = csv(query.get("tickers", "")), query.get("series_ticker", "")
-        events: list[Json] = []
-        for event_ticker in self._catalog.event_tickers():
-            event = self._catalog.event(event_ticker, nested=nested or bool(statuses))
-            if event is None or (wanted and event_ticker not in wanted):
-                continue
-            if series_ticker and event["series_ticker"] != series_ticker:
-                continue
-            if statuses and not any(market["status"] in statuses for market in event["markets"]):
-                continue
-            if not nested:
-                event.pop("markets", None)
-            events.append(event)
-        rows, cursor = page(events, request, *_EVENTS_LIMIT)
-        return json_answer({"events": rows, "cursor": cursor})
+        tickers = [
+            ticker
+            for ticker in self._catalog.event_tickers()
+            if (not wanted or ticker in wanted)
+            and (not statuses or not statuses.isdisjoint(self._catalog.event_statuses(ticker)))
+            and (not series_ticker or self._series_of_event(ticker) == series_ticker)
+        ]
+        rows, cursor = page(tickers, request, *_EVENTS_LIMIT)
+        events = [e for ticker in rows if (e := self._catalog.event(ticker, nested=nested)) is not None]
+        return json_answer({"events": events, "cursor": cursor})
 
     async def _event(self, request: web.Request) -> web.StreamResponse:
         event = self._catalog.event(request.match_info["event_ticker"], nested=True)
@@ -253,7 +253,7 @@ def _depth(request: web.Request) -> int:
         raise BadParameter(f"invalid depth {text}") from None
 
 
-def page(rows: Sequence[Json], request: web.Request, default: int, most: int) -> tuple[list[Json], str]:
+def page(rows: Sequence[T], request: web.Request, default: int, most: int) -> tuple[list[T], str]:
     """Return the page that the query asks for and the cursor of the next, ``""`` when there is none."""
     text = request.query.get("limit", str(default))
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= most):

@@ -73,10 +73,17 @@ class Lister:
         self.polymarket: list[PolymarketMarket] = []
         self.questions: list[SimQuestion] = []
         self.quoted: list[Quoted] = []
+        self._kalshi_events: dict[str, KalshiEvent] = {}
+        self._event_ids: set[str] = set()
+        self._gamma_ids: set[str] = set()
 
     def proposition(self, fair_e4: int) -> Proposition:
         """Return something new to have an opinion on."""
         return Proposition(fair_e4=fair_e4, home_e4=fair_e4)
+
+    def kalshi_event(self, event_ticker: str) -> KalshiEvent | None:
+        """Return an event of which a market is listed."""
+        return self._kalshi_events.get(event_ticker)
 
     def list_kalshi(
         self, event: KalshiEvent, text: KalshiText, proposition: Proposition, *, grid: str, inverted: bool = False
@@ -101,6 +108,7 @@ class Lister:
             close_ts_ms=text.close_ts_ms,
         )
         self.kalshi.append(market)
+        self._kalshi_events.setdefault(event.event_ticker, event)
         self._quote(
             Quoted(
                 market=market,
@@ -126,7 +134,7 @@ class Lister:
     ) -> PolymarketEvent:
         """Open an event on Polymarket."""
         return PolymarketEvent(
-            event_id=str(self.random.randrange(20_000, 900_000)),
+            event_id=self._unused(self._event_ids, 20_000, 900_000),
             slug=slug,
             title=title,
             description=description,
@@ -155,7 +163,7 @@ class Lister:
             grid=PriceGrid("tick", (0, 10_000, tick_e4)),
             min_contracts_e6=_POLYMARKET_MIN_SHARES * _ONE_CONTRACT_E6,
             event=event,
-            gamma_id=str(self.random.randrange(500_000, 3_000_000)),
+            gamma_id=self._unused(self._gamma_ids, 500_000, 3_000_000),
             question_id=self._hex64(),
             slug=text.slug,
             question=text.question,
@@ -215,6 +223,13 @@ class Lister:
         if grid == "cent":
             return self.random.randint(60, 140)
         return max(8, min(self.random.randint(30, 110), room_e4 // 5))
+
+    def _unused(self, taken: set[str], lowest: int, end: int) -> str:
+        """Draw a number that nothing has yet: among thousands of markets two draws are the same now and then."""
+        while (drawn := str(self.random.randrange(lowest, end))) in taken:
+            pass
+        taken.add(drawn)
+        return drawn
 
     def _hex64(self) -> str:
         return f"0x{self.random.getrandbits(256):064x}"

@@ -72,8 +72,7 @@ def _add(lister: Lister, topic: Topic) -> None:
 
 def _kalshi_event(lister: Lister, topic: Topic, ends_ms: int) -> KalshiEvent:
     ticker = f"{topic.kalshi.series.ticker}-{topic.kalshi.event}"
-    known = next((market.event for market in lister.kalshi if market.event.event_ticker == ticker), None)
-    return known or KalshiEvent(
+    return lister.kalshi_event(ticker) or KalshiEvent(
         event_ticker=ticker,
         series=topic.kalshi.series,
         title=topic.kalshi.event_title,

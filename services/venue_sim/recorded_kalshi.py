@@ -5,7 +5,7 @@ from what is known: the ticker, event and series by the ticker's grammar, the pr
 with frames is listed as active, whatever an object recorded at another time says, because the frames show it trading.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from services.venue_sim.polymarket_text import price_e4
 from services.venue_sim.recorded_harvest import Harvest, Json
@@ -69,6 +69,10 @@ class RecordedKalshi:
             return None
         markets = [self._markets[ticker] for ticker in self._members[event_ticker]]
         return {**event, "markets": markets} if nested else dict(event)
+
+    def event_statuses(self, event_ticker: str) -> Set[str]:
+        """Return the statuses that its markets have."""
+        return {str(self._markets[ticker]["status"]) for ticker in self._members.get(event_ticker, ())}
 
     def series_tickers(self) -> Sequence[str]:
         """Return every series' ticker."""

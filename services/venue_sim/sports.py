@@ -5,6 +5,7 @@ Teams carry the code that both venues use in tickers and slugs; teams whose code
 our own.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -128,17 +129,38 @@ class Game:
         return int((self.day + _START_AFTER_MIDNIGHT_UTC).timestamp()) * 1_000
 
 
+class _Days:
+    """Which teams of a league play on which days, and the first day on which two are free."""
+
+    def __init__(self, first_day: datetime, team_count: int) -> None:
+        self.first_open = first_day
+        self._team_count = team_count
+        self._teams: defaultdict[datetime, set[str]] = defaultdict(set)
+
+    def teams_on(self, day: datetime) -> set[str]:
+        """Return the codes of those who play."""
+        return self._teams[day]
+
+    def take(self, day: datetime, *teams: Team) -> None:
+        """Have these teams play."""
+        self._teams[day] |= {team.code for team in teams}
+        while len(self._teams[self.first_open]) > self._team_count - 2:
+            self.first_open += timedelta(days=1)
+
+
 def add_games(lister: Lister, count: int) -> None:
     """List ``count`` games over the coming days, leagues in turn, every pairing of teams at most once a day."""
-    used: set[tuple[str, str, datetime]] = set()
+    first_day = game_day(lister.start_ms, 1)
+    days = {league.code: _Days(first_day, len(league.teams)) for league in LEAGUES}
     for index in range(count):
         league = LEAGUES[index % len(LEAGUES)]
+        busy = days[league.code]
         away, home = lister.random.sample(league.teams, 2)
-        day = game_day(lister.start_ms, 1 + lister.random.randrange(3))
-        while {(league.code, away.code, day), (league.code, home.code, day)} & used:
+        day = max(first_day + timedelta(days=lister.random.randrange(3)), busy.first_open)
+        while {away.code, home.code} & busy.teams_on(day):
             away, home = lister.random.sample(league.teams, 2)
             day += timedelta(days=lister.random.randrange(2))
-        used |= {(league.code, away.code, day), (league.code, home.code, day)}
+        busy.take(day, away, home)
         proposition = lister.proposition(lister.random.randint(2_200, 7_800))
         game = Game(league, away, home, day)
         polymarket = list_polymarket_game(lister, game, proposition)
@@ -163,7 +185,7 @@ def list_kalshi_side(lister: Lister, game: Game, team: Team, proposition: Propos
     league, away, home, day = game.league, game.away, game.home, game.day
     event_ticker = f"{league.series.ticker}-{kalshi_date(day)}{away.code}{home.code}"
     start_ms = game.start_ms
-    event = next((m.event for m in lister.kalshi if m.event.event_ticker == event_ticker), None) or KalshiEvent(
+    event = lister.kalshi_event(event_ticker) or KalshiEvent(
         event_ticker=event_ticker,
         series=league.series,
         title=f"{away.city} at {home.city}",

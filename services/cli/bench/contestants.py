@@ -28,6 +28,8 @@ LEVELS = 10
 """How many levels a side our feeds publish, and the naive ones that do the same work."""
 _NAIVE_PROCESS = "from services.cli.bench.naive import main; main()"
 _READY_TIMEOUT_S = 180.0
+_READY_TIMEOUT_PER_PAIR_S = 0.05
+"""Ten thousand pairs are quoted after half a minute on two quiet cores."""
 _MOST = 0.97
 """In a large simulated world some questions read alike, and the matcher rightly leaves those to a person."""
 _OUR_SERVICES = ("kalshi_feed", "polymarket_feed", "matcher", "arb_detector", "kalshi_executor")
@@ -67,13 +69,16 @@ async def ours(folder: Path, url: str, player: Json, pairs: list[Json]) -> Async
     async def quoted() -> bool:
         if stack.broken.done():
             stack.broken.result()
+        if await watch.paired() < _MOST * len(pairs):
+            return False
         live, _ = await watch.pairs()
         return len(live) >= _MOST * len(pairs) and not await watch.unquoted(live)
 
     try:
         for service in _OUR_SERVICES:
             await stack.start(service)
-        await wait_until(quoted, timeout_s=_READY_TIMEOUT_S, what="bench: our pipeline is not ready")
+        timeout_s = _READY_TIMEOUT_S + _READY_TIMEOUT_PER_PAIR_S * len(pairs)
+        await wait_until(quoted, timeout_s=timeout_s, what="bench: our pipeline is not ready")
         yield Running(stack.pids(), lambda: _our_reads(url))
     finally:
         await watch.close()
@@ -107,6 +112,8 @@ def _environ(folder: Path, url: str, player: Json, *, mappings: Path, key_file: 
         "ARB_DETECTOR_DEBOUNCE_MS": "0",
         "ARB_DETECTOR_LINGER_MS": "0",
         "ARB_DETECTOR_REOPEN_AFTER_MS": "0",
+        "ARB_DETECTOR_MAX_INTENTS_PER_MINUTE": "0",
+        "ARB_DETECTOR_MAX_INTENTS_PER_PAIR": "0",
         "ARB_DETECTOR_MIN_EDGE_DOLLARS": "0",
         "ARB_DETECTOR_MIN_EDGE_DOLLARS_PER_CONTRACT": "0",
         "KALSHI_EXECUTOR_LEDGER_FILE": str(folder / "ledger.sqlite3"),

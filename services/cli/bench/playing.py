@@ -13,7 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from services.cli.bench.played import PlayedWorld
-from services.cli.bench.reel import KalshiClient, Slice, Writable, cut, framed
+from services.cli.bench.reel import KalshiClient, Slice, Writable, cut, framed, send
 from services.cli.bench.tape import Cue, Renderer, mirrors_of
 from services.venue_sim.kalshi_frames import control, sequenced, snapshot_body
 from services.venue_sim.world import World
@@ -27,8 +27,8 @@ _FIRST_RENDER_US = 150.0
 _LEAST_RENDER_US = 30.0
 _LATE_US = 1_000
 _IDLE_US = 600
-_HANDED_ON = 100
-"""What takes about 0.2 ms: otherwise an audit in the middle of a tape would hold it up for tenths of a second."""
+_HANDED_ON = 1
+"""Markets each millisecond: otherwise an audit in the middle of a tape would hold it up for tens of milliseconds."""
 _ATTEMPTS = 4
 
 
@@ -68,7 +68,7 @@ class Player:
         try:
             with suppress(ConnectionClosed):
                 async for text in connection:
-                    connection.transport.write(self._answer(tokens, text))
+                    send(connection.transport, self._answer(tokens, text))
         finally:
             del self.polymarket[connection]
             self._changes += 1
@@ -121,13 +121,15 @@ class Player:
                 slices += [self._cut(some) for some in _by_millisecond(cues)]
                 await asyncio.sleep(0)
             rendered.append(slices)
+        gc.freeze()
+        gc.enable()
         return rendered
 
     async def _play(self, rendered: list[list[Slice]]) -> Json:
         """Play what was rendered: first what fell due before, then part by part."""
-        gc.freeze()
         openings: list[Json] = []
         ends_ns: list[int] = []
+        sent_by_then: list[int] = []
         sent = latest_us = 0
         for slices in rendered:
             for piece in slices:
@@ -145,10 +147,17 @@ class Player:
                 if early_us < -_LATE_US:
                     await asyncio.sleep(0)
             ends_ns.append(time.time_ns())
+            sent_by_then.append(sent)
         return {
             "messages": sent,
             "seconds": (ends_ns[-1] - ends_ns[0]) / 1_000_000_000,
             "part_ends_ns": ends_ns[1:],
+            "part_rates": [
+                round(
+                    (sent_by_then[part] - sent_by_then[part - 1]) * 1_000_000_000 / (ends_ns[part] - ends_ns[part - 1])
+                )
+                for part in range(1, len(rendered))
+            ],
             "openings": openings,
             "player_late_ms": latest_us // 1_000,
         }
@@ -168,12 +177,14 @@ class Player:
         channel = params.get("channels", [BOOK_CHANNEL])[0]
         if command["cmd"] == "list_subscriptions":
             listed = [{"channel": BOOK_CHANNEL, "sid": 1}] if client.tickers else []
+            listed += [{"channel": other, "sid": sid} for other, sid in client.others.items()]
             out = [control({"id": command["id"], "type": "ok", "msg": listed})]
         elif channel != BOOK_CHANNEL:
-            out = [control({"id": command["id"], "type": "subscribed", "msg": {"channel": channel, "sid": 2}})]
+            sid = client.others.setdefault(channel, 2 + len(client.others))
+            out = [control({"id": command["id"], "type": "subscribed", "msg": {"channel": channel, "sid": sid}})]
         else:
             out = self._books(client, command["cmd"], command["id"], params)
-        client.transport.write(b"".join(map(framed, out)))
+        send(client.transport, b"".join(map(framed, out)))
 
     def _books(self, client: KalshiClient, name: str, command_id: int, params: Json) -> list[bytes]:
         """Change what a client gets and return its answer, with the books it asked for."""

@@ -28,6 +28,8 @@ class KalshiClient:
     def __init__(self, transport: Writable) -> None:
         self.transport = transport
         self.tickers: set[str] = set()
+        self.others: dict[str, int] = {}
+        """Its subscriptions to other channels, on which nothing comes, and their sids."""
         self.seq = 0
         self.cut_to_seq = 0
         """The number that the last frame of the tape cut so far will have, if nothing comes in between."""
@@ -51,7 +53,7 @@ class KalshiPart:
     def write(self) -> int:
         """Send it, numbered anew when an answer to the client took a number since; nothing to one that has left."""
         client = self._client
-        if not _sent(client.transport, self._blob if client.seq == self._after_seq else self._framed(client.seq)):
+        if not send(client.transport, self._blob if client.seq == self._after_seq else self._framed(client.seq)):
             return 0
         client.seq += len(self._bodies)
         return len(self._bodies)
@@ -79,7 +81,7 @@ class Slice:
         """Send every frame and return how many they were."""
         sent = sum(part.write() for part in self.kalshi)
         for transport, blob, count in self.polymarket:
-            sent += count if _sent(transport, blob) else 0
+            sent += count if send(transport, blob) else 0
         return sent
 
 
@@ -109,7 +111,7 @@ def cut(
     )
 
 
-def _sent(transport: Writable, blob: bytes) -> bool:
+def send(transport: Writable, blob: bytes) -> bool:
     """Send, unless the client has left or is about to."""
     if transport.is_closing():
         return False

@@ -1,10 +1,13 @@
 """A tape cut into slices: every frame once, in order, with the numbers of its connection."""
 
+from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any
+from operator import itemgetter
+from typing import Any, cast
 
 import msgspec
 import pytest
+from websockets.asyncio.server import ServerConnection
 
 from services.cli.bench.played import PlayedWorld
 from services.cli.bench.playing import Player
@@ -134,6 +137,7 @@ async def test_a_player_plays_a_tape_of_parts_and_tells_when_each_was_over() -> 
     first, second = played["part_ends_ns"]
     assert told["start_ms"] * 1_000_000 <= first < second
     assert played["messages"] == 0, "nobody has subscribed"
+    assert played["part_rates"] == [0, 0]
 
 
 async def test_who_subscribes_in_the_middle_of_a_tape_gets_the_book_of_that_moment_and_the_rest() -> None:
@@ -173,3 +177,30 @@ def test_polymarkets_first_books_are_as_old_as_what_was_played() -> None:
         snapshot(renderer.mirrors[market.market_id], 0, market.last_at_us // 1_000)
         for market in world.polymarket_markets.values()
     ]
+
+
+class KalshiLine:
+    """A connection that says what it was given and keeps what it is answered."""
+
+    def __init__(self, *commands: dict[str, Any]) -> None:
+        self.transport = Wire()
+        self._commands = commands
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        for command in self._commands:
+            yield msgspec.json.encode(command).decode()
+
+
+async def test_every_subscription_of_a_kalshi_client_is_listed_or_the_client_would_hang_up() -> None:
+    world = World(seed=5, start_ms=START_MS, question_count=12)
+    ticker = next(iter(world.kalshi_markets))
+    line = KalshiLine(
+        {"id": 1, "cmd": "subscribe", "params": {"channels": ["market_lifecycle_v2"]}},
+        {"id": 2, "cmd": "subscribe", "params": {"channels": ["orderbook_delta"], "market_tickers": [ticker]}},
+        {"id": 3, "cmd": "list_subscriptions"},
+    )
+    await Player(world).talk_kalshi(cast("ServerConnection", line))
+    lifecycle, books, _, listed = line.transport.frames()
+    said = [lifecycle["msg"], books["msg"]]
+    assert sorted(listed["msg"], key=itemgetter("sid")) == sorted(said, key=itemgetter("sid"))
+    assert len({subscription["sid"] for subscription in said}) == 2

@@ -195,6 +195,19 @@ def test_m02_a_flipped_orientation_needs_a_newer_review(tmp_path: Path) -> None:
     assert load(tmp_path, previous=before).rows
 
 
+def test_only_files_of_rows_that_changed_are_read_again(tmp_path: Path) -> None:
+    written(tmp_path, row())
+    other = row(pair_id="b", ticker="KXFEDDECISION-26DEC-H0", orientation=Orientation.INVERTED)
+    (tmp_path / "pairs" / "more.yaml").write_text(curated_yaml([other]))
+    before = load(tmp_path)
+    assert len(before.rows) == 2
+    (tmp_path / "pairs" / "more.yaml").write_text(curated_yaml([]))
+    after = load(tmp_path, previous=before)
+    [first] = after.rows.values()
+    assert first is before.rows[first.row.id], "the same object: nobody read it twice"
+    assert after == load(tmp_path)
+
+
 def test_every_problem_is_listed_in_the_order_of_files_and_lines(tmp_path: Path) -> None:
     written(tmp_path, row(), row(), row(pair_id="c", condition_id=OTHER_CONDITION))
     (tmp_path / "aliases").mkdir()
@@ -229,3 +242,56 @@ def test_tables_and_templates_are_checked_too(tmp_path: Path, file: str, old: st
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "no such folder, set MATCHER_MAPPINGS_DIR" in refusal(tmp_path / "nowhere")
+
+
+DEFAULTED = """schema_version: 1
+defaults: {kind: contest, league: soccer, contest: soccer, void_risk: usual, source: read}
+templates:
+  - {template_id: a, enabled: false, asks: result, kalshi_series: KXA}
+  - {template_id: b, enabled: true, asks: total, kalshi_series: KXB, void_risk: other, contest: women}
+"""
+
+
+def with_templates(folder: Path, text: str) -> Path:
+    (folder / "templates").mkdir()
+    (folder / "templates" / "soccer.yaml").write_text(text)
+    (folder / "aliases").mkdir()
+    shutil.copy(SHIPPED / "aliases" / "soccer.yaml", folder / "aliases")
+    return folder
+
+
+def test_an_entry_has_the_defaults_of_its_file_for_what_it_leaves_out(tmp_path: Path) -> None:
+    first, second = load(with_templates(tmp_path, DEFAULTED)).templates
+    assert (first.kind, first.league, first.contest, first.void_risk, first.source) == (
+        *("contest", "soccer", "soccer"),
+        *("usual", "read"),
+    )
+    assert (second.contest, second.void_risk, second.source, second.enabled) == ("women", "other", "read", True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("source: read", "sauce: read", 2, "unknown key `sauce`"),
+        ("source: read", "enabled: true", 2, "unknown key `enabled`"),
+        ("source: read", "kalshi_series: KXC", 2, "unknown key `kalshi_series`"),
+        ("source: read", "source: ~", 4, "missing required field `source`"),
+        ("source: read", "source: [read]", 2, "Expected `str"),
+        ("league: soccer", "league: cricket", 4, "league cricket has no table"),
+        ("kind: contest", "kind: game", 4, "Invalid enum value 'game'"),
+        ("void_risk: other", "void_risk: ~", 5, "Expected `str`, got `null`"),
+        (
+            "{kind: contest, league: soccer, contest: soccer, void_risk: usual, source: read}",
+            "[kind]",
+            2,
+            "Expected `obj",
+        ),
+        ("template_id: b", "template_id: [b]", 5, "Expected `str`, got `array`"),
+    ],
+)
+def test_defaults_are_as_strict_as_entries_and_errors_name_their_line(
+    tmp_path: Path, old: str, new: str, line: int, said: str
+) -> None:
+    assert DEFAULTED.count(old) == 1
+    problem = lint(with_templates(tmp_path, DEFAULTED.replace(old, new)))[0]
+    assert (problem.line, said in problem.what) == (line, True), problem

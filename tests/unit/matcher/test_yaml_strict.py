@@ -2,13 +2,21 @@
 
 import time
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.io.yaml_strict import LARGEST_BYTES, YamlRefused, convert, parse
+from shared.io import yaml_strict
+from shared.io.yaml_strict import LARGEST_BYTES, Document, YamlRefused, convert, parse
+
+LOADERS = (yaml.CSafeLoader, yaml.SafeLoader)
+"""Where PyYAML comes without libyaml, its own parser must read the same."""
+MAPPINGS = Path(__file__).parents[3] / "mappings"
 
 
 class Side(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,7 +47,11 @@ class File(msgspec.Struct, forbid_unknown_fields=True):
         ("\n".join("  " * depth + "a:" for depth in range(30)), 21, "nested deeper than 20"),
     ],
 )
-def test_what_is_not_plain_is_refused_with_file_and_line(text: str, line: int, said: str) -> None:
+@pytest.mark.parametrize("loader", LOADERS)
+def test_what_is_not_plain_is_refused_with_file_and_line(
+    text: str, line: int, said: str, loader: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yaml_strict, "Loader", loader)
     with pytest.raises(YamlRefused) as refused:
         parse("mappings/pairs/x.yaml", text.encode())
     assert str(refused.value).startswith(f"mappings/pairs/x.yaml:{line}: ")
@@ -142,3 +154,40 @@ def test_no_text_of_yaml_marks_yields_anything_but_tables_lists_and_text(text: s
     except YamlRefused:
         return
     assert plain(document.value)
+
+
+def both_ways(content: bytes) -> list[Document]:
+    found = []
+    for loader in LOADERS:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(yaml_strict, "Loader", loader)
+            found.append(parse("f", content))
+    return found
+
+
+plain_text = st.text(alphabet="abz01.:-# 'é", max_size=12)
+documents = st.recursive(
+    st.none() | plain_text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(plain_text, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(documents)
+def test_whatever_was_written_is_read_alike_with_and_without_libyaml(value: Any) -> None:
+    content = yaml.safe_dump(value, allow_unicode=True).encode()
+    fast, plain = both_ways(content)
+    assert fast.value == plain.value == value
+    assert fast == plain  # with every line
+
+
+def test_the_shipped_mappings_are_read_alike_with_and_without_libyaml() -> None:
+    for path in sorted(MAPPINGS.glob("**/*.yaml")):
+        fast, plain = both_ways(path.read_bytes())
+        assert fast == plain, path
+
+
+def test_a_line_is_found_for_keys_that_look_like_paths() -> None:
+    document = parse("f", b'a.b: 1\n"c[0]":\n  "d.e]": 2\nc:\n  - 3\n')
+    lines = {path: document.line(path) for path in ("$.a.b", "$.c[0].d.e]", "$.c[1].x", "$.zz")}
+    assert lines == {"$.a.b": 1, "$.c[0].d.e]": 3, "$.c[1].x": 5, "$.zz": 1}

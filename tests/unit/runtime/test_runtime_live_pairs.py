@@ -1,6 +1,7 @@
 """Which pairs are live is known from the hash at the start and from the stream afterwards, against a real Redis."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -38,12 +39,12 @@ class Seen:
     """Counts the changes and lets a test wait until some pairs are the live ones."""
 
     def __init__(self, url: str) -> None:
-        self.live = LivePairs(url, on_change=self._note)
+        self.live = LivePairs(url, on_change=self.note)
         self._changed = asyncio.Condition()
         self._told: set[asyncio.Task[None]] = set()
         self.changes = 0
 
-    def _note(self) -> None:
+    def note(self) -> None:
         self.changes += 1
         task = asyncio.ensure_future(self._tell())
         self._told.add(task)
@@ -122,3 +123,60 @@ async def test_a_market_is_streamed_to_every_partition_that_needs_it(redis_url: 
         assert live.partitions(Venue.POLYMARKET, MarketId("SHARED")) == ()
         assert live.markets(Venue.KALSHI) == {"SHARED"}
         assert live.markets(Venue.POLYMARKET) == {"0xa", "0xb", "0xc"}
+
+
+async def test_only_markets_whose_partitions_changed_have_moved(redis_url: str) -> None:
+    moved: list[tuple[frozenset[MarketId], frozenset[MarketId]]] = []
+    seen = Seen(redis_url)
+
+    def note() -> None:
+        moved.append((seen.live.moved(Venue.KALSHI), seen.live.moved(Venue.POLYMARKET)))
+        seen.note()
+
+    seen.live = LivePairs(redis_url, on_change=note)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(seen.live.run(stopping))
+    try:
+        async with matcher(redis_url) as outbox:
+            await seen.until()
+            say(outbox, PairActivated(pair=pair("a", kalshi="K", polymarket="0xa")), "a")
+            await seen.until("a")
+            say(outbox, PairActivated(pair=pair("b", kalshi="K", polymarket="0xb")), "b")
+            await seen.until("a", "b")
+            say(outbox, CandidateReviewed(pair_id=PairId("c"), approved=True, reviewer="alice"), "c")
+            say(outbox, PairSuspended(pair=pair("a"), reason="rules changed"), "a")
+            await seen.until("b")
+    finally:
+        stopping.set()
+        await asyncio.wait_for(running, 30)
+    assert partition_of("a") != partition_of("b")
+    told = [both for both in moved if any(both)]
+    assert told == [({"K"}, {"0xa"}), ({"K"}, {"0xb"}), ({"K"}, {"0xa"})]
+    assert seen.live.partitions(Venue.KALSHI, MarketId("K")) == (partition_of("b"),)
+
+
+async def test_many_pairs_that_take_long_to_tell_are_told_in_few_batches(redis_url: str) -> None:
+    names = [f"p{number}" for number in range(60)]
+    tellings = 0
+
+    def slow() -> None:
+        nonlocal tellings
+        tellings += 1
+        time.sleep(0.02)
+        seen.note()
+
+    seen = Seen(redis_url)
+    seen.live = LivePairs(redis_url, on_change=slow)
+    stopping = asyncio.Event()
+    running = asyncio.create_task(seen.live.run(stopping))
+    try:
+        async with matcher(redis_url) as outbox:
+            await seen.until()
+            for name in names:
+                say(outbox, PairActivated(pair=pair(name, kalshi=name)), name)
+                await outbox.flushed()
+            await seen.until(*names)
+    finally:
+        stopping.set()
+        await asyncio.wait_for(running, 30)
+    assert tellings < len(names) / 2

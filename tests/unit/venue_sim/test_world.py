@@ -132,3 +132,16 @@ def test_the_world_has_every_kind_of_question_grid_and_charge() -> None:
 def test_small_and_large_worlds_can_be_asked_for() -> None:
     assert len(World(seed=1, start_ms=START_MS, question_count=6).questions) == 6
     assert 195 <= len(World(seed=1, start_ms=START_MS, question_count=200).questions) <= 202
+
+
+def test_a_world_of_thousands_is_made_at_once_and_no_two_listings_have_the_same_ids() -> None:
+    world = World(seed=1, start_ms=START_MS, question_count=4_000)
+    assert 3_990 <= len(world.questions) <= 4_002
+    listed = tuple(world.polymarket_markets.values())
+    events = {market.event.event_id: market.event.slug for market in listed}
+    assert len({market.gamma_id for market in listed}) == len(listed)
+    assert len(events) == len({market.event.slug for market in listed})
+    for question in world.questions[::97]:
+        for market in (question.kalshi, question.polymarket):
+            asking = [q for q in world.questions if market in (q.kalshi, q.polymarket)]
+            assert list(world.questions_of[market.market_id]) == asking
