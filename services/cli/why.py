@@ -13,7 +13,8 @@ from shared.contracts.funnel import DirectionStanding, LegStanding, PairStanding
 from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
 from shared.contracts.streams import FUNNEL, PAIRS
 from shared.io.bus import TRANSIENT, Profile, connect
-from shared.runtime.errors import SettingsRefused, StartRefused
+from shared.runtime.errors import StartRefused
+from shared.runtime.redis_address import redis_url_in
 from shared.runtime.redis_server import check_redis
 
 _OLD_S = 150
@@ -39,11 +40,8 @@ def why_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say why a pair is not alerting, with the figures that the detector saw."""
-    url = os.environ.get("DUTCHBOOK_REDIS_URL", "")
-    if not url:
-        raise SettingsRefused("DUTCHBOOK_REDIS_URL is not set")
     try:
-        found, standing = asyncio.run(_read(url, pair))
+        found, standing = asyncio.run(_read(redis_url_in(os.environ), pair))
     except TRANSIENT as error:
         raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
     answer = answer_of(pair, found, standing, now_ns=time.time_ns())
