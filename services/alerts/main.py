@@ -1,4 +1,4 @@
-"""The wiring of the alerts service: two streams in, one sink out."""
+"""The wiring of the alerts service: three streams in, one sink out."""
 
 import asyncio
 import logging
@@ -13,12 +13,13 @@ import msgspec
 from services.alerts.notifier import Notifier
 from services.alerts.settings import Settings
 from services.alerts.sink import LogSink, Sink, SlackSink
-from services.alerts.text import closed_text, opened_text, operational_text
+from services.alerts.text import basket_closed_text, basket_opened_text, closed_text, opened_text, operational_text
 from shared.contracts.alerts import OperationalAlert
+from shared.contracts.baskets import BasketClosed, BasketOpened, BasketOpportunityMessage
 from shared.contracts.envelope import Message
 from shared.contracts.opportunities import OpportunityClosed, OpportunityMessage, OpportunityOpened
 from shared.contracts.pairs import PairActivated
-from shared.contracts.streams import ALERTS, OPPORTUNITIES, PAIRS, Stream
+from shared.contracts.streams import ALERTS, BASKET_OPPORTUNITIES, OPPORTUNITIES, PAIRS, Stream
 from shared.domain.pair import PairId
 from shared.io.bus import TRANSIENT, Client, GroupReader, Profile, connect, trim_behind_groups
 from shared.io.webhook import Webhook, WebhookRefused
@@ -53,8 +54,12 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         async def about_opportunity(message: OpportunityMessage) -> Named | None:
             return await _about_opportunity(message, redis, clock, announce_close=settings.announce_close)
 
+        async def about_basket(message: BasketOpportunityMessage) -> Named | None:
+            return _about_basket(message, clock, announce_close=settings.announce_close)
+
         following = [
             tasks.create_task(_follow(settings.redis_url, OPPORTUNITIES, about_opportunity, notifier, stopping)),
+            tasks.create_task(_follow(settings.redis_url, BASKET_OPPORTUNITIES, about_basket, notifier, stopping)),
             tasks.create_task(_follow(settings.redis_url, ALERTS, _about_system, notifier, stopping)),
         ]
         trimming = tasks.create_task(_trim_now_and_then(redis, clock))
@@ -107,6 +112,15 @@ async def _about_opportunity(
     return None
 
 
+def _about_basket(message: BasketOpportunityMessage, clock: Clock, *, announce_close: bool) -> Named | None:
+    """Return what to say about a basket's episode: its beginning and, where wanted, its end."""
+    if isinstance(message, BasketOpened):
+        return f"opened:{message.opportunity_id}", basket_opened_text(message, now_ns=clock.now_ns())
+    if announce_close and isinstance(message, BasketClosed):
+        return f"closed:{message.opportunity_id}", basket_closed_text(message)
+    return None
+
+
 async def _about_system(message: OperationalAlert) -> Named | None:
     return f"system:{message.alert_id}", operational_text(message)
 
@@ -127,7 +141,7 @@ async def _trim_now_and_then(redis: Client, clock: Clock) -> None:
     while True:
         await asyncio.sleep(_TRIM_EVERY_S)
         try:
-            for stream in (OPPORTUNITIES, ALERTS):
+            for stream in (OPPORTUNITIES, BASKET_OPPORTUNITIES, ALERTS):
                 await trim_behind_groups(redis, stream, before_ms=clock.now_ms() - _KEPT_MS)
         except TRANSIENT as error:
             log.warning("trim.waiting", extra={"error": str(error)})

@@ -9,10 +9,13 @@ import unicodedata
 from decimal import Decimal
 
 from shared.contracts.alerts import OperationalAlert
+from shared.contracts.baskets import BasketClosed, BasketOpened
 from shared.contracts.opportunities import LegEvidence, OpportunityClosed, OpportunityOpened
 
 _LONGEST_TEXT = 150
 _LONGEST_MESSAGE = 3_000
+_MOST_LEGS = 8
+"""Of a basket's legs; more do not help anybody and the message has an end."""
 _LOOK_ALIKES = str.maketrans(
     {"`": "'", "*": "∗", "_": "‗", "~": "∼", "@": "＠", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
 )
@@ -44,6 +47,40 @@ def opened_text(message: OpportunityOpened, *, source: str, now_ns: int) -> str:
     return "\n".join(lines)[:_LONGEST_MESSAGE]
 
 
+def basket_opened_text(message: BasketOpened, *, now_ns: int) -> str:
+    """Say what a basket offers: every leg, why it pays, what it costs."""
+    age_ms = max(0, (now_ns - message.detected_ts_ns) // _NS_PER_MS)
+    venue = message.venue.value.capitalize()
+    legs = [
+        _leg_line(leg, message.contracts, of=inert(label, longest=60))
+        for leg, label in zip(message.legs, message.labels, strict=True)
+    ]
+    if len(legs) > _MOST_LEGS:
+        legs = [*legs[:_MOST_LEGS], f"and {len(legs) - _MOST_LEGS} more"]
+    return "\n".join(
+        [
+            f"Edge ${_plain(message.edge_dollars)} in a basket of {len(message.legs)} on {venue}, "
+            f"{_plain(message.contracts)} contracts each: {inert(message.title)}",
+            *legs,
+            f"cost ${_plain(message.cost_dollars)} + fees ${_plain(message.fee_dollars)}, "
+            f"pays at least ${_plain(message.payout_dollars)}",
+            f"because {inert('; '.join(message.assumes), longest=300)}",
+            f"basket {inert(message.basket_id)} from {inert(message.source) or 'an unknown source'}, "
+            f"seen {age_ms} ms ago, episode {inert(message.opportunity_id)}",
+            f"alert only: {inert(message.alert_only, longest=300)}",
+        ]
+    )[:_LONGEST_MESSAGE]
+
+
+def basket_closed_text(message: BasketClosed) -> str:
+    """Say that a basket's episode is over and what it was at its best."""
+    return (
+        f"Over after {message.lifetime_ms} ms: basket {inert(message.basket_id)}, "
+        f"best edge ${_plain(message.peak_edge_dollars)} on {_plain(message.peak_contracts)} contracts each "
+        f"({inert(message.reason)}), episode {inert(message.opportunity_id)}"
+    )
+
+
 def closed_text(message: OpportunityClosed) -> str:
     """Say that an episode is over and what it was at its best."""
     lasted_ms = max(0, (message.closed_ts_ns - message.opened_ts_ns) // _NS_PER_MS)
@@ -59,9 +96,10 @@ def operational_text(message: OperationalAlert) -> str:
     return f"{head}\n{inert(message.detail, longest=1_000)}" if message.detail else head
 
 
-def _leg_line(leg: LegEvidence, contracts: Decimal) -> str:
+def _leg_line(leg: LegEvidence, contracts: Decimal, *, of: str = "") -> str:
+    outcome = f"{leg.outcome.upper()} of {of}" if of else leg.outcome.upper()
     return (
-        f"buy {_plain(contracts)} {leg.outcome.upper()} on {leg.venue.value.capitalize()} {inert(leg.market_id)} "
+        f"buy {_plain(contracts)} {outcome} on {leg.venue.value.capitalize()} {inert(leg.market_id)} "
         f"at ${_plain(leg.limit_price_dollars)} or less (fees ${_plain(leg.fee_dollars)})"
     )
 

@@ -13,7 +13,7 @@ from shared.contracts.envelope import SequenceWatch
 from shared.contracts.funnel import PairDiverged
 from shared.contracts.health import FeedBeat
 from shared.contracts.opportunities import OpportunityOpened, OpportunityUpdated
-from shared.contracts.quotes import QuotesStale, QuoteText
+from shared.contracts.quotes import QuoteRaw, QuotesStale
 from shared.contracts.streams import CATALOG, DIVERGENCES, FEED_HEALTH, FUNNEL, OPPORTUNITIES, QUOTES, book_key
 from shared.domain.market import Market, MarketId, Venue
 from shared.domain.pair import PairId, partition_of
@@ -21,7 +21,7 @@ from shared.io.bus import Client, Entry
 
 log = logging.getLogger(__name__)
 
-_QUOTES: "msgspec.json.Decoder[QuoteText | QuotesStale]" = msgspec.json.Decoder(QuoteText | QuotesStale)
+_QUOTES: "msgspec.json.Decoder[QuoteRaw | QuotesStale]" = msgspec.json.Decoder(QuoteRaw | QuotesStale)
 _PART_OF = {stream.name: part for streams in QUOTES.values() for part, stream in enumerate(streams)}
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
@@ -122,10 +122,12 @@ async def load_open_episodes(
     return found
 
 
-async def load_diverged(redis: Client) -> list[PairDiverged]:
-    """Return every pair that a sentinel has found diverged, in the version that it had then."""
-    held = await redis.hgetall(DIVERGENCES.hash_name)
-    decoded = (_decoded(DIVERGENCES.decoder, payload, DIVERGENCES.hash_name) for payload in held.values())
+async def load_diverged(redis: Client, pair_ids: Sequence[PairId]) -> list[PairDiverged]:
+    """Return which of these pairs a sentinel has found diverged, in the version that they had then."""
+    if not pair_ids:
+        return []
+    held = await redis.hmget(DIVERGENCES.hash_name, pair_ids)
+    decoded = (_decoded(DIVERGENCES.decoder, payload, DIVERGENCES.hash_name) for payload in held)
     return [message for message in decoded if message is not None]
 
 

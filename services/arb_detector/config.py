@@ -20,5 +20,9 @@ class DetectorConfig(msgspec.Struct, frozen=True, kw_only=True):
     sentinel: SentinelRules
     suspicious_edge_dollars_per_contract: Decimal
     """A gift larger than this is more likely a wrong pair than money: alert, never an intent."""
-    intent_ttl_ms: int
     emits_intents: bool
+    intent_ttl_ms: int
+    max_intents_per_minute: int = 0
+    """Of all pairs of one process together; 0 for no limit."""
+    max_intents_per_pair: int = 0
+    """Of one pair, in a minute; 0 for no limit."""

@@ -19,7 +19,7 @@ from services.arb_detector.standing import Standings
 from shared.contracts.funnel import PairDiverged
 from shared.contracts.health import FeedBeat
 from shared.contracts.opportunities import OpportunityOpened, OpportunityUpdated
-from shared.contracts.quotes import QuotesStale, QuoteText
+from shared.contracts.quotes import QuoteRaw, QuotesStale
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.pair import Pair, PairId
 from shared.runtime.clock import Clock
@@ -36,9 +36,6 @@ class Detector:
         self._evaluator = Evaluator(config, self._links, clock, random_bits=random_bits)
         self._standings = Standings(config, self._links, clock)
         self._markets: dict[tuple[Venue, MarketId], Market] = {}
-        self._diverged: dict[PairId, PairDiverged] = {}
-        self._counted: Counter[str] = Counter()
-        """Evaluations by outcome of pairs that are no longer here."""
         self.pairs: dict[PairId, PairState] = {}
         self.quotes = 0
         self.coalesced = 0
@@ -52,10 +49,7 @@ class Detector:
     @property
     def funnel(self) -> Counter[str]:
         """Evaluations by outcome; they add up to ``evaluations``."""
-        total = Counter(self._counted)
-        for state in self.pairs.values():
-            total.update(state.counts)
-        return total
+        return self._evaluator.funnel
 
     @property
     def links(self) -> int:
@@ -76,6 +70,12 @@ class Detector:
                 self.pairs[pair_id] = self._new_state(pair)
         self._index()
         return self._emitted()
+
+    def unfamiliar(self, pairs: Mapping[PairId, Pair]) -> list[PairId]:
+        """Return which of these are not watched, or not as they are now."""
+        return [
+            pair_id for pair_id, pair in pairs.items() if pair_id not in self.pairs or self.pairs[pair_id].pair != pair
+        ]
 
     def leave(self, parts: Collection[int]) -> None:
         """Another process has these partitions now: forget their pairs and say nothing, for their episodes go on."""
@@ -118,9 +118,9 @@ class Detector:
 
         A withdrawal acts at once, even when a newer quote follows in the same batch.
         """
-        newest: dict[LegKey, QuoteText] = {}
+        newest: dict[LegKey, QuoteRaw] = {}
         for part, message in entries:
-            if isinstance(message, QuoteText):
+            if isinstance(message, QuoteRaw):
                 self.quotes += 1
                 key = (part, message.venue, message.market_id)
                 self.coalesced += key in newest
@@ -169,19 +169,19 @@ class Detector:
         return self._emitted()
 
     def set_diverged(self, found: Iterable[PairDiverged]) -> None:
-        """Remember what a sentinel found before; a pair under another version has been reviewed since."""
+        """Take over what a sentinel found about pairs that are here; under another version they were reviewed since."""
         for message in found:
-            self._diverged[message.pair_id] = message
             state = self.pairs.get(message.pair_id)
-            if state is not None:
-                self._mark_diverged(state)
+            if state is not None and state.version == message.pair_version:
+                state.diverged = why_diverged(message)
 
-    def sweep(self) -> list[Emission]:
+    def sweep(self, at_once: int = 100) -> list[Emission]:
         """Look at some pairs in turn, touched or not: tell where they stand, and which have diverged.
 
-        Call it once a second. Pairs whose reason has changed come first.
+        ``at_once`` of those whose reason has changed and as many others: about a hundred each second, in portions that
+        no quote has to wait long behind.
         """
-        for state in self._standings.next(self.pairs):
+        for state in self._standings.next(self.pairs, self._evaluator.changed, at_once):
             self._evaluator.evaluate(state, None)
             if self._evaluator.reason_against(state) is None:
                 diverged = self._standings.look_for_divergence(state)
@@ -191,12 +191,7 @@ class Detector:
             self._evaluator.out.append(self._standings.of(state))
         return self._emitted()
 
-    def _mark_diverged(self, state: PairState) -> None:
-        found = self._diverged.get(state.pair.pair_id)
-        if found is not None and found.pair_version == state.pair.version:
-            state.diverged = why_diverged(found)
-
-    def _withdraw(self, part: int, message: QuotesStale, newest: dict[LegKey, QuoteText]) -> None:
+    def _withdraw(self, part: int, message: QuotesStale, newest: dict[LegKey, QuoteRaw]) -> None:
         for market_id in message.market_ids:
             key = (part, message.venue.value, market_id)
             newest.pop(key, None)
@@ -210,7 +205,6 @@ class Detector:
             for venue in (Venue.KALSHI, Venue.POLYMARKET)
         )
         state = PairState(pair, kalshi, polymarket, self._config.rules)
-        self._mark_diverged(state)
         self._set_markets(state)
         return state
 
@@ -219,7 +213,6 @@ class Detector:
         state.set_markets(markets, self._config.edges)
 
     def _remove(self, state: PairState) -> None:
-        self._counted.update(state.counts)
         del self.pairs[state.pair.pair_id]
 
     def _index(self) -> None:

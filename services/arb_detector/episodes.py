@@ -6,10 +6,9 @@ Loss of trust is different: it closes at once, and the debounce starts anew.
 """
 
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
-
-from shared.domain.depth_legs import Walk
 
 
 class Step(StrEnum):
@@ -24,6 +23,21 @@ class Step(StrEnum):
     UPDATED = "updated"
     CLOSED = "closed"
     OPENED = "opened"
+    RATIONED = "opened without an intent, of which there were too many in a minute"
+
+
+class Priced(Protocol):
+    """What an evaluation found: the walk of a pair, or the price of a basket."""
+
+    @property
+    def edge_e10(self) -> int:
+        """What is left of the payout after cost, fees and haircut."""
+        ...
+
+    @property
+    def size_e6(self) -> int:
+        """Contracts of each leg."""
+        ...
 
 
 class EpisodeRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +129,7 @@ class Watch:
             return None if dipped_s is None else dipped_s + self._rules.linger_s
         return None if self._since_s is None else self._opens_s(self._since_s)
 
-    def without_episode(self, walk: Walk | None, now_s: float) -> Step:
+    def without_episode(self, walk: Priced | None, now_s: float) -> Step:
         """Note an evaluation while nothing is open; OPENED means that the caller must begin an episode."""
         if walk is None:
             self._since_s = None
@@ -145,7 +159,7 @@ class Watch:
         self.episode = episode
         self._since_s = None
 
-    def with_episode(self, walk: Walk | None, now_s: float) -> Step:
+    def with_episode(self, walk: Priced | None, now_s: float) -> Step:
         """Note an evaluation of an open episode; CLOSED means that the caller must end it."""
         episode = self.episode
         assert episode is not None
@@ -180,7 +194,7 @@ class Watch:
         debounced_s = since_s + self._rules.debounce_s
         return debounced_s if self.closed_s is None else max(debounced_s, self.closed_s + self._rules.reopen_after_s)
 
-    def _is_material(self, episode: Episode, walk: Walk) -> bool:
+    def _is_material(self, episode: Episode, walk: Priced) -> bool:
         percent = self._rules.material_percent
         return (
             abs(walk.edge_e10 - episode.told_edge_e10) * 100 >= percent * episode.told_edge_e10

@@ -3,6 +3,7 @@
 Every evaluation ends in exactly one counted outcome. What is to be said is gathered in ``out``, in order.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -10,18 +11,21 @@ from services.arb_detector import ids, messages
 from services.arb_detector.config import DetectorConfig
 from services.arb_detector.episodes import Episode, Step, Watch
 from services.arb_detector.links import Links
+from services.arb_detector.opening_text import Opening, OpeningFacts
 from services.arb_detector.pair_state import PairState, Unusable
+from services.arb_detector.ration import Ration
 from services.arb_detector.trust import Distrust, distrust, skewed
 from shared.contracts.funnel import PairDiverged, PairStanding
-from shared.contracts.intents import HedgedIntent
-from shared.contracts.opportunities import OpportunityMessage, OpportunityOpened, OpportunityUpdated
-from shared.domain.arbitrage import DirectionResult, may_earn_e10, result_of
-from shared.domain.depth_legs import Walk
+from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
+from shared.domain.arbitrage import may_earn_e10, result_of
+from shared.domain.depth_legs import E24_PER_E10, Walk
+from shared.domain.depth_near import settled
 from shared.domain.numbers import money_dollars
 from shared.domain.pair import Direction, PairId
+from shared.domain.returns import DAY_DIGITS, RETURN_DIGITS, annualised_e6
 from shared.runtime.clock import Clock
 
-Emission = OpportunityMessage | HedgedIntent | PairStanding | PairDiverged
+Emission = Opening | OpportunityUpdated | OpportunityClosed | PairStanding | PairDiverged
 
 PAIR_GONE = "pair is no longer live"
 PAIR_CHANGED = "pair has changed"
@@ -41,6 +45,7 @@ _PASSES_BY_ITSELF = frozenset(
 )
 """Reasons that a beat, or time alone, can lift: a quiet book would bring no quote to look again."""
 _STEPS = tuple(Step)
+_TOO_MANY = "too many intents in the last minute"
 
 
 class Evaluator:
@@ -53,7 +58,12 @@ class Evaluator:
         self._links = links
         self._clock = clock
         self._random_bits = random_bits
+        self._suspicious_e18 = int(config.suspicious_edge_dollars_per_contract.scaleb(18))
+        self._ration = Ration(per_minute=config.max_intents_per_minute, per_pair=config.max_intents_per_pair)
         self.active: dict[PairId, PairState] = {}
+        self.changed: dict[PairId, PairState] = {}
+        """Pairs whose evaluations come to something else than was told, for whoever tells: take them out."""
+        self.funnel: Counter[str] = Counter()
         self.out: list[Emission] = []
         self.evaluations = 0
 
@@ -61,7 +71,10 @@ class Evaluator:
         """Judge a pair now; ``wire_ts_ns`` is the stamp of the frame that gave cause, None when time did."""
         outcome = self._outcome(state, wire_ts_ns)
         self.evaluations += 1
+        self.funnel[outcome] += 1
         state.count(outcome)
+        if outcome != state.told_outcome:
+            self.changed[state.pair.pair_id] = state
         if state.is_idle and not state.is_held_back:
             self.active.pop(state.pair.pair_id, None)
         else:
@@ -97,7 +110,7 @@ class Evaluator:
     def resume(self, state: PairState | None, message: OpportunityOpened | OpportunityUpdated) -> None:
         """Take over an episode that another process left open; one of a pair that is gone or changed is closed."""
         episode = messages.resumed(message, now_s=self._clock.monotonic_s())
-        if state is None or state.pair.version != message.pair_version:
+        if state is None or state.version != message.pair_version:
             self._say_closed(message.pair_id, message.direction, episode, PAIR_GONE if state is None else PAIR_CHANGED)
             return
         state.watches[message.direction].begin(episode)
@@ -125,7 +138,7 @@ class Evaluator:
             walk = self._walk(state, direction, is_open=False)
             step = watch.without_episode(walk, now_s)
             if step is Step.OPENED and walk is not None:
-                self._open(state, direction, walk, wire_ts_ns)
+                return self._open(state, direction, walk, wire_ts_ns)
             return step
         if watch.may_hold(now_s) and self._is_promising(state, direction, is_open=True):
             return Step.HOLDING
@@ -134,11 +147,7 @@ class Evaluator:
         if step is Step.CLOSED:
             self._close(state, direction, "edge is gone")
         elif step is Step.UPDATED and walk is not None:
-            days = state.days_to_payout(self._clock.now_ns())
-            result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
-            episode.note_told(messages.e10(result.edge_dollars), messages.e6(result.contracts))
-            facts = self._facts(state, result, days, episode, wire_ts_ns)
-            self.out.append(messages.updated(facts))
+            self._update(state, direction, walk, episode, wire_ts_ns)
         return step
 
     def _walk(self, state: PairState, direction: Direction, *, is_open: bool) -> Walk | None:
@@ -170,62 +179,86 @@ class Evaluator:
         assert polymarket is not None
         return direction in pricing.promising(kalshi, polymarket)
 
-    def _open(self, state: PairState, direction: Direction, walk: Walk, wire_ts_ns: int | None) -> None:
+    def _open(self, state: PairState, direction: Direction, walk: Walk, wire_ts_ns: int | None) -> Step:
+        """Open an episode at the exact best size. Every line here is time in which the edge can go."""
         now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
-        watch = state.watches[direction]
-        days = state.days_to_payout(now_ns)
-        result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
+        exact, text, watch = settled(walk), state.text, state.watches[direction]
+        assert text is not None
+        edge_e10 = exact.edge_e10
         episode = Episode(
-            ids.new_id(self._clock.now_ms(), self._random_bits),
+            ids.new_id(now_ns // 1_000_000, self._random_bits),
             opened_ts_ns=now_ns,
             seen_ts_ns=now_ns - int(watch.waited_s(now_s) * 1_000_000_000),
-            edge_e10=messages.e10(result.edge_dollars),
-            size_e6=messages.e6(result.contracts),
+            edge_e10=edge_e10,
+            size_e6=exact.size_e6,
             now_s=now_s,
         )
-        facts = self._facts(state, result, days, episode, wire_ts_ns)
-        watch.begin(episode)
-        self.out.append(facts)
-        if not facts.alert_only:
-            config = self._config
-            self.out.append(messages.intent(state, facts, account=config.account, ttl_ms=config.intent_ttl_ms))
-
-    def _facts(
-        self,
-        state: PairState,
-        result: DirectionResult,
-        days_to_payout: Decimal | None,
-        episode: Episode,
-        wire_ts_ns: int | None,
-    ) -> OpportunityOpened:
-        if wire_ts_ns is None:
-            quotes = (state.kalshi.quote, state.polymarket.quote)
-            wire_ts_ns = max(quote.received_ts_ns for quote in quotes if quote is not None)
-        is_open = state.watches[result.direction].episode is not None
-        pricing = state.staying if is_open else state.opening
-        assert pricing is not None
-        return messages.opened(
-            state,
-            result,
-            episode,
-            wire_ts_ns=wire_ts_ns,
+        days_e2 = state.days_e2(now_ns)
+        earns_e6 = annualised_e6(edge_e10, sum(exact.outlays_e10), days_e2)
+        alert_only, step = self._why_alert_only(state, edge_e10, exact.size_e6, earns_e6), Step.OPENED
+        if not alert_only:
+            if self._ration.allows(state.pair.pair_id, now_s):
+                self._ration.note(state.pair.pair_id, now_s)
+            else:
+                alert_only, step = _TOO_MANY, Step.RATIONED
+        facts = OpeningFacts(
+            wire_ts_ns=self._wire_ts_ns(state, wire_ts_ns),
             detected_ts_ns=self._clock.now_ns(),
-            alert_only=self._why_alert_only(state, result),
-            days_to_payout=days_to_payout,
-            limits=pricing.limits,
+            days_e2=days_e2,
+            annualised_e6=earns_e6,
+            alert_only=alert_only,
+            account=self._config.account,
+            intent_ttl_ms=self._config.intent_ttl_ms,
+        )
+        watch.begin(episode)
+        self.out.append(text.opening(direction, exact, (state.kalshi, state.polymarket), episode, facts))
+        return step
+
+    def _update(
+        self, state: PairState, direction: Direction, walk: Walk, episode: Episode, wire_ts_ns: int | None
+    ) -> None:
+        now_ns, pricing = self._clock.now_ns(), state.staying
+        assert pricing is not None
+        days_e2 = state.days_e2(now_ns)
+        days = None if days_e2 is None else Decimal(days_e2).scaleb(-DAY_DIGITS)
+        result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
+        edge_e10, size_e6 = messages.e10(result.edge_dollars), messages.e6(result.contracts)
+        episode.note_told(edge_e10, size_e6)
+        earns_e6 = annualised_e6(edge_e10, messages.e10(result.capital_dollars), days_e2)
+        self.out.append(
+            messages.updated(
+                state,
+                result,
+                episode,
+                wire_ts_ns=self._wire_ts_ns(state, wire_ts_ns),
+                detected_ts_ns=now_ns,
+                alert_only=self._why_alert_only(state, edge_e10, size_e6, earns_e6),
+                days_to_payout=days,
+                limits=pricing.limits,
+            )
         )
 
-    def _why_alert_only(self, state: PairState, result: DirectionResult) -> str:
+    def _wire_ts_ns(self, state: PairState, wire_ts_ns: int | None) -> int:
+        """Return the stamp of the frame that gave cause; when time did, of the newest that there is."""
+        if wire_ts_ns is not None:
+            return wire_ts_ns
+        quotes = (state.kalshi.quote, state.polymarket.quote)
+        return max(quote.received_ts_ns for quote in quotes if quote is not None)
+
+    def _why_alert_only(self, state: PairState, edge_e10: int, size_e6: int, earns_e6: int | None) -> str:
         if state.why_alert_only:
             return state.why_alert_only
-        if not self._config.emits_intents:
+        config = self._config
+        if not config.emits_intents:
             return "this detector has no key to sign intents"
-        most_dollars = self._config.suspicious_edge_dollars_per_contract
-        if result.edge_dollars > most_dollars * result.contracts:
+        if edge_e10 * E24_PER_E10 > self._suspicious_e18 * size_e6:
+            most_dollars = config.suspicious_edge_dollars_per_contract
             return f"more than {most_dollars} per contract is more likely a wrong pair than money"
-        hurdle, earns = self._config.edges.hurdle_rate, result.annualised_return
-        if hurdle and earns is not None and earns < hurdle:
-            return f"earns {earns} a year on its capital, less than {hurdle}"
+        hurdle = config.edges.hurdle_rate
+        if hurdle and earns_e6 is not None:
+            earns = Decimal(earns_e6).scaleb(-RETURN_DIGITS)
+            if earns < hurdle:
+                return f"earns {earns} a year on its capital, less than {hurdle}"
         return ""
 
     def _give_up(self, state: PairState, reason: Unusable | Distrust) -> str:

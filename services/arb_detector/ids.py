@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_TWO = [one + other for one in _ALPHABET for other in _ALPHABET]
 _RANDOM_BITS = 80
-_LENGTH = 26
+_TWICE = range(120, -1, -10)
 
 
 def new_id(now_ms: int, random_bits: Callable[[int], int]) -> str:
     """Return a ULID made at ``now_ms``; ``random_bits(n)`` gives n random bits."""
     value = now_ms << _RANDOM_BITS | random_bits(_RANDOM_BITS)
-    return "".join(_ALPHABET[value >> 5 * place & 31] for place in reversed(range(_LENGTH)))
+    return "".join([_TWO[value >> shift & 1023] for shift in _TWICE])

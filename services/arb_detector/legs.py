@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 from services.arb_detector.pair_state import PairState
 from services.arb_detector.trust import LegState
-from shared.contracts.quotes import QuotesStale, QuoteText
+from shared.contracts.quotes import QuoteRaw, QuotesStale
 from shared.domain.market import Market, MarketId, Venue
 
-QuoteInPart = tuple[int, QuoteText | QuotesStale]
+QuoteInPart = tuple[int, QuoteRaw | QuotesStale]
 """A message and the partition whose stream it was on."""
 LegKey = tuple[int, str, MarketId]
 """Partition, venue, market."""
@@ -52,9 +52,9 @@ class Legs:
             if not (unheard_only and leg.word_ts_ns)
         ]
 
-    def is_news(self, part: int, message: QuoteText | QuotesStale) -> bool:
+    def is_news(self, part: int, message: QuoteRaw | QuotesStale) -> bool:
         """Return whether a message was published after everything known about its markets."""
-        market_ids = (message.market_id,) if isinstance(message, QuoteText) else message.market_ids
+        market_ids = (message.market_id,) if isinstance(message, QuoteRaw) else message.market_ids
         venue = Venue(message.venue).value
         return all(message.published_ts_ns > self.leg((part, venue, market_id)).word_ts_ns for market_id in market_ids)
 

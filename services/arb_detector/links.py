@@ -2,7 +2,7 @@
 
 from services.arb_detector.trust import Beat, LegState
 from shared.contracts.health import FeedBeat
-from shared.contracts.quotes import QuoteText
+from shared.contracts.quotes import QuoteRaw
 from shared.runtime.clock import Clock
 
 _LINK_KEPT_S = 60.0
@@ -36,7 +36,7 @@ class Links:
             self._heard_s = {old: heard_s for old, heard_s in self._heard_s.items() if heard_s > since_s}
         self._beats[link] = beat, now_s - lay_s
 
-    def take_quote(self, quote: QuoteText, *, heard_s: float) -> None:
+    def take_quote(self, quote: QuoteRaw, *, heard_s: float) -> None:
         """Note that a connection brought a quote, and when by our monotonic clock."""
         self._heard_s[quote.venue, quote.connection] = heard_s
 

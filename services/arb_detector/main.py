@@ -3,9 +3,12 @@
 import asyncio
 import logging
 import sys
+from collections.abc import Iterable
 from random import SystemRandom
 from uuid import uuid4
 
+from services.arb_detector.basket_core import BasketDetector
+from services.arb_detector.basket_desk import BasketDesk
 from services.arb_detector.core import Detector
 from services.arb_detector.publisher import Publisher
 from services.arb_detector.service import DetectorService
@@ -15,6 +18,7 @@ from shared.domain.pair import PARTITIONS
 from shared.io.bus import TRANSIENT, Identity, Leases, Outbox
 from shared.runtime.clock import SystemClock
 from shared.runtime.crash import Crashes
+from shared.runtime.live_baskets import LiveBaskets
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
@@ -34,26 +38,30 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     await check_redis(settings.redis_url)
     clock = SystemClock()
     replica = uuid4().hex[:12]
-    outbox = Outbox(settings.redis_url, Identity(SERVICE, replica))
+    outbox, aside = (Outbox(settings.redis_url, Identity(SERVICE, replica)) for _ in range(2))
     leases = Leases(settings.redis_url, DETECTOR_LEASES, replica, partitions=PARTITIONS)
-    publisher = Publisher(outbox, leases, Crashes(settings.crash_at), key=key)
+    publisher = Publisher(outbox, aside, leases, Crashes(settings.crash_at), account=settings.account, key=key)
     detector = Detector(settings.config(), clock, random_bits=SystemRandom().getrandbits)
-    service = DetectorService(settings.redis_url, detector, publisher, leases, clock)
+    watched = BasketDetector(settings.config(), clock, random_bits=SystemRandom().getrandbits)
+    desk = BasketDesk(watched, outbox, leases)
+    service = DetectorService(settings.redis_url, detector, publisher, leases, clock, baskets=desk)
     pairs = LivePairs(settings.redis_url, on_change=service.pairs_changed)
+    baskets = LiveBaskets(settings.redis_url, on_change=service.pairs_changed)
     async with asyncio.TaskGroup() as tasks:
-        background = [tasks.create_task(work) for work in (outbox.run(), publisher.rehearse_crash())]
-        background.append(tasks.create_task(pairs.run(stopping)))
-        await service.run(pairs, stopping)
-        await _leave(outbox, leases)
+        background = [tasks.create_task(work) for work in (outbox.run(), aside.run(), publisher.rehearse_crash())]
+        background += [tasks.create_task(pairs.run(stopping)), tasks.create_task(baskets.run(stopping))]
+        await service.run(pairs, baskets, stopping)
+        await _leave((outbox, aside), leases)
         for task in background:
             task.cancel()
 
 
-async def _leave(outbox: Outbox, leases: Leases) -> None:
+async def _leave(outboxes: Iterable[Outbox], leases: Leases) -> None:
     """Write what is queued and give the partitions back, as far as Redis answers in time."""
     try:
         async with asyncio.timeout(_FLUSH_S):
-            await outbox.flushed()
+            for outbox in outboxes:
+                await outbox.flushed()
             await leases.leave()
     except (TimeoutError, *TRANSIENT) as error:
         log.warning("detector.left_late", extra={"waited_s": _FLUSH_S, "error": str(error)})

@@ -1,13 +1,13 @@
-"""What the detector says: evidence of an episode, and the hedged intent that follows from it."""
+"""What the detector says of an episode that is open already; its opening is written by ``opening_text``."""
 
 from decimal import Decimal
 
 import msgspec
 
 from services.arb_detector.episodes import Episode
+from services.arb_detector.opening_text import fee_source
 from services.arb_detector.pair_state import PairState
 from services.arb_detector.trust import LegState
-from shared.contracts.intents import HedgedIntent, IntentLeg
 from shared.contracts.opportunities import (
     LegEvidence,
     OpportunityClosed,
@@ -15,16 +15,16 @@ from shared.contracts.opportunities import (
     OpportunityUpdated,
 )
 from shared.domain.arbitrage import DirectionResult, LegResult, Limits
-from shared.domain.fee_tables import taker_fees
 from shared.domain.market import Venue
 from shared.domain.numbers import money_dollars, size_contracts
 from shared.domain.pair import Direction, PairId
 
-_DEAREST_FEE_E4 = 5_000
-"""Both venues' fees are greatest at half a dollar."""
+_SIDES: "msgspec.json.Decoder[tuple[tuple[Decimal, Decimal], ...]]" = msgspec.json.Decoder(
+    tuple[tuple[Decimal, Decimal], ...]
+)
 
 
-def opened(
+def updated(
     state: PairState,
     result: DirectionResult,
     episode: Episode,
@@ -34,13 +34,13 @@ def opened(
     alert_only: str,
     days_to_payout: Decimal | None,
     limits: Limits,
-) -> OpportunityOpened:
+) -> OpportunityUpdated:
     """Describe what a pair's present legs offer; ``limits`` are what it was priced against."""
     pair = state.pair
-    return OpportunityOpened(
+    return OpportunityUpdated(
         opportunity_id=episode.opportunity_id,
         pair_id=pair.pair_id,
-        pair_version=pair.version,
+        pair_version=state.version,
         direction=result.direction,
         orientation=pair.orientation,
         title=pair.title,
@@ -68,11 +68,6 @@ def opened(
         capturable_dollars=_capturable_dollars(episode),
         alert_only=alert_only,
     )
-
-
-def updated(as_opened: OpportunityOpened) -> OpportunityUpdated:
-    """Return the same facts as an update of a running episode."""
-    return OpportunityUpdated(**msgspec.structs.asdict(as_opened))
 
 
 def closed(
@@ -112,28 +107,6 @@ def resumed(message: OpportunityOpened | OpportunityUpdated, *, now_s: float) ->
     return episode
 
 
-def intent(state: PairState, found: OpportunityOpened, *, account: str, ttl_ms: int) -> HedgedIntent:
-    """Return the unsigned intent of an episode; its id is the episode's, so there is never a second one."""
-    kalshi, polymarket = (_intent_leg(state, evidence, found.contracts) for evidence in found.legs)
-    legs = (kalshi, polymarket)
-    return HedgedIntent(
-        intent_id=found.opportunity_id,
-        opportunity_id=found.opportunity_id,
-        account=account,
-        pair_id=found.pair_id,
-        pair_version=found.pair_version,
-        direction=found.direction,
-        legs=legs,
-        max_cost_dollars=sum(
-            (leg.contracts * leg.limit_price_dollars + leg.max_fee_dollars for leg in legs), Decimal(0)
-        ),
-        expected_edge_dollars=found.edge_dollars,
-        wire_ts_ns=found.wire_ts_ns,
-        created_ts_ns=found.detected_ts_ns,
-        expires_ts_ns=found.detected_ts_ns + ttl_ms * 1_000_000,
-    )
-
-
 def _evidence(state: PairState, leg: LegState, result: LegResult) -> LegEvidence:
     quote, limit_price_dollars = leg.quote, result.limit_price_dollars
     assert quote is not None
@@ -147,14 +120,14 @@ def _evidence(state: PairState, leg: LegState, result: LegResult) -> LegEvidence
         limit_price_dollars=limit_price_dollars,
         fills=tuple((fill.price_dollars, fill.size_contracts, fill.fee_dollars) for fill in result.fills),
         fee_dollars=result.fee_dollars,
-        fee_source=f"{terms.fees.source}, from {terms.fees.effective_from.isoformat()}",
+        fee_source=fee_source(terms),
         fees=terms.fees,
         size_step_contracts=terms.size_step_contracts,
         min_contracts=terms.min_contracts,
         min_notional_dollars=terms.min_notional_dollars,
         max_capital_dollars=terms.max_capital_dollars,
-        yes_bids=_decimals(quote.yes_bids),
-        yes_asks=_decimals(quote.yes_asks),
+        yes_bids=_SIDES.decode(leg.bids_json),
+        yes_asks=_SIDES.decode(leg.asks_json),
         venue_ts_ms=quote.venue_ts_ms,
         received_ts_ns=quote.received_ts_ns,
         published_ts_ns=quote.published_ts_ns,
@@ -164,34 +137,6 @@ def _evidence(state: PairState, leg: LegState, result: LegResult) -> LegEvidence
         sequence=quote.sequence,
         checksum=quote.checksum,
     )
-
-
-def _intent_leg(state: PairState, evidence: LegEvidence, contracts: Decimal) -> IntentLeg:
-    return IntentLeg(
-        venue=evidence.venue,
-        market_id=evidence.market_id,
-        outcome=evidence.outcome,
-        token_id=evidence.token_id,
-        contracts=contracts,
-        limit_price_dollars=evidence.limit_price_dollars,
-        max_fee_dollars=_max_fee_dollars(state, evidence, contracts),
-        quote_epoch=evidence.epoch,
-        quote_sequence=evidence.sequence,
-        quote_checksum=evidence.checksum,
-        quote_received_ts_ns=evidence.received_ts_ns,
-    )
-
-
-def _max_fee_dollars(state: PairState, evidence: LegEvidence, contracts: Decimal) -> Decimal:
-    """Return the most that filling at the limit or better can cost in fees.
-
-    A better price may lie nearer to half a dollar, where fees are greatest; and every level of the book rounds once.
-    """
-    fees = taker_fees(state.terms[evidence.venue].fees)
-    price_e4 = min(int(evidence.limit_price_dollars * 10_000), _DEAREST_FEE_E4)
-    levels = len(evidence.yes_asks if evidence.outcome == "yes" else evidence.yes_bids)
-    fee_e10 = fees.fee_e10(price_e4, int(contracts * 1_000_000))
-    return money_dollars(fee_e10 + levels * fees.rounding_e10)
 
 
 def _token_id(state: PairState, leg: LegState, result: LegResult) -> str:
@@ -212,7 +157,3 @@ def e10(dollars: Decimal) -> int:
 def e6(contracts: Decimal) -> int:
     """Return a size as the core keeps it."""
     return int(contracts.scaleb(6))
-
-
-def _decimals(levels: tuple[tuple[str, str], ...]) -> tuple[tuple[Decimal, Decimal], ...]:
-    return tuple((Decimal(price), Decimal(size)) for price, size in levels)

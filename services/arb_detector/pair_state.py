@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from services.arb_detector.episodes import EpisodeRules, Watch
+from services.arb_detector.opening_text import PairText
 from services.arb_detector.sentinel import Apart
 from services.arb_detector.trust import LegState
 from shared.domain.arbitrage import Limits, MarketTerms, PairPricing
@@ -23,7 +24,7 @@ from shared.domain.fees import (
 )
 from shared.domain.market import Market, MarketStatus, Venue
 from shared.domain.pair import Direction, Pair
-from shared.domain.returns import days_to_payout
+from shared.domain.returns import days_e2, paid_s
 
 
 class Unusable(StrEnum):
@@ -64,7 +65,10 @@ class PairState:
     """One pair. ``opening`` and ``staying`` are None while the catalog lacks a market or its sizes are unusable."""
 
     __slots__ = (
+        "_edges",
         "_not_after",
+        "_paid_s",
+        "_staying",
         "alert_only",
         "apart",
         "counts",
@@ -77,27 +81,33 @@ class PairState:
         "pair",
         "polymarket",
         "reason_since_ns",
-        "staying",
         "terms",
+        "text",
         "told_outcome",
         "unusable",
+        "version",
         "watches",
     )
 
     def __init__(self, pair: Pair, kalshi: LegState, polymarket: LegState, rules: EpisodeRules) -> None:
         self.pair = pair
+        self.version = pair.version
         self.kalshi = kalshi
         self.polymarket = polymarket
         self.watches = {direction: Watch(rules) for direction in Direction}
         self.markets: Mapping[Venue, Market] = {}
         self.opening: PairPricing | None = None
-        self.staying: PairPricing | None = None
+        self._staying: PairPricing | None = None
+        self._edges: EdgeLimits | None = None
         self.alert_only = pair.alert_only
         self.unusable: Unusable | None = Unusable.MARKET_UNKNOWN
         self.is_held_back = False
         """Whether there is an edge, and only the trust in a connection is missing."""
         self.terms: Mapping[Venue, MarketTerms] = {}
         """How each leg is priced."""
+        self.text: PairText | None = None
+        """What every opening repeats; there when ``opening`` is."""
+        self._paid_s: int | None = None
         self.counts: Counter[str] = Counter()
         """Evaluations by what they came to."""
         self.outcome = ""
@@ -109,6 +119,13 @@ class PairState:
         self.diverged = ""
         """Why the sentinel takes the pair for a wrong match; empty when it does not."""
         self._not_after = pair.not_after
+
+    @property
+    def staying(self) -> PairPricing | None:
+        """What an open episode must earn to stay open; few pairs ever have one, so it is made when it is asked for."""
+        if self._staying is None and self.opening is not None:
+            self._staying = self._pricing(is_open=True)
+        return self._staying
 
     @property
     def why_alert_only(self) -> str:
@@ -124,10 +141,9 @@ class PairState:
         """Return what is taken off each contract's payout."""
         return limits.void_haircut_dollars_per_contract if self.pair.void_risk else Decimal(0)
 
-    def days_to_payout(self, now_ns: int) -> Decimal | None:
-        """Return the days until both venues have ordinarily paid, None when neither says when."""
-        now = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
-        return days_to_payout(self.markets[Venue.KALSHI], self.markets[Venue.POLYMARKET], now)
+    def days_e2(self, now_ns: int) -> int | None:
+        """Return the days until both venues have ordinarily paid, in hundredths; None when neither says when."""
+        return days_e2(self._paid_s, now_ns // 1_000_000_000)
 
     def count(self, outcome: str) -> None:
         """Note what an evaluation came to."""
@@ -145,11 +161,11 @@ class PairState:
         known = {venue: market for venue, market in markets.items() if market is not None}
         if known == self.markets and self.opening is not None:
             return
-        self.markets, self.opening, self.staying = known, None, None
+        self.markets, self.opening, self._staying, self._edges = known, None, None, limits
         self.alert_only = self.pair.alert_only
         self.unusable = self._unusable(known)
         if self.unusable is None:
-            self._price(known, limits)
+            self._price(known, _least(limits.max_capital_dollars, self.pair.max_notional_dollars))
 
     def _unusable(self, markets: Mapping[Venue, Market]) -> Unusable | None:
         if len(markets) < len(Venue):
@@ -159,28 +175,28 @@ class PairState:
         steps = (market.size_step_contracts for market in markets.values())
         return None if all(step > 0 and step == round(step, 6) for step in steps) else Unusable.TERMS
 
-    def _price(self, markets: Mapping[Venue, Market], limits: EdgeLimits) -> None:
-        most_dollars = _least(limits.max_capital_dollars, self.pair.max_notional_dollars)
+    def _price(self, markets: Mapping[Venue, Market], most_dollars: Decimal | None) -> None:
         fees: dict[Venue, FeeSchedule] = {}
         for venue, market in markets.items():
             fees[venue], why_assumed = fees_or_worst_case(market)
             self.alert_only = self.alert_only or why_assumed
         terms = {venue: _terms(market, fees[venue], most_dollars) for venue, market in markets.items()}
         self.terms = terms
-        self.opening, self.staying = (
-            PairPricing(
-                self.pair.orientation,
-                kalshi=terms[Venue.KALSHI],
-                polymarket=terms[Venue.POLYMARKET],
-                limits=Limits(
-                    min_edge_dollars_per_contract=edge_dollars,
-                    void_haircut_dollars_per_contract=self.haircut_dollars(limits),
-                ),
-            )
-            for edge_dollars in (
-                limits.least_dollars_per_contract(is_open=False),
-                limits.least_dollars_per_contract(is_open=True),
-            )
+        self._paid_s = paid_s(markets[Venue.KALSHI], markets[Venue.POLYMARKET])
+        self.opening = self._pricing(is_open=False)
+        self.text = PairText(self.pair, terms, self.opening.limits)
+
+    def _pricing(self, *, is_open: bool) -> PairPricing:
+        edges = self._edges
+        assert edges is not None
+        return PairPricing(
+            self.pair.orientation,
+            kalshi=self.terms[Venue.KALSHI],
+            polymarket=self.terms[Venue.POLYMARKET],
+            limits=Limits(
+                min_edge_dollars_per_contract=edges.least_dollars_per_contract(is_open=is_open),
+                void_haircut_dollars_per_contract=self.haircut_dollars(edges),
+            ),
         )
 
 

@@ -3,10 +3,11 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from services.arb_detector.basket_desk import BasketDesk
 from services.arb_detector.bus import (
     StreamReader,
     drop_standings,
@@ -26,12 +27,17 @@ from shared.domain.market import Venue
 from shared.domain.pair import Pair, PairId
 from shared.io.bus import TRANSIENT, Client, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, waits_s
 from shared.runtime.clock import Clock
+from shared.runtime.live_baskets import LiveBaskets
 from shared.runtime.live_pairs import LivePairs
 
 _TICK_S = 0.25
 """How often pairs that wait or are open are looked at although nothing happened: a silent feed shows here."""
-_SWEEP_S = 1.0
-"""How often some pairs are looked at in turn: where they stand, and whether they have diverged."""
+_SWEEP_S = 0.02
+_SWEPT_AT_ONCE = 2
+"""How often some pairs are looked at in turn: where they stand, and whether they have diverged. A hundred each second,
+and as many whose reason has changed; all of a second's at once would hold up the quotes for ten milliseconds."""
+_ROUND_S = 1.0
+"""No pair's turn comes more often than this, however few there are; a second's baskets are looked at together."""
 _FUNNEL_S = 10.0
 _RENEW_S = 0.3
 """How often leases are renewed: four times before one ends."""
@@ -49,9 +55,19 @@ class DetectorService:
     Outbox, publisher and ``pairs`` are run by the caller; ``pairs_changed`` is what ``pairs`` calls.
     """
 
-    def __init__(self, url: str, detector: Detector, publisher: Publisher, leases: Leases, clock: Clock) -> None:
+    def __init__(
+        self,
+        url: str,
+        detector: Detector,
+        publisher: Publisher,
+        leases: Leases,
+        clock: Clock,
+        *,
+        baskets: BasketDesk,
+    ) -> None:
         self._url = url
         self._detector = detector
+        self._baskets = baskets
         self._publisher = publisher
         self._leases = leases
         self._clock = clock
@@ -67,9 +83,10 @@ class DetectorService:
         """Say that the live pairs differ from before."""
         self._work_changed.set()
 
-    async def run(self, pairs: LivePairs, stopping: asyncio.Event) -> None:
-        """Take over partitions, then follow quotes, markets and pairs until ``stopping`` is set."""
-        await _first(pairs.loaded, stopping)
+    async def run(self, pairs: LivePairs, baskets: LiveBaskets, stopping: asyncio.Event) -> None:
+        """Take over partitions, then follow quotes, markets, pairs and baskets until ``stopping`` is set."""
+        for loaded in (pairs.loaded, baskets.loaded):
+            await _first(loaded, stopping)
         if stopping.is_set():
             return
         redis = connect(self._url, Profile.WRITER)
@@ -77,7 +94,7 @@ class DetectorService:
             catalog_cursors = await _retried(lambda: self._begin(redis))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_leases(stopping))
-                tasks.create_task(self._follow_work(redis, pairs, stopping))
+                tasks.create_task(self._follow_work(redis, pairs, baskets, stopping))
                 tasks.create_task(self._follow_quotes(redis, stopping))
                 tasks.create_task(self._keep_time(stopping))
                 for venue, cursor in catalog_cursors.items():
@@ -89,7 +106,6 @@ class DetectorService:
     async def _begin(self, redis: Client) -> dict[Venue, str]:
         """Return from where to follow the catalogs; beats are followed from now on."""
         self._tail.follow({FEED_HEALTH.name: await last_id(redis, FEED_HEALTH.name)})
-        self._detector.set_diverged(await load_diverged(redis))
         return {venue: await last_id(redis, CATALOG[venue].name) for venue in Venue}
 
     async def _keep_leases(self, stopping: asyncio.Event) -> None:
@@ -112,26 +128,29 @@ class DetectorService:
         for part in parts:
             self._taken.pop(part, None)
         self._detector.leave(parts)
+        self._baskets.leave(parts)
         names = quote_streams(parts)
         self._tail.unfollow(names)
         self._reader.forget(names)
 
-    async def _follow_work(self, redis: Client, pairs: LivePairs, stopping: asyncio.Event) -> None:
-        """Take over the partitions and pairs that are ours, whenever either changes."""
+    async def _follow_work(
+        self, redis: Client, pairs: LivePairs, baskets: LiveBaskets, stopping: asyncio.Event
+    ) -> None:
+        """Take over the partitions, pairs and baskets that are ours, whenever any of them changes."""
         is_settled = False
         while not stopping.is_set():
             await _first(self._work_changed, stopping)
             if stopping.is_set():
                 return
             self._work_changed.clear()
-            await _retried(lambda: self._take_over(redis, pairs))
+            await _retried(lambda: self._take_over(redis, pairs, baskets))
             log.info("detector.ready", extra={"pairs": len(self._detector.pairs), "partitions": len(self._taken)})
             if self._taken and not is_settled:
                 is_settled = True
                 gc.collect()
                 gc.freeze()
 
-    async def _take_over(self, redis: Client, pairs: LivePairs) -> None:
+    async def _take_over(self, redis: Client, pairs: LivePairs, baskets: LiveBaskets) -> None:
         """Load what is new: pairs, their markets, the episodes that another process left open, their books.
 
         Handful by handful, for the leases must be renewed meanwhile however many pairs there are. A partition can be
@@ -140,7 +159,10 @@ class DetectorService:
         detector, publish = self._detector, self._publisher.publish
         new = {part: lease for part, lease in self._leases.held.items() if self._taken.get(part) is not lease}
         cursors = await quote_cursors(redis, new)
-        publish(detector.set_pairs(self._ours(pairs)))
+        ours = self._ours(pairs.pairs)
+        diverged = await load_diverged(redis, detector.unfamiliar(ours))
+        publish(detector.set_pairs(self._ours(ours)))
+        detector.set_diverged(diverged)
         for markets in _handfuls(await load_markets(redis, detector.wanted_markets())):
             for market in markets:
                 publish(detector.set_market(market))
@@ -151,13 +173,14 @@ class DetectorService:
             await drop_standings(redis, new, detector.pairs)
         for legs in _handfuls(detector.legs(unheard_only=True)):
             publish(detector.take_books(await load_books(redis, legs)))
+        await self._baskets.take_over(redis, baskets.baskets, new)
         for part, lease in new.items():
             if self._leases.held.get(part) is lease:
                 self._taken[part] = lease
                 self._tail.follow({name: cursors[name] for name in quote_streams([part])})
 
-    def _ours(self, pairs: LivePairs) -> dict[PairId, Pair]:
-        return {pair_id: pair for pair_id, pair in pairs.pairs.items() if pair.partition in self._leases.held}
+    def _ours(self, pairs: Mapping[PairId, Pair]) -> dict[PairId, Pair]:
+        return {pair_id: pair for pair_id, pair in pairs.items() if pair.partition in self._leases.held}
 
     async def _follow_quotes(self, redis: Client, stopping: asyncio.Event) -> None:
         lost = 0
@@ -165,8 +188,10 @@ class DetectorService:
             quotes, beats = self._reader.read(entries)
             for beat in beats:
                 self._detector.take_beat(beat)
+                self._baskets.take_beat(beat)
             if quotes:
                 self._publisher.publish(self._detector.take_quotes(quotes))
+                self._baskets.take_quotes(quotes)
                 self._wake_if_due_earlier()
             if self._reader.lost > lost:
                 log.warning("quotes.lost", extra={"messages": self._reader.lost - lost})
@@ -179,6 +204,7 @@ class DetectorService:
                 self._take_catalog(venue, message)
 
     def _take_catalog(self, venue: Venue, message: CatalogMessage) -> None:
+        self._baskets.take_catalog(venue, message)
         detector = self._detector
         if isinstance(message, MarketClosed):
             if detector.is_market_wanted(venue, message.market_id):
@@ -187,21 +213,28 @@ class DetectorService:
             self._publisher.publish(detector.set_market(message.market))
 
     async def _keep_time(self, stopping: asyncio.Event) -> None:
-        """Tick when something that waits is due, and every quarter of a second in any case; sweep every second."""
+        """Tick when something that waits is due, and every quarter of a second in any case; sweep now and then."""
         tick_s = self._clock.monotonic_s()
-        sweep_s, funnel_s = tick_s + _SWEEP_S, tick_s + _FUNNEL_S
+        sweep_s, baskets_s, funnel_s = tick_s + _SWEEP_S, tick_s + _ROUND_S, tick_s + _FUNNEL_S
         while not stopping.is_set():
             now_s = self._clock.monotonic_s()
-            due_s = self._detector.due_s()
-            self._wakes_s = tick_s if due_s is None else min(tick_s, due_s)
+            due_s = self._due_s()
+            self._wakes_s = min(tick_s, sweep_s, tick_s if due_s is None else due_s)
             if now_s < self._wakes_s:
                 await self._sleep(self._wakes_s - now_s)
                 continue
-            tick_s = now_s + _TICK_S
-            self._publisher.publish(self._detector.tick())
+            if now_s >= tick_s or (due_s is not None and now_s >= due_s):
+                tick_s = now_s + _TICK_S
+                self._publisher.publish(self._detector.tick())
+                self._baskets.tick()
             if now_s >= sweep_s:
-                sweep_s = now_s + _SWEEP_S
-                self._publisher.publish(self._detector.sweep())
+                sweep_s = now_s + max(
+                    _SWEEP_S, _ROUND_S * _SWEPT_AT_ONCE / max(len(self._detector.pairs), _SWEPT_AT_ONCE)
+                )
+                self._publisher.publish(self._detector.sweep(_SWEPT_AT_ONCE))
+            if now_s >= baskets_s:
+                baskets_s = now_s + _ROUND_S
+                self._baskets.sweep()
             if now_s >= funnel_s:
                 funnel_s = now_s + _FUNNEL_S
                 self._publisher.count(self._counted())
@@ -213,8 +246,12 @@ class DetectorService:
             async with asyncio.timeout(wait_s):
                 await self._due_earlier.wait()
 
+    def _due_s(self) -> float | None:
+        due_s, of_baskets_s = self._detector.due_s(), self._baskets.due_s()
+        return due_s if of_baskets_s is None else of_baskets_s if due_s is None else min(due_s, of_baskets_s)
+
     def _wake_if_due_earlier(self) -> None:
-        due_s = self._detector.due_s()
+        due_s = self._due_s()
         if due_s is not None and due_s < self._wakes_s:
             self._due_earlier.set()
 
@@ -227,29 +264,31 @@ class DetectorService:
         try:
             for legs in _handfuls([leg for leg in self._detector.legs() if leg[0] in self._taken]):
                 self._publisher.publish(self._detector.take_books(await load_books(redis, legs)))
+            await self._baskets.refresh_books(redis, self._taken)
         except TRANSIENT as error:
             log.warning("books.not_refreshed", extra={"error": str(error)})
 
     def _counted(self) -> FunnelCounted:
-        detector = self._detector
+        detector, baskets = self._detector, self._baskets.source
         return FunnelCounted(
             replica=self._leases.replica,
             pairs=len(detector.pairs),
+            baskets=len(baskets.baskets),
             partitions=tuple(sorted(self._taken)),
             quotes=detector.quotes,
             coalesced=detector.coalesced,
-            evaluations=detector.evaluations,
-            reasons=tuple((str(reason), count) for reason, count in detector.funnel.most_common()),
+            evaluations=detector.evaluations + baskets.evaluations,
+            reasons=tuple((str(reason), count) for reason, count in (detector.funnel + baskets.funnel).most_common()),
             counted_ts_ns=self._clock.now_ns(),
         )
 
     def _log_funnel(self) -> None:
-        detector = self._detector
+        detector, baskets = self._detector, self._baskets.source
         log.info(
             "detector.funnel",
             extra={
-                "evaluations": detector.evaluations,
-                "outcomes": dict(detector.funnel),
+                "evaluations": detector.evaluations + baskets.evaluations,
+                "outcomes": dict(detector.funnel + baskets.funnel),
                 "quotes": detector.quotes,
                 "coalesced": detector.coalesced,
                 "lost": self._reader.lost,

@@ -52,6 +52,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """For how long, until it is told as diverged: alert-only, and up for review."""
     intent_ttl_ms: int = 2_000
     """How long an intent may be acted upon, up to 10000."""
+    max_intents_per_minute: int = 300
+    """Of all pairs of one process together; what opens beyond it is alert-only. 0 for no limit."""
+    max_intents_per_pair: int = 12
+    """Of one pair, in a minute; what opens beyond it is alert-only. 0 for no limit."""
     beat_age_ms: int = 2_500
     """A feed without a beat for this long is silent: its quotes do not count."""
     frame_age_ms: int = 2_500
@@ -98,5 +102,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ),
             suspicious_edge_dollars_per_contract=self.suspicious_edge_dollars_per_contract,
             intent_ttl_ms=self.intent_ttl_ms,
+            max_intents_per_minute=self.max_intents_per_minute,
+            max_intents_per_pair=self.max_intents_per_pair,
             emits_intents=self.intent_key_file is not None,
         )

@@ -1,6 +1,6 @@
 """Where each pair stands: what its last evaluation came to, with the figures behind it, for whoever asks why."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from decimal import ROUND_FLOOR, Decimal
 
 from services.arb_detector.config import DetectorConfig
@@ -13,8 +13,6 @@ from shared.domain.numbers import price_dollars, size_contracts
 from shared.domain.pair import Direction, PairId
 from shared.runtime.clock import Clock
 
-_AT_ONCE = 100
-"""Pairs per look whose reason has changed, and again as many in turn. A look at one pair costs some 50 microseconds."""
 _EDGE_STEP = Decimal("0.000001")
 
 
@@ -27,11 +25,16 @@ class Standings:
         self._clock = clock
         self._turn: Iterator[PairId] = iter(())
 
-    def next(self, pairs: Mapping[PairId, PairState]) -> list[PairState]:
-        """Return the pairs to look at now: some whose reason has changed, and the next in turn."""
-        changed = [state for state in pairs.values() if state.outcome != state.told_outcome][:_AT_ONCE]
-        chosen = {state.pair.pair_id: state for state in changed}
-        for _ in range(min(_AT_ONCE, len(pairs))):
+    def next(
+        self, pairs: Mapping[PairId, PairState], changed: MutableMapping[PairId, PairState], at_once: int
+    ) -> list[PairState]:
+        """Return the pairs to look at now: some of ``changed``, which they leave, and the next in turn."""
+        chosen: dict[PairId, PairState] = {}
+        while changed and len(chosen) < at_once:
+            state = changed.pop(next(iter(changed)))
+            if pairs.get(state.pair.pair_id) is state and state.outcome != state.told_outcome:
+                chosen[state.pair.pair_id] = state
+        for _ in range(min(at_once, len(pairs))):
             pair_id = next(self._turn, None)
             if pair_id is None:
                 self._turn = iter(tuple(pairs))
@@ -68,7 +71,7 @@ class Standings:
         now_ns = self._clock.now_ns()
         return PairDiverged(
             pair_id=state.pair.pair_id,
-            pair_version=state.pair.version,
+            pair_version=state.version,
             direction=direction,
             edge_dollars_per_contract=_dollars(edge_e18),
             least_dollars_per_contract=_dollars(apart.least_e18),
@@ -81,7 +84,7 @@ class Standings:
         asked, now_s = self._config.edges, self._clock.monotonic_s()
         return PairStanding(
             pair_id=state.pair.pair_id,
-            pair_version=state.pair.version,
+            pair_version=state.version,
             title=state.pair.title,
             reason=str(reason),
             since_ts_ns=since_ts_ns,

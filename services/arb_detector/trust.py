@@ -11,11 +11,11 @@ from enum import StrEnum
 import msgspec
 
 from shared.contracts.health import FeedBeat
-from shared.contracts.quotes import QuoteText, levels_checksum
+from shared.contracts.quotes import QuoteRaw, raw_checksum, raw_levels
 from shared.domain.arbitrage import Ladders
 from shared.domain.book import LevelE
 from shared.domain.market import MarketId, Venue
-from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, NumberFault, NumberMemo, NumberRefused, size_e6
+from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, NumberFault, NumberRefused, size_e6
 
 VERIFIED = frozenset({"sequence", "hash", "top", "rest"})
 _CARRIES_BOOKS = frozenset({"live", "degraded"})
@@ -78,6 +78,8 @@ class LegState:
     __slots__ = (
         "_fault",
         "_is_checked",
+        "asks_json",
+        "bids_json",
         "ladders",
         "market_id",
         "not_before_s",
@@ -91,7 +93,9 @@ class LegState:
     def __init__(self, venue: Venue, market_id: MarketId) -> None:
         self.venue = venue
         self.market_id = market_id
-        self.quote: QuoteText | None = None
+        self.quote: QuoteRaw | None = None
+        self.bids_json = self.asks_json = b"[]"
+        """The quote's sides as they came."""
         self.top: Ladders | None = None
         """The best level of each side as integers; None when ``why_not`` says why. Most quotes need no more."""
         self.ladders: Ladders | None = None
@@ -105,15 +109,16 @@ class LegState:
         self._fault: Distrust | None = None
         self._is_checked = False
 
-    def take(self, quote: QuoteText, *, not_before_s: float = 0.0) -> None:
+    def take(self, quote: QuoteRaw, *, not_before_s: float = 0.0) -> None:
         """Hold a new quote; one whose numbers the gate refuses counts as malformed."""
         self.quote = quote
         self.not_before_s = not_before_s
         self.word_ts_ns = quote.published_ts_ns
         self._is_checked = False
         self.ladders = None
+        self.bids_json, self.asks_json = bytes(quote.yes_bids), bytes(quote.yes_asks)
         try:
-            self.top = Ladders(yes_bids=_levels(quote.yes_bids[:1]), yes_asks=_levels(quote.yes_asks[:1]))
+            self.top = Ladders(_best(self.bids_json), _best(self.asks_json))
         except ValueError:
             self.top, self.why_not = None, Distrust.MALFORMED
 
@@ -132,15 +137,26 @@ class LegState:
             self._is_checked = True
         return self._fault
 
-    def _look_at(self, quote: QuoteText) -> Distrust | None:
+    def _look_at(self, quote: QuoteRaw) -> Distrust | None:
         try:
-            ladders = Ladders(yes_bids=_levels(quote.yes_bids), yes_asks=_levels(quote.yes_asks))
+            ladders = Ladders(_levels(self.bids_json), _levels(self.asks_json))
         except ValueError:
             return Distrust.MALFORMED
-        fault = _fault_of(self.venue, quote, ladders)
+        fault = self._fault_of(quote, ladders)
         if fault is None:
             self.ladders = ladders
         return fault
+
+    def _fault_of(self, quote: QuoteRaw, ladders: Ladders) -> Distrust | None:
+        if quote.verified not in VERIFIED:
+            return Distrust.UNVERIFIED
+        if _is_crossed(self.venue, ladders):
+            return Distrust.CROSSED
+        if not _is_ordered(ladders.yes_asks) or not _is_ordered(ladders.yes_bids[::-1]):
+            return Distrust.MALFORMED
+        if raw_checksum(self.bids_json, self.asks_json) != quote.checksum:
+            return Distrust.CHECKSUM
+        return None
 
 
 def distrust(leg: LegState, beat: Beat | None, *, now_s: float, limits: TrustLimits) -> Distrust | None:
@@ -158,30 +174,19 @@ def skewed(one: Beat, other: Beat, limits: TrustLimits) -> bool:
     return abs(one.verified_s - other.verified_s) > limits.skew_s
 
 
-def _fault_of(venue: Venue, quote: QuoteText, ladders: Ladders) -> Distrust | None:
-    if quote.verified not in VERIFIED:
-        return Distrust.UNVERIFIED
-    if _is_crossed(venue, ladders):
-        return Distrust.CROSSED
-    if not _is_ordered(ladders.yes_asks) or not _is_ordered(ladders.yes_bids[::-1]):
-        return Distrust.MALFORMED
-    if levels_checksum(quote.yes_bids, quote.yes_asks) != quote.checksum:
-        return Distrust.CHECKSUM
-    return None
-
-
-def _distrust_beat(quote: QuoteText, beat: Beat | None, now_s: float, limits: TrustLimits) -> Distrust | None:
+def _distrust_beat(quote: QuoteRaw, beat: Beat | None, now_s: float, limits: TrustLimits) -> Distrust | None:
     if beat is None:
         return Distrust.NO_BEAT
     message = beat.message
-    refusals = (
-        (now_s - beat.read_s > limits.beat_age_s, Distrust.BEAT_OLD),
-        (message.state not in _CARRIES_BOOKS, Distrust.FEED_NOT_LIVE),
-        (message.epoch != quote.epoch, Distrust.EPOCH),
-        (beat.is_quiet(now_s, limits), Distrust.LINK_QUIET),
-        (message.lag_ms > limits.lag_ms, Distrust.LAGGING),
-    )
-    return next((reason for applies, reason in refusals if applies), None)
+    if now_s - beat.read_s > limits.beat_age_s:
+        return Distrust.BEAT_OLD
+    if message.state not in _CARRIES_BOOKS:
+        return Distrust.FEED_NOT_LIVE
+    if message.epoch != quote.epoch:
+        return Distrust.EPOCH
+    if beat.is_quiet(now_s, limits):
+        return Distrust.LINK_QUIET
+    return Distrust.LAGGING if message.lag_ms > limits.lag_ms else None
 
 
 def _is_crossed(venue: Venue, ladders: Ladders) -> bool:
@@ -196,15 +201,33 @@ def _is_ordered(levels: Sequence[LevelE]) -> bool:
     return all(levels[at][0] < levels[at + 1][0] for at in range(len(levels) - 1))
 
 
-def _levels(texts: Sequence[tuple[str, str]]) -> tuple[LevelE, ...]:
-    return tuple([(LEVEL_PRICE_E4[price], _HELD_SIZE_E6[size]) for price, size in texts])
+def _levels(side: bytes) -> tuple[LevelE, ...]:
+    return tuple([_LEVELS[level] for level in raw_levels(side)])
 
 
-def _held_size_e6(text: str) -> int:
-    held_e6 = size_e6(text)
-    if not held_e6:
-        raise NumberRefused(NumberFault.OUT_OF_RANGE, text)
-    return held_e6
+def _best(side: bytes) -> tuple[LevelE, ...]:
+    """Return a side's first level alone. What stands behind it is looked at when the whole side is."""
+    if side == b"[]":
+        return ()
+    return (_LEVELS[side[3 : side.index(b'"]')]],)
 
 
-_HELD_SIZE_E6 = NumberMemo(_held_size_e6)
+class _LevelMemo(dict[bytes, LevelE]):
+    """Levels by their JSON, ``price","size``: most of a new quote's were in an older one.
+
+    Refused ones raise and are never stored; the table empties itself, so that hostile input cannot grow it.
+    """
+
+    def __missing__(self, level: bytes) -> LevelE:
+        price, _, size = level.decode().partition('","')
+        held_e6 = size_e6(size)
+        if not held_e6:
+            raise NumberRefused(NumberFault.OUT_OF_RANGE, size)
+        if len(self) >= _LEVELS_KEPT:
+            self.clear()
+        found = self[level] = (LEVEL_PRICE_E4[price], held_e6)
+        return found
+
+
+_LEVELS_KEPT = 65_536
+_LEVELS = _LevelMemo()

@@ -4,19 +4,19 @@ Nothing of the message's results goes into the file: only ladders, fees, grids, 
 """
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
+from shared.contracts.baskets import BasketOpened, BasketUpdated
 from shared.contracts.opportunities import LegEvidence, OpportunityOpened, OpportunityUpdated
 from shared.domain.evaluation import EvaluationRefused
 from shared.domain.fees import KalshiFees, PolymarketFees
 from shared.domain.market import Venue
 
-_DECODER: "msgspec.json.Decoder[OpportunityOpened | OpportunityUpdated]" = msgspec.json.Decoder(
-    OpportunityOpened | OpportunityUpdated
-)
-_TYPES = tuple(str(kind.__struct_config__.tag) for kind in (OpportunityOpened, OpportunityUpdated))
+_Opportunity = OpportunityOpened | OpportunityUpdated | BasketOpened | BasketUpdated
+_DECODER: "msgspec.json.Decoder[_Opportunity]" = msgspec.json.Decoder(_Opportunity)
+_TYPES = tuple(str(kind.__struct_config__.tag) for kind in get_args(_Opportunity))
 
 
 class _Tagged(msgspec.Struct):
@@ -38,7 +38,31 @@ def evaluation_file(data: bytes) -> bytes:
         message = _DECODER.decode(data)
     except msgspec.ValidationError as error:
         raise EvaluationRefused(f"the opportunity cannot be read: {error}") from error
+    if isinstance(message, BasketOpened | BasketUpdated):
+        return msgspec.json.encode(_file_of_basket(message))
     return msgspec.json.encode(_file_of(message))
+
+
+def _file_of_basket(message: BasketOpened | BasketUpdated) -> dict[str, Any]:
+    """Return the file of a basket; of ``every_no`` only the markets that were bought, which is all it needs."""
+    haircut_dollars, most_dollars = message.void_haircut_dollars_per_contract, message.max_capital_dollars
+    return {
+        "basket": message.kind.value,
+        "venue": message.venue.value,
+        "event": {
+            "mutually_exclusive": message.mutually_exclusive,
+            "neg_risk": message.neg_risk,
+            "neg_risk_augmented": message.neg_risk_augmented,
+            **({} if message.event_market_count is None else {"markets": str(message.event_market_count)}),
+        },
+        "markets": [{"market": leg.market_id, **_market(leg)} for leg in message.legs],
+        "limits": {
+            "min_edge_dollars_per_contract": _text(message.min_edge_dollars_per_contract),
+            "max_capital_dollars": None if most_dollars is None else _text(most_dollars),
+            **({"void_haircut_dollars_per_contract": _text(haircut_dollars)} if haircut_dollars else {}),
+        },
+        **({} if message.days_to_payout is None else {"days_to_payout": _text(message.days_to_payout)}),
+    }
 
 
 def _file_of(message: OpportunityOpened | OpportunityUpdated) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.baskets import read_baskets
 from services.cli.output import write_json, write_line
 from services.cli.redis_url import checked_redis_url
 from services.cli.review import PairName, review_command
@@ -69,13 +70,16 @@ def suspend_command(pair: PairName, *, by: By, note: Note = "", folder: Folder =
 
 @app.command("list")
 def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the pairs on the bus: live, suspended and candidates."""
+    """List the pairs on the bus, live, suspended and candidates, and the baskets that are switched on."""
     try:
-        lines = asyncio.run(read_pairs(checked_redis_url()))
+        url = checked_redis_url()
+        lines, baskets = asyncio.run(read_pairs(url)), asyncio.run(read_baskets(url))
     except TRANSIENT as error:
         raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
     if as_json:
-        write_json({"pairs": lines})
+        write_json({"pairs": lines, "baskets": baskets})
         return
     for line in lines:
         write_line(f"{line.state:<10} {line.orientation:<8} {line.pair_id}  {line.title}  {line.reason}".rstrip())
+    for basket in baskets:
+        write_line(f"{basket.state:<10} basket   {basket.basket_id}  {basket.title}  {basket.reason}".rstrip())

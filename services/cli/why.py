@@ -1,4 +1,4 @@
-"""``dutchbook why PAIR``: why a pair is not alerting, as the detector told it last."""
+"""``dutchbook why PAIR`` (or BASKET): why it is not alerting, as the detector told it last."""
 
 import asyncio
 import os
@@ -8,11 +8,13 @@ from typing import Annotated
 import msgspec
 import typer
 
+from services.cli.baskets import WhyBasket, basket_answer, read_basket
 from services.cli.output import write_json, write_line
+from shared.contracts.baskets import BasketActivated, BasketStanding, BasketSuspended
 from shared.contracts.funnel import DirectionStanding, LegStanding, PairStanding
 from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
 from shared.contracts.streams import FUNNEL, PAIRS
-from shared.io.bus import TRANSIENT, Profile, connect
+from shared.io.bus import TRANSIENT, Client, Profile, connect
 from shared.runtime.errors import StartRefused
 from shared.runtime.redis_address import redis_url_in
 from shared.runtime.redis_server import check_redis
@@ -36,15 +38,14 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def why_command(
-    pair: Annotated[str, typer.Argument(help="The pair's id, as in: dutchbook pairs list.")],
+    pair: Annotated[str, typer.Argument(help="The id of a pair or basket, as in: dutchbook pairs list.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say why a pair is not alerting, with the figures that the detector saw."""
+    """Say why a pair or a basket is not alerting, with the figures that the detector saw."""
     try:
-        found, standing = asyncio.run(_read(redis_url_in(os.environ), pair))
+        answer = asyncio.run(_answer(redis_url_in(os.environ), pair))
     except TRANSIENT as error:
         raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
-    answer = answer_of(pair, found, standing, now_ns=time.time_ns())
     if as_json:
         write_json(answer)
         return
@@ -62,7 +63,7 @@ def answer_of(pair_id: str, found: PairMessage | None, standing: PairStanding | 
         case PairActivated():
             pass
         case _:
-            raise StartRefused(f"there is no pair {pair_id!r} on the bus; see: dutchbook pairs list")
+            raise StartRefused(f"there is no pair or basket {pair_id!r} on the bus; see: dutchbook pairs list")
     if standing is None:
         return Why(pair_id=pair_id, state="live", reason="no detector has looked at it yet; does one run?")
     age_ms = max(0, now_ns - standing.as_of_ts_ns) // 1_000_000
@@ -73,19 +74,20 @@ def answer_of(pair_id: str, found: PairMessage | None, standing: PairStanding | 
     return Why(pair_id=pair_id, state="live", reason=reason, for_ms=for_ms, age_ms=age_ms, standing=standing)
 
 
-def lines_of(answer: Why) -> list[str]:
+def lines_of(answer: Why | WhyBasket) -> list[str]:
     """Return the answer for people."""
+    name = answer.pair_id if isinstance(answer, Why) else answer.basket_id
     standing = answer.standing
     if standing is None or answer.for_ms is None or answer.age_ms is None:
-        return [answer.pair_id, f"  {answer.reason}"]
+        return [name, f"  {answer.reason}"]
     alert_only = [f"  alert-only: {standing.alert_only}"] if standing.alert_only else []
     counts = ", ".join(f"{reason} {count}" for reason, count in standing.reasons)
     return [
-        f"{answer.pair_id}  {standing.title}".rstrip(),
+        f"{name}  {standing.title}".rstrip(),
         f"  {answer.reason} (for {_seconds(answer.for_ms)}, as of {_seconds(answer.age_ms)} ago)",
         *alert_only,
         *(_leg_line(leg) for leg in standing.legs),
-        *(_direction_line(direction, standing) for direction in standing.directions),
+        *_edge_lines(standing),
         f"  {standing.evaluations} evaluations: {counts}",
     ]
 
@@ -100,14 +102,20 @@ def _leg_line(leg: LegStanding) -> str:
     return f"  {leg.venue.value:<10} {leg.market_id}  {prices}  {verdict}"
 
 
-def _direction_line(found: DirectionStanding, standing: PairStanding) -> str:
+def _edge_lines(standing: PairStanding | BasketStanding) -> list[str]:
+    if isinstance(standing, BasketStanding):
+        return [_edge_line("the basket", standing, standing)]
+    return [_edge_line(found.direction.value, found, standing) for found in standing.directions]
+
+
+def _edge_line(name: str, found: DirectionStanding | BasketStanding, standing: PairStanding | BasketStanding) -> str:
     if found.edge_dollars_per_contract is None:
-        return f"  {found.direction.value}: not on offer"
+        return f"  {name}: not on offer"
     said = f"the first contract earns ${found.edge_dollars_per_contract} after fees"
     asked = f"${standing.asked_dollars_per_contract} asked for each, ${standing.asked_dollars} in all"
     state = f"; open as {found.opportunity_id}" if found.opportunity_id else ""
     waiting = f"; waiting for {found.waited_ms} ms" if found.waited_ms else ""
-    return f"  {found.direction.value}: {said} ({asked}){state}{waiting}"
+    return f"  {name}: {said} ({asked}){state}{waiting}"
 
 
 def _age(ms: int) -> str:
@@ -118,14 +126,22 @@ def _seconds(ms: int) -> str:
     return f"{ms / 1_000:.1f} s"
 
 
-async def _read(url: str, pair_id: str) -> tuple[PairMessage | None, PairStanding | None]:
+async def _answer(url: str, name: str) -> Why | WhyBasket:
     await check_redis(url)
     redis = connect(url, Profile.WRITER)
     try:
-        found = await redis.hget(PAIRS.hash_name, pair_id)
-        standing = await redis.hget(FUNNEL.hash_name, pair_id)
+        basket, of_basket = await read_basket(redis, name)
+        if isinstance(basket, BasketActivated | BasketSuspended):
+            return basket_answer(basket, of_basket, now_ns=time.time_ns(), old_s=_OLD_S)
+        found, standing = await _read(redis, name)
     finally:
         await redis.aclose()
+    return answer_of(name, found, standing, now_ns=time.time_ns())
+
+
+async def _read(redis: Client, pair_id: str) -> tuple[PairMessage | None, PairStanding | None]:
+    found = await redis.hget(PAIRS.hash_name, pair_id)
+    standing = await redis.hget(FUNNEL.hash_name, pair_id)
     try:
         told = None if standing is None else FUNNEL.decoder.decode(standing)
         return None if found is None else PAIRS.decoder.decode(found), told if isinstance(told, PairStanding) else None

@@ -35,6 +35,7 @@ from shared.runtime.bus_catalog import repair_catalog
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
 from shared.runtime.feed_life import keep_beating, last_words, stopped
+from shared.runtime.live_baskets import Followed, LiveBaskets
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.results import ResultTeller, ResultUnknown
@@ -60,17 +61,24 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     alert = alarm.page
 
     def pairs_changed() -> None:
-        books.want(pairs.markets(Venue.KALSHI))
+        books.want(followed.markets(Venue.KALSHI))
         publisher.publish_again(pairs.moved(Venue.KALSHI))
 
+    def baskets_changed() -> None:
+        books.want(followed.markets(Venue.KALSHI))
+        publisher.publish_again()
+
     pairs = LivePairs(settings.redis_url, on_change=pairs_changed)
+    baskets = LiveBaskets(settings.redis_url, on_change=baskets_changed)
+    followed = Followed(pairs, baskets)
     publisher = QuotePublisher(
         settings.redis_url,
         venue=Venue.KALSHI,
         identity=identity,
         clock=clock,
         depth=settings.depth,
-        partitions_of=lambda market_id: pairs.partitions(Venue.KALSHI, market_id),
+        quotes_per_s=settings.quotes_per_s,
+        partitions_of=lambda market_id: followed.partitions(Venue.KALSHI, market_id),
     )
 
     def listed(markets: Sequence[Market], read_ms: int) -> None:
@@ -120,6 +128,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         books = reading.books
         work = [
             pairs.run(stopping),
+            baskets.run(stopping),
             discovery.run(settings.redis_url, refresh_s=settings.refresh_s),
             repair_catalog(settings.redis_url, CATALOG[Venue.KALSHI], outbox, lambda: discovery.known),
             ResultTeller(Venue.KALSHI, pairs, outbox, partial(_result, client), known=lambda: discovery.known).run(
@@ -127,7 +136,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             ),
             ExchangeWatch(client, books.exchange, every_s=settings.status_s).run(),
             keep_beating(reading.changed, reading.beats, outbox),
-            _after(pairs, books.run),
+            _after(followed, books.run),
             *reading.work,
         ]
         async with asyncio.TaskGroup() as tasks:
@@ -194,7 +203,7 @@ def _public_limits(settings: Settings, clock: Clock) -> RateLimits:
     return RateLimits(limits, EndpointCosts(), now_ns=int(clock.monotonic_s() * 1_000_000_000))
 
 
-async def _after(pairs: LivePairs, work: Callable[[], Work]) -> None:
-    """Begin when the live pairs are known."""
-    await pairs.loaded.wait()
+async def _after(followed: Followed, work: Callable[[], Work]) -> None:
+    """Begin when the live pairs and baskets are known."""
+    await followed.loaded()
     await work()

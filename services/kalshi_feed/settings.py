@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from shared.runtime.errors import SettingsRefused
+from shared.runtime.quote_pace import QUOTES_PER_S
 from shared.runtime.settings import RedisUrl, SharedVariable, read_secret_file
 from shared.venues.kalshi.auth import KalshiKey, UnusableKey, load_key
 from shared.venues.kalshi.catalog import DIRECT_PRECISION_DOLLARS
@@ -38,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a market's taker fee counts as 0 while the exchange says that it is waived."""
     depth: int = 10
     """Levels of each side in a quote."""
+    quotes_per_s: int = QUOTES_PER_S
+    """Written each second at most; when more books change, newer states replace older ones before they are written."""
     chunk: int = 100
     """Tickers in one command."""
     use_yes_price: bool = False
@@ -73,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             )
         for name, value in (
             ("DEPTH", self.depth),
+            ("QUOTES_PER_S", self.quotes_per_s),
             ("CHUNK", self.chunk),
             ("REFRESH_S", self.refresh_s),
             ("SILENT_S", self.silent_s),

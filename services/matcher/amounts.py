@@ -53,10 +53,12 @@ class Interval(NamedTuple):
         return f"{low}..{high}"
 
 
+@lru_cache(maxsize=5_000)
 def stated_amounts(text: str) -> tuple[frozenset[Interval], str]:
     """Return the intervals of a text without its dates, and what is left of it.
 
-    A bare number behind a capitalised word belongs to a name (Liga 1, Democrats 66) and stays in the text.
+    A bare number behind a capitalised word belongs to a name (Liga 1, Democrats 66) and stays in the text. Kept for as
+    many texts as one portion of a full match reads, because ladders come back every day and hour.
     """
     if not _DIGIT.search(text):
         return frozenset(), text

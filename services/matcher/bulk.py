@@ -1,33 +1,23 @@
 """Matches whole venues at once, in several processes: every listing of Kalshi against every listing of Polymarket.
 
-Each process indexes all of Polymarket and answers for events of Kalshi as they are handed out. What it finds for a
-listing is what ``CandidateIndex.best`` finds; only the work is shared out.
+Polymarket's listings are read by all processes and indexed once; copies of the process that holds the index then answer
+for events of Kalshi. What is found for a listing is what ``CandidateIndex.best`` finds; only the work is shared out.
 """
 
-import gc
-import multiprocessing
-import os
-import resource
-import sys
-from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from decimal import Decimal
-from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import ClassVar, NamedTuple
+from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
-from services.matcher.candidates import LEAST_SCORE, MOST_CANDIDATES, MOST_PER_MARKET, CandidateIndex
+from services.matcher.candidates import LEAST_SCORE, MOST_CANDIDATES, MOST_PER_MARKET, CandidateIndex, Reading
+from services.matcher.copies import Memory, memory, share_out
 from services.matcher.mapping_files import Mappings
 from services.matcher.verdict import Verdict
 from shared.domain.market import Market, MarketId
 
-_PLACE = "L"
-_WRITTEN_AT_ONCE = 5_000
-_LENGTH_BYTES = 8
 _SLOTS_EACH = 5_000
 """Parsed listings that a process keeps: events come in an order in which neighbours ask for the same ones."""
 _SHARES_EACH = 16
@@ -46,11 +36,7 @@ class Found(NamedTuple):
     """What one process found in one portion."""
 
     matches: list[Match]
-    candidates: list[tuple[MarketId, bytes]]
-    """By ticker the places of the listings in Polymarket's order, which are smaller to hand over than ids."""
-    process: int
-    peak_bytes: int
-    """The most memory that the process has held."""
+    candidates: list[tuple[MarketId, list[MarketId]]]
 
 
 class Bulk(NamedTuple):
@@ -59,8 +45,8 @@ class Bulk(NamedTuple):
     matches: list[Match]
     """By ticker, the best of a ticker first."""
     candidates: dict[MarketId, list[MarketId]]
-    peak_bytes: int
-    """The most memory that the processes have held, added up; this one's own is not in it."""
+    memory: Memory
+    """The most that all processes together have held, this one included."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,31 +86,29 @@ def candidates_of_venues(
 def _run(
     kalshi: Sequence[Market], polymarket: Sequence[Market], mappings: Mappings, wanted: Wanted, processes: int
 ) -> Bulk:
-    with NamedTemporaryFile(prefix="dutchbook-listings-") as file:
-        for first in range(0, len(polymarket), _WRITTEN_AT_ONCE):
-            written = msgspec.msgpack.encode(polymarket[first : first + _WRITTEN_AT_ONCE])
-            file.write(len(written).to_bytes(_LENGTH_BYTES) + written)
-        file.flush()
-        with ProcessPoolExecutor(
-            max_workers=processes,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_open,
-            initargs=(file.name, mappings, wanted),
-        ) as pool:
-            futures: list[Future[Found]] = [
-                pool.submit(_find, msgspec.msgpack.encode(share))
-                for share in _shares(_events(kalshi), processes * _SHARES_EACH)
-            ]
-            found = [future.result() for future in futures]
-    peaks: dict[int, int] = {}
-    for part in found:
-        peaks[part.process] = max(part.peak_bytes, peaks.get(part.process, 0))
-    ids = [market.market_id for market in polymarket]
-    candidates = {
-        ticker: [ids[place] for place in array(_PLACE, places)] for part in found for ticker, places in part.candidates
-    }
-    matches = sorted((match for part in found for match in part.matches), key=lambda match: match.ticker)
-    return Bulk(matches, candidates, sum(peaks.values()))
+    index = CandidateIndex(mappings, most_slots=_SLOTS_EACH)
+    reading = _take_in(index, polymarket, processes)
+    shares = list(_shares(_events(kalshi), processes * _SHARES_EACH))
+    found = share_out(lambda number: _find(index, shares[number], wanted), len(shares), processes=processes)
+    matches = sorted(chain.from_iterable(part.matches for part in found.results), key=lambda match: match.ticker)
+    candidates = dict(chain.from_iterable(part.candidates for part in found.results))
+    most = map(max, zip(reading, found.memory, memory(), strict=True))
+    return Bulk(matches, candidates, Memory(*most))
+
+
+def _take_in(index: CandidateIndex, markets: Sequence[Market], processes: int) -> Memory:
+    """Index listings, which all processes read and this one puts in their places; return what that held."""
+    size = -(-len(markets) // (processes * _SHARES_EACH)) or 1
+    portions = [markets[first : first + size] for first in range(0, len(markets), size)]
+
+    def read(number: int) -> list[Reading]:
+        return [index.read(market) for market in portions[number]]
+
+    done = share_out(read, len(portions), processes=processes)
+    for portion, readings in zip(portions, done.results, strict=True):
+        for market, reading in zip(portion, readings, strict=True):
+            index.put(market, reading)
+    return done.memory
 
 
 def _events(markets: Iterable[Market]) -> list[list[Market]]:
@@ -149,47 +133,13 @@ def _shares(events: list[list[Market]], count: int) -> Iterator[list[list[Market
         yield share
 
 
-class _Worker:
-    """What a process keeps between portions."""
-
-    index: ClassVar[CandidateIndex]
-    place: ClassVar[dict[MarketId, int]]
-    wanted: ClassVar[Wanted]
-
-
-_EVENTS = msgspec.msgpack.Decoder(list[list[Market]])
-
-
-def _open(listings: str, mappings: Mappings, wanted: Wanted) -> None:
-    """Index Polymarket's listings in a new process. Nothing here is cyclic, and the process ends soon: no collector."""
-    gc.disable()
-    _Worker.index = CandidateIndex(mappings, most_slots=_SLOTS_EACH)
-    _Worker.place = {}
-    _Worker.wanted = wanted
-    for market in _read(Path(listings)):
-        _Worker.place[market.market_id] = len(_Worker.place)
-        _Worker.index.put(market)
-
-
-def _read(listings: Path) -> Iterator[Market]:
-    """Yield what was written, a part at a time, so that it is never held twice."""
-    decoder = msgspec.msgpack.Decoder(list[Market])
-    with listings.open("rb") as file:
-        while length := file.read(_LENGTH_BYTES):
-            yield from decoder.decode(file.read(int.from_bytes(length)))
-
-
-def _find(share: bytes) -> Found:
+def _find(index: CandidateIndex, share: list[list[Market]], wanted: Wanted) -> Found:
     """Answer for one portion of Kalshi's events."""
-    index, place, wanted = _Worker.index, _Worker.place, _Worker.wanted
-    matches: list[Match] = []
-    candidates: list[tuple[MarketId, bytes]] = []
-    for event in _EVENTS.decode(share):
+    found = Found([], [])
+    for event in share:
         if not wanted.compare:
-            for ticker, ids in index.candidates_of_event(event, wanted.most):
-                candidates.append((ticker, array(_PLACE, map(place.__getitem__, ids)).tobytes()))
+            found.candidates.extend(index.candidates_of_event(event, wanted.most))
             continue
-        for market, found in zip(event, index.best_of_event(event, most=wanted.most, least=wanted.least), strict=True):
-            matches.extend(Match(market.market_id, condition_id, verdict) for condition_id, verdict in found)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Found(matches, candidates, os.getpid(), peak if sys.platform == "darwin" else peak * 1024)
+        for market, best in zip(event, index.best_of_event(event, most=wanted.most, least=wanted.least), strict=True):
+            found.matches.extend(Match(market.market_id, condition_id, verdict) for condition_id, verdict in best)
+    return found

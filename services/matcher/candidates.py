@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,10 +17,10 @@ from services.matcher.ambiguity import lowered, question
 from services.matcher.mapping_files import Mappings
 from services.matcher.postings import Postings
 from services.matcher.shortlist import shortlist
-from services.matcher.slots import Slots, game_of, parse_slots
+from services.matcher.slots import Figures, Slots, game_of, parse_slots, read_figures
 from services.matcher.templates import GameKey
 from services.matcher.terms import LONGEST_FIELD, TermReader
-from services.matcher.verdict import Verdict, compare
+from services.matcher.verdict import Verdict, compare, figures_refuse, is_contest
 from shared.contracts.pairs import CandidateFound
 from shared.domain.market import Market, MarketId, Venue
 from shared.domain.pair import PairId
@@ -36,6 +37,14 @@ MOST_SLOTS = 60_000
 _OTHER = {Venue.KALSHI: Venue.POLYMARKET, Venue.POLYMARKET: Venue.KALSHI}
 
 
+class Reading(NamedTuple):
+    """What of a listing is looked for."""
+
+    terms: tuple[str, ...]
+    """Each once."""
+    game: GameKey | None
+
+
 class CandidateIndex:
     """The listings of both venues, found by their terms. Taking in, forgetting and asking cost about a millisecond."""
 
@@ -45,19 +54,24 @@ class CandidateIndex:
         self._reader = TermReader(mappings)
         self._markets: dict[Venue, dict[MarketId, Market]] = {venue: {} for venue in Venue}
         self._postings = {venue: Postings() for venue in Venue}
-        self._slots: dict[Venue, dict[MarketId, Slots]] = {venue: {} for venue in Venue}
+        self._read: dict[Venue, dict[MarketId, Figures]] = {venue: {} for venue in Venue}
+        """What has been read of listings: their figures, or all."""
         self._by_game: Mapping[Venue, defaultdict[GameKey, set[MarketId]]] = {
             venue: defaultdict(set) for venue in Venue
         }
         self._game_of: dict[Venue, dict[MarketId, GameKey]] = {venue: {} for venue in Venue}
 
-    def put(self, market: Market) -> None:
-        """Take in a listing, new or changed."""
+    def read(self, market: Market) -> Reading:
+        """Return what of a listing is looked for; that takes most of the time of taking it in."""
+        return Reading(tuple(self._reader.terms(market)), self._game_key(market))
+
+    def put(self, market: Market, reading: Reading | None = None) -> None:
+        """Take in a listing, new or changed; ``reading`` is its own where it has been read already."""
         venue, market_id = market.venue, market.market_id
+        terms, key = reading or self.read(market)
         self.remove(venue, market_id)
         self._markets[venue][market_id] = market
-        self._postings[venue].put(market_id, market.event_id, self._reader.terms(market))
-        key = self._game_key(market)
+        self._postings[venue].put(market_id, market.event_id, terms)
         if key is not None:
             self._game_of[venue][market_id] = key
             self._by_game[venue][key].add(market_id)
@@ -67,7 +81,7 @@ class CandidateIndex:
         if self._markets[venue].pop(market_id, None) is None:
             return
         self._postings[venue].remove(market_id)
-        self._slots[venue].pop(market_id, None)
+        self._read[venue].pop(market_id, None)
         key = self._game_of[venue].pop(market_id, None)
         if key is not None:
             self._by_game[venue][key].discard(market_id)
@@ -130,9 +144,14 @@ class CandidateIndex:
 
     def _same_game(self, market: Market) -> list[MarketId]:
         """Return every market of the other venue that a template reads as the same game."""
+        return self._of_game(market.venue, self._key(market))
+
+    def _of_game(self, venue: Venue, key: GameKey | None) -> list[MarketId]:
+        return sorted(self._by_game[_OTHER[venue]].get(key, ())) if key is not None else []
+
+    def _key(self, market: Market) -> GameKey | None:
         listed = self._is_listed(market)
-        key = self._game_of[market.venue].get(market.market_id) if listed else self._game_key(market)
-        return sorted(self._by_game[_OTHER[market.venue]].get(key, ())) if key is not None else []
+        return self._game_of[market.venue].get(market.market_id) if listed else self._game_key(market)
 
     def _game_key(self, market: Market) -> GameKey | None:
         game, _ = game_of(_capped(market), self._mappings)
@@ -141,10 +160,14 @@ class CandidateIndex:
     def _judge(
         self, market: Market, likely: list[MarketId], most: int, least: Decimal
     ) -> list[tuple[MarketId, Verdict]]:
-        others = self._same_game(market) or likely
+        key = self._key(market)
+        figures = self._figures(market)
+        others = self._of_game(market.venue, key) or [
+            other_id for other_id in likely if not self._is_refused(figures, key, other_id)
+        ]
         if not others:
             return []
-        ours = self._parsed(market)
+        ours = self._parsed(market, figures)
         if ours.placeholder or ours.contradiction:
             return []
         scored = ((other_id, self._compare(ours, other_id)) for other_id in others)
@@ -157,23 +180,47 @@ class CandidateIndex:
         listed = self._markets[_OTHER[venue]]
         return lambda market_id: question(listed[market_id])
 
+    def _is_refused(self, ours: Figures, key: GameKey | None, other_id: MarketId) -> bool:
+        """Whether a listing of the other venue is refused before its words are read: most are."""
+        venue = _OTHER[ours.market.venue]
+        other_key = self._game_of[venue].get(other_id)
+        if key is not None and other_key is not None:
+            return True  # they differ: what has the same key was found by it
+        if (key is not None and is_contest(key)) or (other_key is not None and is_contest(other_key)):
+            return True
+        theirs = self._figures(self._markets[venue][other_id])
+        return figures_refuse(theirs, ours) if venue is Venue.KALSHI else figures_refuse(ours, theirs)
+
     def _compare(self, ours: Slots, other_id: MarketId) -> Verdict:
         venue = ours.market.venue
         theirs = self._parsed(self._markets[_OTHER[venue]][other_id])
         both = (ours, theirs) if venue is Venue.KALSHI else (theirs, ours)
         return compare(*both, every_veto=False)
 
-    def _parsed(self, market: Market) -> Slots:
+    def _figures(self, market: Market) -> Figures:
+        """Return what a market states in numbers; what was read of a listing is kept as long as there is room."""
+        kept = self._read[market.venue]
+        figures = kept.get(market.market_id) if self._is_listed(market) else None
+        if figures is None:
+            figures = read_figures(_capped(market))
+            self._keep(market, figures)
+        return figures
+
+    def _parsed(self, market: Market, figures: Figures | None = None) -> Slots:
         """Return a market's slots; those of listings are parsed once and kept as long as there is room."""
-        if not self._is_listed(market):
-            return parse_slots(_capped(market), self._mappings)
-        kept = self._slots[market.venue]
-        slots = kept.get(market.market_id)
-        if slots is None:
-            if len(kept) >= self._most_slots:
-                del kept[next(iter(kept))]
-            slots = kept[market.market_id] = parse_slots(_capped(market), self._mappings)
+        slots = figures or self._figures(market)
+        if not isinstance(slots, Slots):
+            slots = parse_slots(slots.market, self._mappings, slots)
+            self._keep(market, slots)
         return slots
+
+    def _keep(self, market: Market, read: Figures) -> None:
+        kept = self._read[market.venue]
+        if not self._is_listed(market):
+            return
+        if market.market_id not in kept and len(kept) >= self._most_slots:
+            del kept[next(iter(kept))]
+        kept[market.market_id] = read
 
     def _is_listed(self, market: Market) -> bool:
         return market.market_id in self._markets[market.venue]

@@ -4,11 +4,12 @@ import asyncio
 import sys
 from uuid import uuid4
 
+from services.matcher.baskets import BasketMatcher
 from services.matcher.core import Matcher
 from services.matcher.mapping_files import Mappings, fingerprint, load
 from services.matcher.service import MatcherService, load_patiently
 from services.matcher.settings import Settings
-from shared.contracts.streams import PAIRS
+from shared.contracts.streams import BASKETS, PAIRS
 from shared.io.bus import Identity, Outbox
 from shared.runtime.clock import SystemClock
 from shared.runtime.redis_server import check_redis
@@ -25,11 +26,13 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     mappings = read(None)
     await check_redis(settings.redis_url)
     known, _ = await load_patiently(settings.redis_url, PAIRS)
+    known_baskets, _ = await load_patiently(settings.redis_url, BASKETS)
     matcher = Matcher(
         mappings, known, most_candidates=settings.most_candidates, results_within_days=settings.results_within_days
     )
     outbox = Outbox(settings.redis_url, Identity("matcher", uuid4().hex))
-    await MatcherService(settings, matcher, outbox, SystemClock(), read, seen=seen).run(stopping)
+    baskets = BasketMatcher(mappings.baskets, known_baskets)
+    await MatcherService(settings, matcher, outbox, SystemClock(), read, seen=seen, baskets=baskets).run(stopping)
 
 
 def cli() -> None:

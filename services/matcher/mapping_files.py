@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from services.matcher.basket_rows import FILE as BASKETS
+from services.matcher.basket_rows import BasketRow, BasketsFile, repeated
 from services.matcher.disagreements import FOLDER as DISAGREEMENTS
 from services.matcher.disagreements import Disagreement, DisagreementsFile, file_name
 from services.matcher.grammar import Grammar
@@ -79,6 +81,8 @@ class Mappings:
     """Approved pairs that settled differently, each suspending its series until somebody has understood it."""
     tables: str = ""
     """A digest of the files by which listings are read: aliases and templates."""
+    baskets: tuple[BasketRow, ...] = ()
+    """The events whose baskets are switched on."""
     read: Mapping[str, _RowsOfFile] = field(default_factory=dict, compare=False, repr=False)
     """The files of rows by name."""
 
@@ -167,11 +171,12 @@ def _read_folder(folder: Path, previous: Mappings | None) -> tuple[Mappings, lis
     templates = _templates(reader, folder, leagues)
     fees = next((file for _, file in reader.some([folder / "fees.yaml"], FeesFile)), None)
     disagreements = tuple(file.disagreement for _, file in reader.all(folder, DISAGREEMENTS, DisagreementsFile))
+    baskets = _baskets(reader, folder)
     for file, line, what in row_conflicts(placed, previous):
         reader.add(file, line, what)
     rows = {placed_row.row.id: placed_row for placed_row in placed}
     tables = reader.digest_of(folder, "aliases", "templates")
-    mappings = Mappings(rows, tuple(templates), leagues, fees, disagreements, tables=tables, read=read)
+    mappings = Mappings(rows, tuple(templates), leagues, fees, disagreements, tables=tables, baskets=baskets, read=read)
     return mappings, sorted(reader.problems, key=lambda problem: (problem.file, problem.line))
 
 
@@ -275,6 +280,15 @@ def _templates(reader: _Reader, folder: Path, leagues: Mapping[str, League]) -> 
     return templates
 
 
+def _baskets(reader: _Reader, folder: Path) -> tuple[BasketRow, ...]:
+    for document, file in reader.some([folder / BASKETS], BasketsFile):
+        rows = file.baskets or ()
+        for index, what in repeated(rows):
+            reader.add(document.file, document.line(f"$.baskets[{index}]"), f"{what} again, keep one of the rows")
+        return rows
+    return ()
+
+
 def row_conflicts(placed: list[PlacedRow], previous: Mappings | None) -> Iterator[tuple[str, int, str]]:
     """Yield what is wrong between rows: one identity twice, one market in two approved pairs, a silent flip."""
     claims: dict[str, Callable[[CuratedRow], str]] = {
@@ -328,6 +342,11 @@ def notices(mappings: Mappings, now: datetime) -> list[Problem]:
         if row.status == "needs_review":
             who = f"after {row.review.verified_by}" if row.review.verified_by else ""
             found.append(Problem(placed.file, placed.line, f"{row.pair_id} needs a reviewer {who}".rstrip()))
+    found += [
+        Problem(BASKETS, 1, f"{row.event or row.series} is past its not_after, remove it")
+        for row in mappings.baskets
+        if row.not_after is not None and now >= row.not_after
+    ]
     found += [
         Problem(f"{DISAGREEMENTS}/{file_name(record)}", 1, record.reason)
         for record in mappings.disagreements

@@ -9,7 +9,7 @@ best ranked together, because what they share is then looked up once.
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations, islice
 from typing import NamedTuple, NewType
 
@@ -23,6 +23,10 @@ _FOLLOWED = 60
 _PAIRED = 4
 """Of the terms that are too frequent for that, so many are crossed with each other."""
 _LARGEST_CROSSED = 6_000
+_MOST_PAIRS = 128
+"""Kept crossings, of at most 6,000 events each: some ten megabytes at the very most."""
+_SHARES = (0.8, 0.6, 0.4)
+"""Of the best event's weight: events with less are left out as long as enough have more."""
 _RARE = 12
 """A listing's own term counts for finding events when no more events have it."""
 _FOLLOWED_OWN = 60
@@ -67,15 +71,22 @@ _Known = tuple[int, str, float, set[MarketId]]
 """A term of a question that some listing has: how many have it, the term, its weight, who. Sorts the rarest first."""
 
 
+_Frequent = tuple[int, str, float, set[EventKey]]
+"""A term by its events: how many have it, the term, its weight, which. Sorts the rarest first."""
+
+
 class Postings:
     """One venue's listings. Putting, removing and ranking one take well under two milliseconds."""
 
     def __init__(self) -> None:
         self._terms: dict[MarketId, tuple[str, ...]] = {}
+        self._per_root: dict[MarketId, float] = {}
+        """One over the root of the number of a listing's terms."""
         self._holders: dict[str, set[MarketId]] = {}
         self._event_of: dict[MarketId, EventKey] = {}
         self._members: dict[EventKey, set[MarketId]] = {}
         self._events: dict[str, set[EventKey]] = {}
+        self._both: dict[tuple[str, str], set[EventKey]] = {}
         self._sounds: defaultdict[str, set[str]] = defaultdict(set)
 
     def __len__(self) -> int:
@@ -88,12 +99,14 @@ class Postings:
         """Return the terms of a listing that is there."""
         return self._terms[market_id]
 
-    def put(self, market_id: MarketId, event_id: str, terms: frozenset[str]) -> None:
-        """Take in a listing, new or changed; one without an event is an event of its own."""
+    def put(self, market_id: MarketId, event_id: str, terms: Collection[str]) -> None:
+        """Take in a listing, new or changed, with its different terms; without an event it is an event of its own."""
         assert len(terms) <= MOST_TERMS, f"{market_id} has {len(terms)} terms"
         self.remove(market_id)
         event = self._part(event_id or market_id)
+        self._both.clear()
         self._terms[market_id] = tuple(terms)
+        self._per_root[market_id] = _PER_ROOT[len(terms)]
         self._event_of[market_id] = event
         self._members.setdefault(event, set()).add(market_id)
         for term in terms:
@@ -112,6 +125,8 @@ class Postings:
         terms = self._terms.pop(market_id, None)
         if terms is None:
             return
+        self._both.clear()
+        del self._per_root[market_id]
         event = self._event_of.pop(market_id)
         siblings = self._members[event]
         siblings.discard(market_id)
@@ -140,7 +155,7 @@ class Postings:
         owns = [self._known(terms - common) for terms in asked]
         rare = {term: weight for own in owns for _, term, weight, _ in own if len(self._events[term]) <= _RARE}
         found = self._find(shared, rare, _MEMBERS + _MEMBERS_EACH * len(asked))
-        event = _Event(self._terms, shared, found)
+        event = _Event(self._per_root, shared, found)
         return [event.rank(own, most) for own in owns]
 
     def _part(self, event_id: str) -> EventKey:
@@ -197,7 +212,7 @@ class Postings:
             for event in self._events[term]:
                 found[event] += weight
         frequent = by_rarity[followed:]
-        for event in _crossed(frequent, enough=bool(found)):
+        for event in self._crossed(frequent, enough=bool(found)):
             found[event] += 0.0
         for _, _, weight, events in frequent:
             for event in found.keys() & events:
@@ -209,6 +224,33 @@ class Postings:
             members += self._members[event]
         return members
 
+    def _crossed(self, frequent: list[_Frequent], *, enough: bool) -> set[EventKey]:
+        """Return the events that have any two of the rarest of these terms; unless ``enough``, some in any case."""
+        found: set[EventKey] = set()
+        candidates = [item for item in frequent[:_PAIRED] if item[0] <= _LARGEST_CROSSED or not enough]
+        for first, second in combinations(candidates, 2):
+            both = self._with_both(first, second)
+            for _, _, _, others in frequent:
+                if len(both) <= _FOLLOWED:
+                    break
+                both = both & others or both
+            found.update(islice(both, _FOLLOWED))
+        if not found and not enough and frequent:
+            return set(islice(frequent[0][3], _FOLLOWED))
+        return found
+
+    def _with_both(self, first: _Frequent, second: _Frequent) -> set[EventKey]:
+        """Return the events that have both terms, kept while nothing changes: neighbouring events ask the same."""
+        pair = first[1], second[1]
+        both = self._both.get(pair)
+        if both is None:
+            both = first[3] & second[3]
+            if first[0] <= _LARGEST_CROSSED:
+                if len(self._both) >= _MOST_PAIRS:
+                    self._both.clear()
+                self._both[pair] = both
+        return both
+
     def _unsound(self, term: str) -> None:
         sound = _sound(term)
         self._sounds[sound].discard(term)
@@ -219,8 +261,8 @@ class Postings:
 class _Event:
     """What the listings asked about have in common, looked up once."""
 
-    def __init__(self, terms_of: dict[MarketId, tuple[str, ...]], known: list[_Known], found: list[MarketId]) -> None:
-        self._terms_of = terms_of
+    def __init__(self, per_root: dict[MarketId, float], known: list[_Known], found: list[MarketId]) -> None:
+        self._per_root = per_root
         self._known = known
         self._weight = sum([weight for _, _, weight, _ in known])
         shared = self._shared = dict.fromkeys(found, 0.0)
@@ -256,41 +298,21 @@ class _Event:
                 elif market_id in shared:
                     hits[market_id] = weight + shared[market_id]
                 else:
-                    has = self._terms_of[market_id]
-                    hits[market_id] = weight + sum([item[2] for item in self._known if item[1] in has])
+                    hits[market_id] = weight + sum([item[2] for item in self._known if market_id in item[3]])
         return hits
 
     def _rank(self, weights: dict[MarketId, float]) -> list[Ranked]:
-        terms_of = self._terms_of
-        return [(-weight * _PER_ROOT[len(terms_of[key])], key, weight) for key, weight in weights.items()]
-
-
-def _crossed(frequent: list[tuple[int, str, float, set[EventKey]]], *, enough: bool) -> set[EventKey]:
-    """Return the events that have any two of the rarest of these terms; unless ``enough``, some in any case."""
-    found: set[EventKey] = set()
-    candidates = [events for count, _, _, events in frequent[:_PAIRED] if count <= _LARGEST_CROSSED or not enough]
-    for first, second in combinations(candidates, 2):
-        both = first & second
-        for _, _, _, others in frequent:
-            if len(both) <= _FOLLOWED:
-                break
-            both = both & others or both
-        found.update(islice(both, _FOLLOWED))
-    if not found and not enough and frequent:
-        return set(islice(frequent[0][3], _FOLLOWED))
-    return found
+        per_root = self._per_root
+        return [(-weight * per_root[key], key, weight) for key, weight in weights.items()]
 
 
 def _likest(found: dict[EventKey, float], most: int) -> list[EventKey]:
     """Return the weightiest, best first; what has far less than the best is left out when there are many."""
+    least = 0.0
     if len(found) > most:
-        best = max(found.values())
-        for share in (0.8, 0.6, 0.4):
-            worth = {event: weight for event, weight in found.items() if weight >= share * best}
-            if len(worth) >= most:
-                found = worth
-                break
-    return sorted(found, key=lambda event: (-found[event], event))
+        weights = sorted(found.values(), reverse=True)
+        least = next((share * weights[0] for share in _SHARES if weights[most - 1] >= share * weights[0]), least)
+    return [event for _, event in sorted([(-weight, event) for event, weight in found.items() if weight >= least])]
 
 
 def _has_sound(term: str) -> bool:

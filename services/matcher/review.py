@@ -5,7 +5,6 @@ of exactly these texts, and one reader is not enough where the venues are known 
 """
 
 from collections.abc import Iterable
-from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -37,7 +36,7 @@ from shared.domain.market import Market
 from shared.domain.pair import Orientation
 
 _SHOWN = (
-    *("entity", "years", "days", "months", "periods", "deadlines", "thresholds", "market_types", "stages", "places"),
+    *("entity", "years", "days", "months", "periods", "deadlines", "thresholds", "market_types", "stages"),
     *("parts", "parties", "states", "offices", "districts", "settlement", "placeholder", "contradiction", "game"),
 )
 """Slots in the order in which they are shown."""
@@ -361,8 +360,7 @@ def _side_sheet(market: Market, mappings: Mappings) -> SideSheet:
 
 
 def _slot_texts(slots: Slots) -> dict[str, str]:
-    names = {field.name for field in fields(slots)}
-    said = {name: getattr(slots, name) for name in _SHOWN if name in names}
+    said = {name: getattr(slots, name) for name in _SHOWN if name in slots.__struct_fields__}
     return {name: _slot_text(value) for name, value in said.items() if value}
 
 

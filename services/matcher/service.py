@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from services.matcher.atomic_files import write_atomically
+from services.matcher.baskets import BasketChange, BasketMatcher
 from services.matcher.core import Matcher
 from services.matcher.disagreements import disagreement_yaml, path_of
 from services.matcher.mapping_files import Fingerprint, Mappings, MappingsRefused, fingerprint
@@ -15,10 +16,11 @@ from services.matcher.price_reader import PriceReader
 from services.matcher.price_sanity import PriceWatch, speaks_against
 from services.matcher.published import Change
 from services.matcher.settings import Settings
+from shared.contracts.baskets import BasketSuspended
 from shared.contracts.catalog import CatalogMessage, MarketClosed
 from shared.contracts.envelope import Message
 from shared.contracts.pairs import CandidateFound, PairSuspended
-from shared.contracts.streams import CATALOG, PAIRS, Stream
+from shared.contracts.streams import BASKETS, CATALOG, PAIRS, Stream
 from shared.domain.market import Venue
 from shared.io.bus import TRANSIENT, Outbox, Profile, StreamTail, connect, load_latest, waits_s
 from shared.runtime.alarm import Alarm
@@ -73,9 +75,11 @@ class MatcherService:
         read_mappings: Callable[[Mappings | None], Mappings],
         *,
         seen: Fingerprint,
+        baskets: BasketMatcher,
     ) -> None:
         self._settings = settings
         self._matcher = matcher
+        self._baskets = baskets
         self._outbox = outbox
         self._alarm = Alarm(outbox, clock)
         self._clock = clock
@@ -115,15 +119,18 @@ class MatcherService:
         for message in messages:
             if isinstance(message, MarketClosed):
                 self._matcher.remove(message.venue, message.market_id)
+                self._baskets.remove(message.venue, message.market_id)
                 if message.yes_paid_dollars is not None:
                     self._matcher.settled(message.venue, message.market_id, message.yes_paid_dollars)
             else:
                 self._matcher.put(message.market)
+                self._baskets.put(message.market)
             self._work.set()
 
     async def _decide_until(self, stopping: asyncio.Event) -> None:
         """Judge after each change, gathered for a moment, and at least once a second, because pairs expire."""
         while not stopping.is_set():
+            self._publish_baskets(self._baskets.decide(self._now()))
             self._publish(self._matcher.decide(self._now()))
             if self._matcher.proposals_waiting:
                 self._propose_for_a_moment()
@@ -162,6 +169,7 @@ class MatcherService:
             self._alarm.page("matcher.mappings_refused", title, str(refused))
             return
         self._matcher.use(mappings)
+        self._baskets.use(mappings.baskets, self._matcher.markets)
         self._work.set()
         log.info("mappings.loaded", extra={"rows": len(mappings.rows), "templates": len(mappings.templates)})
 
@@ -207,20 +215,24 @@ class MatcherService:
     async def _repair(self, stopping: asyncio.Event) -> None:
         """Write the state again when Redis has lost it: a server that came back empty knows no pairs."""
         redis = connect(self._settings.redis_url, Profile.WRITER)
-        published = self._matcher.published
+        states: tuple[tuple[Stream[Any], Mapping[Any, Message]], ...] = (
+            (PAIRS, self._matcher.published),
+            (BASKETS, self._baskets.published),
+        )
         try:
             while not await _within(stopping, _REPAIR_EVERY_S):
-                try:
-                    await self._outbox.flushed()
-                    wanted = len(published)
-                    held = await redis.hlen(PAIRS.hash_name)
-                except TRANSIENT as error:
-                    log.warning("repair.waiting", extra={"error": str(error)})
-                    continue
-                if held < wanted == len(published):
-                    log.error("pairs.lost", extra={"held": held, "wanted": wanted})
-                    for pair_id, message in published.items():
-                        self._outbox.put(PAIRS, message, key=pair_id)
+                for stream, published in states:
+                    try:
+                        await self._outbox.flushed()
+                        wanted = len(published)
+                        held = await redis.hlen(stream.hash_name)
+                    except TRANSIENT as error:
+                        log.warning("repair.waiting", extra={"error": str(error)})
+                        break
+                    if held < wanted == len(published):
+                        log.error("pairs.lost", extra={"stream": stream.name, "held": held, "wanted": wanted})
+                        for key, message in published.items():
+                            self._outbox.put(stream, message, key=key)
         finally:
             await redis.aclose()
 
@@ -234,6 +246,15 @@ class MatcherService:
             if change.was_live and isinstance(change.message, PairSuspended) and change.message.awaits != "results":
                 tell = self._alarm.page if change.message.awaits == "review" else self._alarm.warn
                 tell("matcher.pair_suspended", f"Pair {change.pair_id} is suspended", reason)
+
+    def _publish_baskets(self, changes: Iterable[BasketChange]) -> None:
+        for change in changes:
+            self._outbox.put(BASKETS, change.message, key=change.basket_id, drop_key=change.retires)
+            reason = getattr(change.message, "reason", "")
+            facts = {"basket": change.basket_id, "what": type(change.message).__name__, "reason": reason}
+            log.info("basket.changed", extra=facts)
+            if change.was_live and isinstance(change.message, BasketSuspended):
+                self._alarm.warn("matcher.basket_suspended", f"Basket {change.basket_id} is suspended", reason)
 
     def _report_problems(self) -> None:
         problems = self._matcher.problems()

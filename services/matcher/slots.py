@@ -5,12 +5,14 @@ What only the event's title or slug says is context: it may cover a word of the 
 """
 
 import re
-from dataclasses import dataclass
+from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
+
+import msgspec
 
 from services.matcher.amounts import Interval, stated_amounts
 from services.matcher.dates import MONTHS, Dates, Moment, stated_dates
@@ -52,14 +54,16 @@ _PART = re.compile(
     r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b",
     re.IGNORECASE,
 )
-_MAY_BE_NUMBERED = re.compile(r"[0-9]|\b(?:one|two|three|four|five)\b", re.IGNORECASE)
+_MAY_BE_ORDINAL = re.compile(r"[0-9#](?:(?<=#)|[nNrRtT][dDhH])")
+_PART_CUES = ("map", "game", "set", "period", "inning", "race", "week", "round", "season", "episode", "day")
 _NONE = re.compile(r"^(Will) no (?=[a-zA-Z]+ (?:[a-z]+ )?(?:cuts?|hikes?|seats?|wins?|times?)\b)")
 _ROUND = re.compile(r"\b([1-4])(?:st|nd|rd|th)(?= (?:round|half|quarter|period|inning|set)\b)", re.IGNORECASE)
 _ORDINAL_WORDS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
 _SUPER_BOWL = re.compile(r"(?<=Super Bowl )([LXVI]+)\b")
 _ROMAN = {"L": 50, "X": 10, "V": 5, "I": 1}
 _NUMBER_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
-_YEAR = re.compile(r"(?<![0-9])20[0-9]{2}(?![0-9])")
+_YEAR = re.compile(r"20(?<![0-9]..)[0-9]{2}(?![0-9])")
+"""Begins with what is searched for, so that the search skips to it."""
 _TICKER_YEAR = re.compile(r"-(?:20)?(2[0-9])(?![0-9])|-[A-Z]{3}(2[0-9])$")
 _PARTY = re.compile(r"\b(?:Democratic|Republican) [Pp]arty\b")
 _PLAIN_LABELS = frozenset({"", "yes", "no"})
@@ -76,11 +80,44 @@ Day = tuple[int | None, int, int]
 """Year when it is stated, month, day."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slots:
-    """One market's question in parts. Texts are lower case and without diacritics."""
+class Figures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What one market states in numbers. They refuse most candidates, and cost a third of what the words cost."""
 
     market: Market
+    label: str
+    title: str
+    said: str
+    """The title, with the label when the title does not tell it."""
+    rest: str
+    """What was said, without the figures."""
+    years: frozenset[int]
+    context_years: frozenset[int]
+    days: frozenset[Day]
+    """Stated days that are no deadline."""
+    months: frozenset[Day]
+    """Last days of stated months and quarters."""
+    periods: frozenset[Day]
+    """Last days of stated years."""
+    deadlines: frozenset[Day]
+    """The last days that count: "before April 1" is March 31."""
+    ends: datetime | None
+    """When the venue expects the end; only a hint."""
+    thresholds: frozenset[Interval]
+    places: frozenset[str]
+    """Final places by number, which are stages."""
+    parts: frozenset[str]
+    """Numbered parts of a contest: map 2, week 7."""
+    districts: frozenset[str]
+
+    @property
+    def may_be_hold(self) -> bool:
+        """Whether the words may yet say that a threshold of nothing is none: a move of 0 bps."""
+        return _NOTHING in self.thresholds and "bps" in self.said.lower()
+
+
+class Slots(Figures, frozen=True, kw_only=True, gc=False):
+    """One market's question in parts. Texts are lower case and without diacritics."""
+
     text: str
     words: frozenset[str]
     """Words that carry meaning, for blocking and cover."""
@@ -102,19 +139,6 @@ class Slots:
     game: KalshiGame | PolymarketGame | None
     contradiction: str
     """How the listing contradicts a template's shape; such a market is never paired."""
-    years: frozenset[int]
-    context_years: frozenset[int]
-    days: frozenset[Day]
-    """Stated days that are no deadline."""
-    months: frozenset[Day]
-    """Last days of stated months and quarters."""
-    periods: frozenset[Day]
-    """Last days of stated years."""
-    deadlines: frozenset[Day]
-    """The last days that count: "before April 1" is March 31."""
-    ends: datetime | None
-    """When the venue expects the end; only a hint."""
-    thresholds: frozenset[Interval]
     market_types: frozenset[str]
     stages: frozenset[str]
     teams: frozenset[str]
@@ -128,9 +152,6 @@ class Slots:
     offices: frozenset[str]
     context_classes: frozenset[str]
     """Market types, stages and offices that only the context names."""
-    parts: frozenset[str]
-    """Numbered parts of a contest: map 2, week 7."""
-    districts: frozenset[str]
     settlement: str
     """``crypto``, ``weather`` or ``index``: different sources; ``leave``: one venue has a clause for death."""
     placeholder: bool
@@ -144,8 +165,8 @@ class _Context(NamedTuple):
     classes: set[str]
 
 
-def parse_slots(market: Market, mappings: Mappings) -> Slots:
-    """Return the slots of one market; ``mappings`` has the team tables and templates."""
+def read_figures(market: Market) -> Figures:
+    """Return what one market states in numbers, and its text without them."""
     label = plain(market.outcome_label)
     title = plain(market.title)
     told = market.venue is Venue.POLYMARKET or label.lower() in title.lower() or _names_party(title, label)
@@ -156,21 +177,53 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
     thresholds, rest = stated_amounts(_NONE.sub(r"\1 0 ", rest) if rest.startswith("Will no ") else rest)
     if _DIGIT.search(rest):
         rest = _ANY_ORDINAL.sub(" ", _ROUND.sub(lambda found: _ORDINAL_WORDS[found[1]], rest))
+    days, months, periods, deadlines = _by_kind(dates.moments)
+    return Figures(
+        market=market,
+        label=label,
+        title=title,
+        said=said,
+        rest=rest,
+        years=dates.years,
+        context_years=_context_years(market),
+        days=days,
+        months=months,
+        periods=periods,
+        deadlines=deadlines,
+        ends=_plausible_end(market.expected_expiration_time or market.close_time),
+        thresholds=thresholds,
+        places=places,
+        parts=parts,
+        districts=districts,
+    )
+
+
+def parse_slots(market: Market, mappings: Mappings, figures: Figures | None = None) -> Slots:
+    """Return the slots of one market; ``mappings`` has the team tables and templates.
+
+    ``figures`` are the market's own where they have been read already.
+    """
+    figures = figures or read_figures(market)
+    label, title, said, rest, thresholds = figures.label, figures.title, figures.said, figures.rest, figures.thresholds
     names = mappings.grammar.names_by_code(market)
     wording, context = worded(rest, names), _context(market, label, names)
     if names is None and (names := mappings.grammar.names_by_words(chain(wording.weights, context.weights))):
         wording, context = worded(rest, names), _context(market, label, names)
     types = _types(market, wording)
-    if RATE_MOVES & types and _NOTHING in thresholds and "bps" in said.lower():
+    if RATE_MOVES & types and figures.may_be_hold:
         types, thresholds = types - RATE_MOVES | {"hold"}, thresholds - {_NOTHING}
     game, contradiction = game_of(market, mappings)
-    deadlines = _ends(dates.moments, "by")
+    words = wording.weights.keys()
     return Slots(
         market=market,
+        label=label,
+        title=title,
+        said=said,
+        rest=rest,
         text=said.lower(),
-        words=frozenset(wording.weights),
+        words=frozenset(words),
         weights=wording.weights,
-        context=frozenset(context.weights) | frozenset(stem(word) for word in context.initials),
+        context=frozenset((*context.weights, *map(stem, context.initials))),
         entity=() if _names_party(title, label) else _entity(label, names),
         runs=tuple(wording.runs),
         initials=tuple(wording.initials),
@@ -180,27 +233,26 @@ def parse_slots(market: Market, mappings: Mappings) -> Slots:
         outcome_words=_outcome_words(market, names),
         game=game,
         contradiction=contradiction,
-        years=dates.years,
-        context_years=_context_years(market),
-        days=frozenset((m.year, m.month, m.day) for m in dates.moments if m.kind == "on"),
-        months=frozenset(
-            (m.year, m.month, m.day) for m in dates.moments if m.kind == "in" and m.whole in ("month", "quarter")
-        ),
-        periods=frozenset((m.year, m.month, m.day) for m in dates.moments if m.kind == "in" and m.whole == "year"),
-        deadlines=deadlines,
-        ends=_plausible_end(market.expected_expiration_time or market.close_time),
+        years=figures.years,
+        context_years=figures.context_years,
+        days=figures.days,
+        months=figures.months,
+        periods=figures.periods,
+        deadlines=figures.deadlines,
+        ends=figures.ends,
         thresholds=thresholds,
         market_types=types,
-        stages=_stages(wording) | places,
+        stages=_stages(wording) | figures.places,
         after_election=_AFTER_ELECTION in wording.stages,
-        teams=frozenset(word for word in wording.weights if word.startswith(TEAM)),
-        leagues=frozenset(LEAGUE_WORDS[word] for word in wording.weights if word in LEAGUE_WORDS),
-        parties=PARTIES.intersection(wording.weights),
-        states=STATES.intersection(wording.weights),
-        offices=OFFICES.intersection(wording.weights),
+        teams=frozenset(word for word in words if word.startswith(TEAM)) if names else frozenset(),
+        leagues=frozenset(map(LEAGUE_WORDS.__getitem__, LEAGUE_WORDS.keys() & words)),
+        parties=PARTIES.intersection(words),
+        states=STATES.intersection(words),
+        offices=OFFICES.intersection(words),
         context_classes=frozenset(context.classes) | OFFICES.intersection(context.weights),
-        parts=parts,
-        districts=districts,
+        places=figures.places,
+        parts=figures.parts,
+        districts=figures.districts,
         settlement=_settlement(wording, types, thresholds),
         placeholder=any(map(is_placeholder, (market.outcome_label, *market.outcomes)))
         or asks_about_placeholder(market.title),
@@ -234,8 +286,6 @@ def _super_bowl_year(found: "re.Match[str]") -> str:
 
 def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
     """Return places (2nd, top 10), numbered parts (map 2) and the text without them."""
-    if not _MAY_BE_NUMBERED.search(text):
-        return frozenset(), frozenset(), text
     lower = text.lower()
     places: set[str] = set()
     if "top" in lower:
@@ -244,8 +294,11 @@ def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
     if any(map(lower.__contains__, _ROUND_CUES)):
         places |= {_ROUNDS.get(size, f"round{size}") for size in _ROUND_OF.findall(text)}
         text = _ROUND_OF.sub(" ", text)
-    places |= {f"place{a or b}" for a, b in _ORDINAL.findall(text)}
+    if _MAY_BE_ORDINAL.search(text):
+        places |= {f"place{a or b}" for a, b in _ORDINAL.findall(text)}
     text = _ORDINAL.sub(" ", text) if places else text
+    if not any(map(lower.__contains__, _PART_CUES)):
+        return frozenset(places), frozenset(), text
     parts = {f"{what.lower()}{_NUMBER_WORDS.get(number.lower(), number)}" for what, number in _PART.findall(text)}
     return frozenset(places), frozenset(parts), _PART.sub(" ", text) if parts else text
 
@@ -291,8 +344,19 @@ def _types(market: Market, wording: Wording) -> frozenset[str]:
     return types if RATE_WORDS & wording.weights.keys() else types - RATE_MOVES
 
 
-def _ends(moments: tuple[Moment, ...], kind: str) -> frozenset[Day]:
-    return frozenset((m.year, m.month, m.day) for m in moments if m.kind == kind)
+@lru_cache(maxsize=5_000)
+def _by_kind(moments: tuple[Moment, ...]) -> tuple[frozenset[Day], frozenset[Day], frozenset[Day], frozenset[Day]]:
+    """Return the stated days, months, years and deadlines; kept, because the listings of a ladder state the same."""
+    found: defaultdict[str, set[Day]] = defaultdict(set)
+    for moment in moments:
+        kind = moment.whole if moment.kind == "in" else moment.kind
+        found[kind].add((moment.year, moment.month, moment.day))
+    return (
+        frozenset(found["on"]),
+        frozenset(found["month"] | found["quarter"]),
+        frozenset(found["year"]),
+        frozenset(found["by"]),
+    )
 
 
 def _outcome_words(market: Market, names: Names | None) -> tuple[frozenset[str], ...]:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from itertools import pairwise
 
 from services.matcher.mapping_files import Mappings
+from services.matcher.text import without_marks
 from shared.domain.market import Market, Venue
 
 LONGEST_FIELD = 400
@@ -100,8 +101,7 @@ class TermReader:
     @staticmethod
     def _words(text: str) -> list[str]:
         if not text.isascii():
-            text = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-            text = text.replace("’", "'")
+            text = without_marks(unicodedata.normalize("NFKD", text)).replace("’", "'")
         text = text.lower()
         if "." in text:
             text = _INITIAL.sub(r"\1", text)

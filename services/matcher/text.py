@@ -14,6 +14,7 @@ _INITIALS = re.compile(r"\b([A-Za-z])\.(?=[A-Za-z]\b|[ ,;:?!)]|$)")
 _DOTTED = re.compile(r"\b([A-Za-z])\.([A-Za-z])\b")
 _ROMANS = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9"}
 _LONGEST_SHORT_FORM = 5
+_FIRST_MARK = "\u0300"
 _AMPERSAND = re.compile(r"(?<=\w)&(?=\w)")
 _TOKEN = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*[0-9]*|#?[0-9]+[A-Za-z]*")
 
@@ -34,12 +35,19 @@ def plain(text: str) -> str:
     """Return the text without diacritics, typographic quotes, dotted initials and doubled spaces; case is kept."""
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text.translate(_QUOTES))
-        text = "".join(char for char in decomposed if not unicodedata.combining(char)).translate(_LETTERS)
+        text = without_marks(decomposed).translate(_LETTERS)
     if "." in text:
         text = _INITIALS.sub(r"\1", _DOTTED.sub(r"\1\2", text))
     if "&" in text:
         text = _AMPERSAND.sub("", text).replace("&", " and ")
     return " ".join(text.split())
+
+
+def without_marks(decomposed: str) -> str:
+    """Return a decomposed text without its combining marks, all of which come after the letters of Europe."""
+    if max(decomposed, default="") < _FIRST_MARK:
+        return decomposed
+    return "".join([char for char in decomposed if char < _FIRST_MARK or not unicodedata.combining(char)])
 
 
 def tokens(text: str) -> list[Token]:

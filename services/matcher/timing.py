@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from services.matcher.slots import Day, Slots
+from services.matcher.slots import Day, Figures
 from shared.domain.market import Venue
 
 _POINT = 2
@@ -25,7 +25,7 @@ class Timing(NamedTuple):
     """What one side leaves unsaid, and what that costs."""
 
 
-def compare_times(kalshi: Slots, polymarket: Slots) -> Timing:
+def compare_times(kalshi: Figures, polymarket: Figures) -> Timing:
     """Compare years, deadlines, days and months."""
     vetoes, agreed, unsaid = [], 0, []
     for veto, points, reason in (*_years(kalshi, polymarket), *_days(kalshi, polymarket)):
@@ -42,7 +42,7 @@ _Finding = tuple[str, int, str]
 """A veto, or points agreed, or what is unsaid and its cost."""
 
 
-def _years(kalshi: Slots, polymarket: Slots) -> Iterator[_Finding]:
+def _years(kalshi: Figures, polymarket: Figures) -> Iterator[_Finding]:
     if kalshi.years and polymarket.years:
         yield ("", 6, "") if kalshi.years & polymarket.years else ("year", 0, "")
         return
@@ -51,7 +51,7 @@ def _years(kalshi: Slots, polymarket: Slots) -> Iterator[_Finding]:
             yield _unstated_year(stated, other, name)
 
 
-def _unstated_year(stated: Slots, other: Slots, name: str) -> _Finding:
+def _unstated_year(stated: Figures, other: Figures, name: str) -> _Finding:
     """Judge a year that only one side states by the other's slug, ticker and expected end."""
     if other.ends is not None:
         apart = _apart(stated.years, {other.ends.year})
@@ -70,14 +70,14 @@ def _apart(ours: Iterable[int], theirs: Iterable[int]) -> int:
     return min(abs(a - b) for a in ours for b in theirs)
 
 
-def _is_over_before(slots: Slots, year: int) -> bool:
+def _is_over_before(slots: Figures, year: int) -> bool:
     """Whether a market is expected to end before a year begins; Polymarket's plan may be months early."""
     assert slots.ends is not None, slots
     slack = timedelta(0) if slots.market.venue is Venue.KALSHI else _EARLY
     return slots.ends.date() + slack < date(year, 1, 1)
 
 
-def _days(kalshi: Slots, polymarket: Slots) -> Iterator[_Finding]:
+def _days(kalshi: Figures, polymarket: Figures) -> Iterator[_Finding]:
     if kalshi.deadlines and polymarket.deadlines:
         yield ("", 12, "") if _meet(kalshi, kalshi.deadlines, polymarket, polymarket.deadlines) else ("deadline", 0, "")
         return
@@ -97,7 +97,7 @@ def _days(kalshi: Slots, polymarket: Slots) -> Iterator[_Finding]:
                 yield _unstated_day(one, stated, other, f"date stated on {name} only")
 
 
-def _deadline_against(one: Slots, other: Slots, name: str) -> _Finding:
+def _deadline_against(one: Figures, other: Figures, name: str) -> _Finding:
     """Compare a deadline with the day, month or year that the other side states, or with its expected end."""
     if other.days:
         same = _meet(one, one.deadlines, other, other.days)
@@ -110,13 +110,13 @@ def _deadline_against(one: Slots, other: Slots, name: str) -> _Finding:
     return _unstated_day(one, one.deadlines, other, f"deadline stated on {name} only")
 
 
-def _day_against_month(kalshi: Slots, polymarket: Slots) -> Iterator[_Finding]:
+def _day_against_month(kalshi: Figures, polymarket: Figures) -> Iterator[_Finding]:
     ours = {month for _, month, _ in kalshi.days or kalshi.months}
     theirs = {month for _, month, _ in polymarket.days or polymarket.months}
     yield ("", 4, "one states a day, the other its month") if ours & theirs else ("date", 0, "")
 
 
-def _unstated_day(one: Slots, stated: frozenset[Day], other: Slots, reason: str) -> _Finding:
+def _unstated_day(one: Figures, stated: frozenset[Day], other: Figures, reason: str) -> _Finding:
     if other.ends is None:
         return "", 5, reason
     ends = other.ends.date()
@@ -127,7 +127,7 @@ def _unstated_day(one: Slots, stated: frozenset[Day], other: Slots, reason: str)
     return "", 8, reason
 
 
-def _meet(ours: Slots, our_days: frozenset[Day], theirs: Slots, their_days: frozenset[Day]) -> bool:
+def _meet(ours: Figures, our_days: frozenset[Day], theirs: Figures, their_days: frozenset[Day]) -> bool:
     """Whether some day is the same on both sides; a missing year is taken from that side's slug or expected end."""
     return any(
         (a[1:] == b[1:] or {a[1:], b[1:]} == {(2, 28), (2, 29)}) and _same_year(a, ours, b, theirs)
@@ -136,7 +136,7 @@ def _meet(ours: Slots, our_days: frozenset[Day], theirs: Slots, their_days: froz
     )
 
 
-def _same_year(a: Day, ours: Slots, b: Day, theirs: Slots) -> bool:
+def _same_year(a: Day, ours: Figures, b: Day, theirs: Figures) -> bool:
     year_a = a[0] or _year_by_end(a, ours.ends)
     year_b = b[0] or _year_by_end(b, theirs.ends)
     return year_a is None or year_b is None or year_a == year_b or (not (a[0] and b[0]) and abs(year_a - year_b) <= 1)

@@ -15,8 +15,8 @@ from services.matcher.likeness import Likeness, full_names, score_of, slot_weigh
 from services.matcher.mapping_files import Mappings
 from services.matcher.mapping_rows import Relation
 from services.matcher.names import is_among, spelled_out
-from services.matcher.slots import Slots, parse_slots
-from services.matcher.templates import KalshiGame, PolymarketGame, orientation_of
+from services.matcher.slots import Figures, Slots, parse_slots
+from services.matcher.templates import GameKey, KalshiGame, PolymarketGame, orientation_of
 from services.matcher.text import stem
 from services.matcher.timing import compare_times
 from services.matcher.vocabulary import RATE_MOVES
@@ -77,6 +77,8 @@ def compare(kalshi: Slots, polymarket: Slots, *, every_veto: bool = True) -> Ver
     vetoes += timing.vetoes
     if vetoes:
         return _refused(*vetoes)
+    if not every_veto and not _entities_meet(kalshi, polymarket):
+        return _refused("entity")  # before the words are compared, which costs more
     orientation = _orientation(kalshi, polymarket)
     likeness = Likeness(kalshi, polymarket)
     vetoes += _name_vetoes(kalshi, polymarket, likeness)
@@ -94,6 +96,22 @@ def compare(kalshi: Slots, polymarket: Slots, *, every_veto: bool = True) -> Ver
         score=min(score, _NEAR_CAP) if near else score,
         reasons=tuple(_reasons(kalshi, polymarket, likeness, unsaid, near)),
     )
+
+
+def figures_refuse(kalshi: Figures, polymarket: Figures) -> bool:
+    """Whether what two markets state in numbers is enough for a veto, whatever their words say; not for two games."""
+    if kalshi.districts != polymarket.districts or _parts_differ(kalshi, polymarket):
+        return True
+    if not (kalshi.may_be_hold or polymarket.may_be_hold) and any(
+        _threshold_vetoes(kalshi.thresholds, polymarket.thresholds)
+    ):
+        return True
+    return bool(compare_times(kalshi, polymarket).vetoes)
+
+
+def is_contest(key: GameKey) -> bool:
+    """Whether a template reads a game; a public question may also be asked in other words."""
+    return not key.family.startswith("public-")
 
 
 def _relation(kalshi: Slots, polymarket: Slots) -> Relation:
@@ -158,7 +176,7 @@ def _compare_games(kalshi: KalshiGame, polymarket: PolymarketGame) -> Verdict:
 def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
     if kalshi.placeholder or polymarket.placeholder or kalshi.market.never_match or polymarket.market.never_match:
         yield "placeholder"
-    if kalshi.contradiction or polymarket.contradiction or _is_contest(kalshi) != _is_contest(polymarket):
+    if kalshi.contradiction or polymarket.contradiction or _plays(kalshi) != _plays(polymarket):
         yield "market_type"
     differing = (kalshi.market_types - polymarket.market_types - polymarket.context_classes) | (
         polymarket.market_types - kalshi.market_types - kalshi.context_classes
@@ -181,10 +199,7 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
         kalshi.states - polymarket.states - polymarket.context or polymarket.states - kalshi.states - kalshi.context
     ):
         yield "district"
-    if kalshi.parts != polymarket.parts and (
-        (kalshi.parts and polymarket.parts)
-        or any(part.startswith(_PARTS_OF_A_MATCH) for part in kalshi.parts | polymarket.parts)
-    ):
+    if _parts_differ(kalshi, polymarket):
         yield "market_type"
     if kalshi.districts != polymarket.districts:
         yield "district"
@@ -193,9 +208,16 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
     yield from _threshold_vetoes(kalshi.thresholds, polymarket.thresholds)
 
 
-def _is_contest(slots: Slots) -> bool:
-    """Whether a template reads a game; a public question may also be asked in other words."""
-    return slots.game is not None and not slots.game.key.family.startswith("public-")
+def _plays(slots: Slots) -> bool:
+    return slots.game is not None and is_contest(slots.game.key)
+
+
+def _parts_differ(kalshi: Figures, polymarket: Figures) -> bool:
+    """Whether they ask about other parts of a contest; a part of a match is never the whole of it."""
+    ours, theirs = kalshi.parts, polymarket.parts
+    return ours != theirs and (
+        bool(ours and theirs) or any(part.startswith(_PARTS_OF_A_MATCH) for part in ours | theirs)
+    )
 
 
 def _settles_elsewhere(kalshi: Slots, polymarket: Slots) -> bool:
@@ -224,15 +246,19 @@ def _opposite(ours: Interval, theirs: Interval) -> bool:
 def _name_vetoes(kalshi: Slots, polymarket: Slots, likeness: Likeness) -> Iterator[str]:
     if kalshi.code and not likeness.spell_code(kalshi, polymarket):
         yield "entity"
-    if not (_names(kalshi.entity, polymarket) and _names(polymarket.entity, kalshi)):
+    if not _entities_meet(kalshi, polymarket):
         yield "entity"
     if _other_bearer(kalshi, polymarket, likeness):
         yield "entity"
 
 
+def _entities_meet(kalshi: Slots, polymarket: Slots) -> bool:
+    return _names(kalshi.entity, polymarket) and _names(polymarket.entity, kalshi)
+
+
 def _names(entity: tuple[str, ...], other: Slots) -> bool:
     """Whether the other text names this outcome: its longest word and at least half of all its words."""
-    if not entity:
+    if other.words.issuperset(entity):
         return True
     words = other.words | other.context
     found = {word for word in entity if is_among(word, words)}

@@ -1,10 +1,11 @@
-"""The feed's own pure logic: what changed between two listings, and which pairs they agree with."""
+"""The feed's own pure logic: what changed between two listings, and which pairs and baskets they agree with."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 import msgspec
 
 from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
+from shared.domain.live_basket import LiveBasket
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.domain.pair import Pair
 from shared.venues.polymarket.asset_book import AssetTerms
@@ -72,17 +73,31 @@ def asset_of(market: Market, *, neg_risk: bool | None = None) -> tuple[str, Asse
     return market.token_ids[0], terms
 
 
-def agreeing(pairs: Iterable[Pair], known: Mapping[MarketId, Market]) -> tuple[set[MarketId], set[MarketId]]:
-    """Return the markets to stream for these pairs, and those that the venue lists with other tokens than a pair has.
+Told = tuple[MarketId, tuple[str, ...]]
+"""A market that somebody wants, and the tokens of its outcomes as he knows them."""
+
+
+def tokens_of_pairs(pairs: Iterable[Pair]) -> Iterator[Told]:
+    """Yield the markets that pairs want."""
+    return ((pair.polymarket_id, pair.polymarket_token_ids) for pair in pairs)
+
+
+def tokens_of_baskets(baskets: Iterable[LiveBasket]) -> Iterator[Told]:
+    """Yield the markets that Polymarket's baskets want."""
+    of_us = (basket for basket in baskets if basket.venue is Venue.POLYMARKET)
+    return ((member.market_id, member.token_ids) for basket in of_us for member in basket.members)
+
+
+def agreeing(told: Iterable[Told], known: Mapping[MarketId, Market]) -> tuple[set[MarketId], set[MarketId]]:
+    """Return the markets to stream, and those that the venue lists with other tokens than somebody knows.
 
     A pair says which token is which outcome. When the listing says otherwise one of the two is wrong, and a book would
     be quoted for its opposite: then nothing is.
     """
     wanted: set[MarketId] = set()
     refused: set[MarketId] = set()
-    for pair in pairs:
-        market = known.get(pair.polymarket_id)
+    for market_id, token_ids in told:
+        market = known.get(market_id)
         if market is not None:
-            agrees = market.token_ids == pair.polymarket_token_ids
-            (wanted if agrees else refused).add(pair.polymarket_id)
+            (wanted if market.token_ids == token_ids else refused).add(market_id)
     return wanted - refused, refused

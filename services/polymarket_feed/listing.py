@@ -171,13 +171,15 @@ class GammaListings:
     def _add(self, event: GammaEvent, listing: Listing) -> None:
         read_on = utc_date(self._clock.now_ms())
         listing.event_ids.add(text_of(event.id) or "")
-        for raw_market in markets_of(event):
+        raw_markets = markets_of(event)
+        count = len(raw_markets) if flag_of(event.neg_risk) else None
+        for raw_market in raw_markets:
             try:
                 gamma = read_market(raw_market)
             except GammaRefused as error:
                 self._count_unreadable(error)
                 continue
-            market = market_from_gamma(gamma, event, read_on=read_on)
+            market = market_from_gamma(gamma, event, read_on=read_on, event_market_count=count)
             if isinstance(market, NotListed):
                 self.not_listed[market.reason] += 1
             else:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from services.polymarket_feed.audit import GRACE_S, Auditor
 from services.polymarket_feed.beat import beat
-from services.polymarket_feed.core import agreeing
+from services.polymarket_feed.core import agreeing, tokens_of_baskets, tokens_of_pairs
 from services.polymarket_feed.discovery import Discovery
 from services.polymarket_feed.fleet import Fleet
 from services.polymarket_feed.live_books import Gate, LiveBooks
@@ -32,6 +32,7 @@ from shared.runtime.bus_catalog import repair_catalog
 from shared.runtime.clock import SystemClock
 from shared.runtime.feed import QuotePublisher
 from shared.runtime.feed_life import keep_beating, last_words, stopped
+from shared.runtime.live_baskets import Followed, LiveBaskets
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.redis_server import check_redis
 from shared.runtime.results import ResultTeller, ResultUnknown
@@ -55,7 +56,8 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     numbers = count()
 
     def want_again() -> None:
-        wanted, refused = agreeing(pairs.pairs.values(), discovery.known)
+        told = (*tokens_of_pairs(pairs.pairs.values()), *tokens_of_baskets(baskets.baskets.values()))
+        wanted, refused = agreeing(told, discovery.known)
         if refused:
             log.error("pairs.refused", extra={"markets": sorted(refused), "reason": "the listing names other tokens"})
         fleet.want(wanted, discovery.known, discovery.neg_risk)
@@ -63,6 +65,10 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     def pairs_changed() -> None:
         want_again()
         publisher.publish_again(pairs.moved(Venue.POLYMARKET))
+
+    def baskets_changed() -> None:
+        want_again()
+        publisher.publish_again()
 
     def new_books(name: str, gate: Gate) -> LiveBooks:
         return LiveBooks(
@@ -83,13 +89,16 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
         return [beat(books, clock, quotes=publisher.quotes) for books in fleet.connections]
 
     pairs = LivePairs(settings.redis_url, on_change=pairs_changed)
+    baskets = LiveBaskets(settings.redis_url, on_change=baskets_changed)
+    followed = Followed(pairs, baskets)
     publisher = QuotePublisher(
         settings.redis_url,
         venue=Venue.POLYMARKET,
         identity=identity,
         clock=clock,
         depth=settings.depth,
-        partitions_of=lambda market_id: pairs.partitions(Venue.POLYMARKET, market_id),
+        quotes_per_s=settings.quotes_per_s,
+        partitions_of=lambda market_id: followed.partitions(Venue.POLYMARKET, market_id),
     )
     async with HttpClient(settings.gamma_url) as gamma, HttpClient(settings.clob_url) as clob:
         discovery = Discovery(
@@ -116,6 +125,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             auditor = Auditor(clob, clock, lambda: fleet.connections, audit_s=settings.audit_s)
             work = [
                 pairs.run(stopping),
+                baskets.run(stopping),
                 discovery.run(settings.redis_url, refresh_s=settings.refresh_s, crawl_s=settings.crawl_s),
                 repair_catalog(settings.redis_url, CATALOG[Venue.POLYMARKET], outbox, lambda: discovery.known),
                 auditor.run(),

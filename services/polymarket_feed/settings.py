@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 
+from shared.runtime.quote_pace import QUOTES_PER_S
 from shared.runtime.settings import RedisUrl, SharedVariable
 from shared.venues.polymarket.session import MAX_ASSETS
 from shared.venues.polymarket.urls import CLOB_URL, GAMMA_URL, MARKET_WS_URL, UrlRefused, checked_url
@@ -19,6 +20,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ws_url: Annotated[str, SharedVariable("POLYMARKET_WS_URL")] = MARKET_WS_URL
     depth: int = 10
     """Levels of each side in a quote."""
+    quotes_per_s: int = QUOTES_PER_S
+    """Written each second at most; when more books change, newer states replace older ones before they are written."""
     assets_per_connection: int = MAX_ASSETS
     refresh_s: int = 60
     """Pause between two looks at what changed in the listings."""
@@ -38,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name, value, least, most in (
             ("DEPTH", self.depth, 1, 1_000),
+            ("QUOTES_PER_S", self.quotes_per_s, 1, 1_000_000),
             ("ASSETS_PER_CONNECTION", self.assets_per_connection, 1, MAX_ASSETS),
             ("REFRESH_S", self.refresh_s, 1, 86_400),
             ("CRAWL_S", self.crawl_s, 1, 86_400),

@@ -91,7 +91,8 @@ class WorldCatalog:
         event = self._events.get(event_ticker)
         if event is None:
             return None
-        return event_json(event, self._by_event[event_ticker] if nested else None)
+        markets = self._by_event[event_ticker]
+        return event_json(markets[0].event, markets if nested else None)
 
     def event_statuses(self, event_ticker: str) -> Set[str]:
         """Return the statuses that its markets have."""

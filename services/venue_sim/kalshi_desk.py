@@ -1,5 +1,6 @@
 """The trading side of the simulated Kalshi, put together: exchange, portfolio, limits, private channels, settlement."""
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -18,8 +19,8 @@ from services.venue_sim.kalshi_order_rest import OrderRest
 from services.venue_sim.kalshi_portfolio import Portfolio
 from services.venue_sim.kalshi_portfolio_rest import PortfolioRest
 from services.venue_sim.kalshi_subscriptions import Broadcast
-from services.venue_sim.markets import TRADABLE
-from services.venue_sim.occasions import EventOrder, Impossible
+from services.venue_sim.markets import TRADABLE, KalshiMarket
+from services.venue_sim.occasions import EventOrder, Impossible, plant
 from services.venue_sim.world import World
 
 Json = dict[str, Any]
@@ -61,7 +62,7 @@ class KalshiDesk:
         self._record.add_to(app)
 
     def perform(self, order: EventOrder) -> Json:
-        """Close or settle a market, or edit its rules. Raises Impossible."""
+        """Close or settle a market, edit its rules, state its event's terms or plant an order. Raises Impossible."""
         market = self._world.kalshi_markets.get(order.market)
         if market is None:
             raise Impossible(f"market={order.market!r} is none of Kalshi's tickers")
@@ -69,8 +70,13 @@ class KalshiDesk:
         if order.event == "edit":
             market.rules_primary = order.value
             return {"ticker": market.market_id, "rules_primary": market.rules_primary}
+        if order.event == "terms":
+            return self._state_terms(market, order.value)
+        if order.event == "plant":
+            plant(self._world, market, order.value)
+            return {"ticker": market.market_id, "planted": order.value}
         if order.event not in ("close", "settle"):
-            raise Impossible(f"event={order.event!r} does not happen on kalshi: close, settle or edit")
+            raise Impossible(f"event={order.event!r} does not happen on kalshi: close, settle, edit, terms or plant")
         if order.event == "settle" and order.value not in ("yes", "no"):
             raise Impossible(f"value={order.value!r} is no result: yes or no")
         if market.result:
@@ -85,6 +91,16 @@ class KalshiDesk:
             self.portfolio.settle(market, order.value, at_ms)
             self._broadcast.send_lifecycle(private.settled_body(market, at_ms))
         return {"ticker": market.market_id, "status": market.status, "result": market.result}
+
+    def _state_terms(self, market: KalshiMarket, value: str) -> Json:
+        """Let the exchange say whether the outcomes of a market's event exclude one another; only its listing tells."""
+        if value not in ("exclusive", "independent"):
+            raise Impossible(f"value={value!r} says nothing about an event: exclusive or independent")
+        event = replace(market.event, mutually_exclusive=value == "exclusive")
+        for sibling in self._world.kalshi_markets.values():
+            if sibling.event.event_ticker == event.event_ticker:
+                sibling.event = event
+        return {"event_ticker": event.event_ticker, "mutually_exclusive": event.mutually_exclusive}
 
     def account_json(self) -> Json:
         """Return what the account holds, as the engine knows it: for whoever checks what the REST paths say."""

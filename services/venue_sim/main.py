@@ -119,7 +119,10 @@ def live_venues(settings: Settings, authenticator: Authenticator, clock: Clock) 
         stats=stats,
         faults=faults,
         account=kalshi[kalshi_server.DESK].account_json,
-        stages={"kalshi": kalshi[kalshi_server.DESK], "polymarket": PolymarketStage(polymarket[polymarket_live.VENUE])},
+        stages={
+            "kalshi": kalshi[kalshi_server.DESK],
+            "polymarket": PolymarketStage(polymarket[polymarket_live.VENUE], world),
+        },
     )
 
 

@@ -152,6 +152,8 @@ class PolymarketEvent:
     neg_risk: bool
     neg_risk_id: str
     """The group's id, empty when the event is not neg-risk."""
+    neg_risk_augmented: bool = False
+    """Whether markets of a neg-risk event may still be named."""
     end_ts_ms: int
     game_id: int | None = None
 

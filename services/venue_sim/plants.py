@@ -103,11 +103,11 @@ class Planter:
             ends_us = now_us + self._random.randrange(_SHORTEST_US, _LONGEST_US)
             self._standing.append(Plant(quoted, side, price_e4, kind, ends_us, self._random.randrange(2) == 0))
             quoted.proposition.held += 1
-            return quoted.market, self._plant(quoted, side, price_e4, rest_e6)
+            return quoted.market, self.plant(quoted, side, price_e4, rest_e6)
         return None
 
     @staticmethod
-    def _plant(quoted: Quoted, side: Side, price_e4: int, rest_e6: int) -> Effect:
+    def plant(quoted: Quoted, side: Side, price_e4: int, rest_e6: int) -> Effect:
         """Place an order that takes everything in its way and leaves ``rest_e6``."""
         book = quoted.market.book
         in_the_way = sum(size for price, size in book.side(opposite(side)) if _reaches(side, price_e4, price))

@@ -195,6 +195,13 @@ class LiveVenue:
         self._markets[gamma_id].description = text
         self._updated_ms[gamma_id] = self._now_ms()
 
+    def state_terms(self, condition_id: str, *, augmented: bool) -> None:
+        """Let the venue say whether a market's event is augmented; only its listing tells."""
+        event = self._markets[self._conditions[condition_id]].event
+        for market in self._by_event[event.event_id]:
+            market.event = replace(event, neg_risk_augmented=augmented)
+            self._updated_ms[market.gamma_id] = self._now_ms()
+
     def list_market(self, market: PolymarketMarket) -> None:
         """Add a market and tell every client that asked for the custom features, whatever it holds."""
         at_ms = self._now_ms()

@@ -148,7 +148,7 @@ def event_head(event: PolymarketEvent, markets: Sequence[Json]) -> Json:
         "enableOrderBook": True,
         "negRisk": event.neg_risk,
         "enableNegRisk": event.neg_risk,
-        "negRiskAugmented": False,
+        "negRiskAugmented": event.neg_risk_augmented,
         "cumulativeMarkets": False,
         "showAllOutcomes": True,
         "tags": [{"id": _tag_id(tag), "label": tag, "slug": tag.lower().replace(" ", "-")} for tag in event.tags],

@@ -50,6 +50,7 @@ class World:
         self._quoter = Quoter(self._random, listing.quoted)
         self._planter = Planter(self._random, self._quoter, listing, plant_interval_ms)
         self._crowded = crowded
+        self._planted: dict[str, tuple[Quoted, Side, int]] = {}
         self._listeners: list[Listener] = []
         self._closing_listeners: list[ClosingListener] = []
         self.set_rate(operations_per_s)
@@ -123,6 +124,25 @@ class World:
     def withdraw(self, market: SimMarket, side: Side, price_e4: int, size_e6: int, *, now_ms: int) -> Operation | None:
         """Take an account's order (a part of it) off the book."""
         return self._emit(market, now_ms * 1_000, market.book.withdraw(side, price_e4, size_e6))
+
+    def plant(self, market: SimMarket, side: Side, price_e4: int, size_e6: int) -> None:
+        """Place an order that takes everything in its way and stands until ``uproot``.
+
+        Meanwhile nobody else touches the best levels of what the market is about.
+        """
+        self.uproot(market)
+        quoted = next(one for one in self.quoted if one.market is market)
+        quoted.proposition.held += 1
+        self._planted[market.market_id] = quoted, side, price_e4
+        self._emit(market, self._now_us + self._skipped_us, Planter.plant(quoted, side, price_e4, size_e6))
+
+    def uproot(self, market: SimMarket) -> None:
+        """Cancel what ``plant`` placed on a market, if anything."""
+        planted = self._planted.pop(market.market_id, None)
+        if planted is not None:
+            quoted, side, price_e4 = planted
+            quoted.proposition.held -= 1
+            self._emit(market, self._now_us + self._skipped_us, market.book.cancel(side, price_e4))
 
     def _due_us(self) -> int:
         return min(self._next_operation_us, self._next_opinion_us, self._planter.due_us)

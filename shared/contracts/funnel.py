@@ -72,6 +72,8 @@ class FunnelCounted(Message, frozen=True, kw_only=True, tag="funnel_counted"):
 
     replica: str
     pairs: int
+    baskets: int = 0
+    """Watched beside the pairs; their evaluations are counted with the others."""
     partitions: tuple[int, ...]
     quotes: int
     coalesced: int

@@ -11,9 +11,11 @@ from typing import Literal
 
 import msgspec
 
-from shared.contracts.envelope import Message
+from shared.contracts.envelope import Message, TextMessage
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import Direction, PairId
+
+_TAG = "hedged_intent"
 
 
 class IntentLeg(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +35,7 @@ class IntentLeg(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     quote_received_ts_ns: int
 
 
-class HedgedIntent(Message, frozen=True, kw_only=True, tag="hedged_intent", forbid_unknown_fields=True):
+class HedgedIntent(Message, frozen=True, kw_only=True, tag=_TAG, forbid_unknown_fields=True):
     """Both legs of one episode. At most one intent per episode."""
 
     intent_id: str
@@ -71,6 +73,18 @@ def signed(intent: HedgedIntent, *, key_id: str, key: bytes) -> HedgedIntent:
     return msgspec.structs.replace(named, signature=_signature(named, key))
 
 
+def signed_text(body: str, *, key_id: str, key: bytes) -> TextMessage:
+    """Return an intent that was written as text, with its signature.
+
+    ``body`` are its fields from ``intent_id`` to ``expires_ts_ns``, after a comma, as msgspec writes them: the
+    signature is over the bytes that it would write.
+    """
+    named = f'{body},"key_id":"{key_id}"'
+    bare = f'{{"type":"{_TAG}","v":1,"src":"","epoch":"","pseq":0{named},"signature":""}}'
+    signature = hmac.digest(key, bare.encode(), "sha256").hex()
+    return TextMessage(_TAG, f'{named},"signature":"{signature}"}}')
+
+
 def is_authentic(intent: HedgedIntent, *, key_id: str, key: bytes) -> bool:
     """Return whether the intent was signed with this key and not changed since."""
     # As bytes: compare_digest raises for text that is not ASCII, and a forger chooses the text.
@@ -79,4 +93,4 @@ def is_authentic(intent: HedgedIntent, *, key_id: str, key: bytes) -> bool:
 
 def _signature(intent: HedgedIntent, key: bytes) -> str:
     bare = msgspec.structs.replace(intent, signature="", src="", epoch="", pseq=0)
-    return hmac.new(key, _ENCODER.encode(bare), "sha256").hexdigest()
+    return hmac.digest(key, _ENCODER.encode(bare), "sha256").hex()

@@ -61,14 +61,26 @@ class _LevelTexts(dict[LevelE, str]):
 
     def __init__(self, *, mirrored: bool) -> None:
         super().__init__()
-        self._mirrored = mirrored
+        self._heads = _PriceHeads(mirrored=mirrored)
 
     def __missing__(self, level: LevelE) -> str:
         if len(self) >= _LEVELS_KEPT:
             self.clear()
         price_e4, size_e6 = level
+        text = self[level] = self._heads[price_e4] + size_text(size_e6)
+        return text
+
+
+class _PriceHeads(dict[int, str]):
+    """``price:`` of a level, for the ten thousand prices there are."""
+
+    def __init__(self, *, mirrored: bool) -> None:
+        super().__init__()
+        self._mirrored = mirrored
+
+    def __missing__(self, price_e4: int) -> str:
         shown_e4 = ONE_DOLLAR_E4 - price_e4 if self._mirrored else price_e4
-        text = self[level] = f"{price_text(shown_e4)}:{size_text(size_e6)}"
+        text = self[price_e4] = f"{price_text(shown_e4)}:"
         return text
 
 

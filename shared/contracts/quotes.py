@@ -1,14 +1,17 @@
 """Books on the bus: the best levels of a market's YES bids and asks, and the loss of trust in them.
 
 ``Quote`` is the contract: ``Decimal`` dollars and contracts, written as decimal strings. ``QuoteText`` is the very
-same message with the strings left as they are, for the feeds and the detector, whose hot loops go between text and
-scaled integers by table and would spend most of their time in ``Decimal`` otherwise.
+same message with the strings left as they are, for whoever goes between text and scaled integers by table and would
+spend most of its time in ``Decimal`` otherwise. ``QuoteRaw`` leaves each side as the bytes it came as: the detector
+looks at two levels of most quotes, and writes sides on as they are when it has found something.
 """
 
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Literal
 from zlib import crc32
+
+import msgspec
 
 from shared.contracts.envelope import Message
 from shared.domain.market import MarketId, Venue
@@ -66,10 +69,51 @@ class QuoteText(Message, frozen=True, kw_only=True, tag="quote", gc=False):
     checksum: int
 
 
+class QuoteRaw(Message, frozen=True, kw_only=True, tag="quote", gc=False):
+    """A ``Quote`` whose sides are still JSON, without spaces as every writer here writes them: ``[["0.41","100"]]``."""
+
+    venue: str
+    market_id: MarketId
+    yes_bids: msgspec.Raw
+    yes_asks: msgspec.Raw
+    venue_ts_ms: int
+    received_ts_ns: int
+    published_ts_ns: int
+    verified: str
+    connection: str
+    sequence: int = 0
+    checksum: int
+
+
 QuoteMessage = Quote | QuotesStale
 QuoteTextMessage = QuoteText | QuotesStale
+QuoteRawMessage = QuoteRaw | QuotesStale
 
 
 def levels_checksum(yes_bids: Iterable[tuple[str, str]], yes_asks: Iterable[tuple[str, str]]) -> int:
     """Return the CRC-32 of ``price:size`` texts, levels joined by commas and sides by a bar, bids first."""
     return crc32(f"{','.join(map(':'.join, yes_bids))}|{','.join(map(':'.join, yes_asks))}".encode())
+
+
+def raw_checksum(yes_bids: bytes, yes_asks: bytes) -> int:
+    """Return the ``levels_checksum`` of two sides that are still JSON; their levels differ in the separators only."""
+    return crc32(_under_checksum(yes_bids) + b"|" + _under_checksum(yes_asks))
+
+
+def raw_levels(side: bytes) -> list[bytes]:
+    """Return each level of a side that is still JSON, as ``price","size``; what is not one is left in a level's text.
+
+    Raises ValueError when it is no list of pairs of strings.
+    """
+    if side == b"[]":
+        return []
+    if side[:3] != b'[["' or side[-3:] != b'"]]':
+        raise ValueError(f"not a side of a book: {side[:40]!r}")
+    return side[3:-3].split(_BETWEEN_LEVELS)
+
+
+_BETWEEN_LEVELS = b'"],["'
+
+
+def _under_checksum(side: bytes) -> bytes:
+    return side[3:-3].replace(_BETWEEN_LEVELS, b",").replace(b'","', b":")

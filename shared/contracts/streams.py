@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from shared.contracts.alerts import OperationalAlert
+from shared.contracts.baskets import BasketMessage, BasketOpportunityMessage, BasketStanding
 from shared.contracts.catalog import CatalogMessage
 from shared.contracts.envelope import Message
 from shared.contracts.executions import ExecutionMessage
@@ -73,6 +74,18 @@ FUNNEL: Stream[FunnelMessage] = Stream(
 )
 DIVERGENCES: Stream[PairDiverged] = Stream(
     "arb:v1:divergences", msgspec.json.Decoder(PairDiverged), keep=1_000, hash_name="arb:v1:diverged"
+)
+BASKETS: Stream[BasketMessage] = Stream(
+    "arb:v1:baskets", msgspec.json.Decoder(BasketMessage), keep=2_000, hash_name="arb:v1:basket"
+)
+BASKET_OPPORTUNITIES: Stream[BasketOpportunityMessage] = Stream(
+    "arb:v1:basket_opportunities",
+    msgspec.json.Decoder(BasketOpportunityMessage),
+    keep=0,
+    hash_name="arb:v1:basket_episodes",
+)
+BASKET_FUNNEL: Stream[BasketStanding] = Stream(
+    "arb:v1:basket_funnel", msgspec.json.Decoder(BasketStanding), keep=2_000, hash_name="arb:v1:basket_standing"
 )
 ALERTS: Stream[OperationalAlert] = Stream("arb:v1:alerts", msgspec.json.Decoder(OperationalAlert), keep=0)
 

@@ -13,7 +13,7 @@ from math import lcm
 import msgspec
 
 from shared.domain.depth_legs import Terms, Walk
-from shared.domain.depth_search import search
+from shared.domain.depth_near import settled
 from shared.domain.depth_walk import DepthWalk, dearest_e4
 from shared.domain.legs import Ladders, LegResult, MarketTerms, Side, leg_of, leg_result, scaled, size_e6
 from shared.domain.numbers import money_dollars, size_contracts
@@ -202,7 +202,7 @@ def result_of(
     days_to_payout: Decimal | None = None,
 ) -> DirectionResult:
     """Put a walk into dollars and contracts, its size settled to the last unit of rounding; None becomes nothing."""
-    exact = search(walk.terms, walk.offers) if walk else None
+    exact = settled(walk) if walk else None
     kalshi_side, polymarket_side = sides(direction, orientation)
     kalshi_fills, polymarket_fills = exact.fills if exact else ((), ())
     kalshi, polymarket = leg_result(kalshi_side, kalshi_fills), leg_result(polymarket_side, polymarket_fills)

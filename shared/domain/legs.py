@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -71,8 +72,9 @@ class LegResult(msgspec.Struct, frozen=True, kw_only=True):
         return self.cost_dollars + self.fee_dollars
 
 
+@lru_cache(maxsize=4_096)
 def leg_of(terms: MarketTerms) -> Leg:
-    """Return a leg's terms in integers. Raises FeesRefused."""
+    """Return a leg's terms in integers; the markets of a series share them. Raises FeesRefused."""
     return Leg(
         fees=taker_fees(terms.fees),
         min_size_e6=size_e6(terms.min_contracts),

@@ -85,6 +85,16 @@ class Market(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Kalshi's shard, which holds its own cash."""
     updated_ts_ms: int = 0
     """The venue's clock, when it last changed the market's description; 0 when it does not say."""
+    mutually_exclusive: bool | None = None
+    """Kalshi: whether at most one market of the event resolves YES. None when the venue does not say."""
+    neg_risk: bool | None = None
+    """Polymarket: whether exactly one market of the event resolves YES. None when the venue does not say."""
+    neg_risk_augmented: bool | None = None
+    """Polymarket: whether markets of the event may still be named, so that "Other" changes its meaning."""
+    neg_risk_id: str = ""
+    """Polymarket: which group of one winner the market belongs to; empty when to none."""
+    event_market_count: int | None = None
+    """Polymarket, neg-risk: how many markets the event holds, tradable or over. None when that is not known."""
 
     @property
     def rules_hash(self) -> str:

@@ -102,11 +102,10 @@ def money_text(value_e10: int) -> str:
 
 def scaled_text(value: int, *, digits: int) -> str:
     """Return ``value`` units of ten to the minus ``digits`` as decimal text without trailing zeros."""
-    whole, fraction = divmod(abs(value), 10**digits)
-    sign = "-" if value < 0 else ""
-    if not fraction:
-        return f"{sign}{whole}"
-    return f"{sign}{whole}.{fraction:0{digits}d}".rstrip("0")
+    if value < 0:
+        return "-" + scaled_text(-value, digits=digits)
+    whole, fraction = divmod(value, 10**digits)
+    return f"{whole}.{str(fraction).zfill(digits).rstrip('0')}" if fraction else str(whole)
 
 
 def price_dollars(value_e4: int) -> Decimal:

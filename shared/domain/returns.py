@@ -1,14 +1,16 @@
 """What tied-up capital earns in a year, and when a pair's dollar is paid out."""
 
-from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from shared.domain.market import Market, Venue
 
-_RETURN_STEP = Decimal("0.000001")
+DAY_DIGITS = 2
+RETURN_DIGITS = 6
 _DAYS_PER_YEAR = 365
-_SECONDS_PER_DAY = 86_400
-_DAY_STEP = Decimal("0.01")
+_ANNUALISED_E6: int = _DAYS_PER_YEAR * 10 ** (RETURN_DIGITS + DAY_DIGITS)
+_SECONDS_PER_HUNDREDTH = 864
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 PAYOUT_DELAY = {Venue.KALSHI: timedelta(hours=3), Venue.POLYMARKET: timedelta(hours=4)}
 """How long after the outcome is expected to be known an undisputed payout usually comes.
@@ -37,24 +39,35 @@ def settles_at(market: Market) -> datetime | None:
     return known + PAYOUT_DELAY[market.venue]
 
 
-def days_to_payout(kalshi: Market, polymarket: Market, now: datetime) -> Decimal | None:
-    """Return the days until both venues have paid, up to hundredths and at least one; None when neither says when.
+def paid_s(kalshi: Market, polymarket: Market) -> int | None:
+    """Return the Unix second at which both venues have ordinarily paid, None when neither says when.
 
     The later one decides: whichever leg wins, the capital of the other venue is only free again when it has settled.
     """
     moments = [moment for moment in (settles_at(kalshi), settles_at(polymarket)) if moment is not None]
-    if not moments:
-        return None
-    seconds = Decimal((max(moments) - now) // timedelta(seconds=1))
-    return max(_DAY_STEP, (seconds / _SECONDS_PER_DAY).quantize(_DAY_STEP, rounding=ROUND_CEILING))
+    return (max(moments) - _EPOCH) // timedelta(seconds=1) if moments else None
+
+
+def days_e2(until_s: int | None, now_s: int) -> int | None:
+    """Return the days until a Unix second in hundredths, rounded up and at least one; None when it is not known."""
+    return None if until_s is None else max(1, -((now_s - until_s) // _SECONDS_PER_HUNDREDTH))
 
 
 def annualised(edge_dollars: Decimal, capital_dollars: Decimal, days: Decimal | None) -> Decimal | None:
     """Return edge over capital times 365 over the days to payout, rounded down; None without days or capital."""
     if not days or not capital_dollars:
         return None
-    per_year = edge_dollars / capital_dollars * _DAYS_PER_YEAR / days
-    return per_year.quantize(_RETURN_STEP, rounding=ROUND_FLOOR)
+    (edge, edge_over), (capital, capital_over) = edge_dollars.as_integer_ratio(), capital_dollars.as_integer_ratio()
+    many, many_over = days.as_integer_ratio()
+    per_year_e6 = edge * capital_over * many_over * _DAYS_PER_YEAR * 10**RETURN_DIGITS // (edge_over * capital * many)
+    return Decimal(per_year_e6).scaleb(-RETURN_DIGITS)
+
+
+def annualised_e6(edge_e10: int, capital_e10: int, many_e2: int | None) -> int | None:
+    """Return what ``annualised`` does, in millionths, from scaled integers."""
+    if not many_e2 or not capital_e10:
+        return None
+    return edge_e10 * _ANNUALISED_E6 // (capital_e10 * many_e2)
 
 
 def clears_hurdle(annualised_return: Decimal | None, hurdle_rate: Decimal | None) -> bool:

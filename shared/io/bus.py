@@ -3,7 +3,7 @@
 from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, connect, waits_s
 from shared.io.groups import Delivery, GroupReader, trim_behind_groups
 from shared.io.leases import Lease, LeaseChange, Leases
-from shared.io.outbox import Identity, Outbox, OutboxFull, SetAside
+from shared.io.outbox import Identity, Outbox, OutboxFull, SetAside, Write
 from shared.io.tails import Entry, StreamTail, Tail, last_id, load_latest
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "SetAside",
     "StreamTail",
     "Tail",
+    "Write",
     "connect",
     "last_id",
     "load_latest",

@@ -5,19 +5,23 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import msgspec
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
-from shared.contracts.envelope import Message
+from shared.contracts.envelope import Message, TextMessage
 from shared.contracts.streams import FIELD, Stream
 from shared.io.clients import TRANSIENT, Profile, waits_s
 from shared.io.leases import FencedAppend, Lease, fenced_append
-from shared.io.resp import Reply, RespLink, Word, pack, raise_refusal
+from shared.io.resp import Reply, RespLink, Word, pack, raise_refusals
 
 M = TypeVar("M", bound=Message)
+
+Write = tuple[Stream[Any], Message | TextMessage, str, bool]
+"""Stream, message, its key in the stream's hash or none, and whether to empty the key instead of filling it."""
 
 _BATCH = 500
 _TRIES = 8
@@ -76,6 +80,14 @@ class SetAside:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """What was sent and not answered yet: items with the number of commands of each."""
+
+    items: list[tuple[_Append | _Fenced, int]]
+    answered: asyncio.Future[list[Reply]]
+
+
 class OutboxFull(Exception):
     """More messages wait for Redis than the outbox may hold."""
 
@@ -93,6 +105,10 @@ class Outbox:
     def __init__(self, url: str, identity: Identity, *, limit: int = 200_000) -> None:
         self._link = RespLink(url, timeout_s=Profile.WRITER.value)
         self._identity = identity
+        self._src, self._epoch = (msgspec.json.encode(name).decode() for name in (identity.src, identity.epoch))
+        self._flight: _Flight | None = None
+        self._is_script_known = False
+        """Whether the server has the script for writing under a lease, so that its name will do."""
         self._limit = limit
         self._waiting: deque[_Append | _Fenced] = deque()
         self._pseq: dict[str, int] = {}
@@ -121,18 +137,24 @@ class Outbox:
         self._queue(_Append(stream, self._encoder.encode(stamped), key, drop_key))
         return stamped
 
-    def put_under_lease(self, lease: Lease, items: Sequence[tuple[Stream[Any], Message, str, bool]]) -> None:
+    def put_under_lease(self, lease: Lease, writes: Sequence[Write]) -> None:
         """Stamp and queue messages that are written together, and only if the lease is still ours by then.
 
-        An item is stream, message, key and whether to empty the key. The streams are of the kind that writers do not
-        trim. Raises OutboxFull.
+        Raises OutboxFull.
         """
         appends = []
-        for stream, message, key, drop_key in items:
-            assert not stream.keep, stream
-            payload = self._encoder.encode(self._stamped(stream, message))
-            appends.append(FencedAppend(stream.name, stream.hash_name, key, payload, drop_key))
+        for stream, message, key, drop_key in writes:
+            if isinstance(message, TextMessage):
+                payload = message.stamped(self._src, self._epoch, self._next_pseq(stream))
+            else:
+                payload = self._encoder.encode(self._stamped(stream, message))
+            appends.append(FencedAppend(stream.name, stream.hash_name, key, payload, drop_key, stream.keep))
         self._queue(_Fenced(lease, tuple(appends)))
+
+    def push(self) -> None:
+        """Send what is queued now, unless something is on its way: a task that has to wake up first costs 0.1 ms."""
+        if self._waiting and self._flight is None and self._link.is_open:
+            self._flight = self._send(at_once=True)
 
     async def run(self) -> None:
         """Write what is queued, for ever, trying again while Redis is away."""
@@ -141,6 +163,8 @@ class Outbox:
                 await self._work.wait()
                 await self._write_waiting()
         finally:
+            if self._flight is not None:
+                self._flight.answered.cancel()
             self._link.close()
 
     async def flushed(self) -> None:
@@ -154,11 +178,15 @@ class Outbox:
         return found
 
     def _stamped(self, stream: Stream[M], message: M) -> M:
+        pseq = self._next_pseq(stream)
+        return msgspec.structs.replace(message, src=self._identity.src, epoch=self._identity.epoch, pseq=pseq)
+
+    def _next_pseq(self, stream: Stream[Any]) -> int:
         if len(self._waiting) >= self._limit:
             raise OutboxFull(f"{len(self._waiting)} messages wait for Redis; the last for {stream.name}")
         pseq = self._pseq.get(stream.name, 0) + 1
         self._pseq[stream.name] = pseq
-        return msgspec.structs.replace(message, src=self._identity.src, epoch=self._identity.epoch, pseq=pseq)
+        return pseq
 
     def _queue(self, item: _Append | _Fenced) -> None:
         self._waiting.append(item)
@@ -204,19 +232,32 @@ class Outbox:
 
     async def _write(self) -> None:
         """Write one batch and take off what is confirmed. Raises at the first message that is not."""
-        at_once = 1 if self._refusals else _BATCH
-        batch = [self._waiting[index] for index in range(min(at_once, len(self._waiting)))]
-        commands = [_commands(item) for item in batch]
-        packed = b"".join(word for words in commands for word in words)
-        replies = await self._link.ask(packed, sum(map(len, commands)))
+        if self._flight is None:
+            await self._link.open()
+            self._flight = self._send(at_once=False)
+        flight = self._flight
+        try:
+            replies = await self._link.answer(flight.answered)
+        finally:
+            self._flight = None
         at = 0
-        for item, words in zip(batch, commands, strict=True):
-            at += len(words)
-            raise_refusal(replies[at - 1])
+        for item, commands in flight.items:
+            at += commands
+            reply = replies[at - 1]
             if isinstance(item, _Fenced):
-                self._note_fence(item, replies[at - 1])
+                self._is_script_known = not str(reply).startswith("NOSCRIPT")
+            raise_refusals(reply)
+            if isinstance(item, _Fenced):
+                self._note_fence(item, reply)
             self._waiting.popleft()
             self._refusals = 0
+
+    def _send(self, *, at_once: bool) -> _Flight:
+        batch = list(islice(self._waiting, 1 if self._refusals else _BATCH))
+        commands = [_commands(item, is_script_known=self._is_script_known) for item in batch]
+        lengths = list(map(len, commands))
+        packed = b"".join(chain.from_iterable(commands))
+        return _Flight(list(zip(batch, lengths, strict=True)), self._link.send(packed, sum(lengths), at_once=at_once))
 
     def _note_fence(self, item: _Fenced, reply: Reply) -> None:
         if reply == _NO_HOLDER:
@@ -233,13 +274,13 @@ def _refused(item: _Append | _Fenced, reason: str) -> SetAside:
     return SetAside((item.stream.name,), (item.payload,), reason)
 
 
-def _commands(item: _Append | _Fenced) -> list[bytes]:
+def _commands(item: _Append | _Fenced, *, is_script_known: bool) -> list[bytes]:
     """Return what writes one message; the reply to the last command says whether it is written.
 
     A compacted stream's hash and log change together or not at all.
     """
     if isinstance(item, _Fenced):
-        return [fenced_append(item.lease, item.appends)]
+        return [fenced_append(item.lease, item.appends, by_name=is_script_known)]
     trim: tuple[Word, ...] = ("MAXLEN", "~", item.stream.keep) if item.stream.keep else ()
     append = pack("XADD", item.stream.name, *trim, "*", FIELD, item.payload)
     if not item.key:

@@ -5,6 +5,7 @@ everything else; nothing here retries, and a link that fails is thrown away.
 """
 
 import asyncio
+import os
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -38,11 +39,16 @@ EMPTY_WORD = word(b"")
 
 
 def raise_refusal(reply: Reply) -> None:
-    """Raise what redis-py would raise when ``reply`` is an error, or a transaction that holds one."""
+    """Raise what redis-py would raise when ``reply`` is an error. Of replies, only a transaction's can hold one."""
     if isinstance(reply, hiredis.ReplyError):
         text = str(reply)
         kind, _, _ = text.partition(" ")
         raise _REFUSALS.get(kind, ResponseError)(text)
+
+
+def raise_refusals(reply: Reply) -> None:
+    """Do the same for the reply to a transaction, which holds one reply for each of its commands."""
+    raise_refusal(reply)
     if isinstance(reply, list):
         for part in reply:
             raise_refusal(part)
@@ -101,6 +107,21 @@ class RespTransport(asyncio.Protocol):
             raise RedisConnectionError("the link is closed")
         self._transport.write(packed)
 
+    def write_now(self, packed: bytes) -> None:
+        """Do the same before this turn of the event loop goes on: uvloop sends what is written when a turn ends."""
+        transport = self._transport
+        if transport is None:
+            raise RedisConnectionError("the link is closed")
+        sent = 0
+        is_plain = transport.get_extra_info("ssl_object") is None
+        if is_plain and not transport.is_closing() and not transport.get_write_buffer_size():
+            try:
+                sent = os.write(transport.get_extra_info("socket").fileno(), packed)
+            except OSError:
+                sent = 0  # full, or broken: the transport waits, or finds out
+        if sent < len(packed):
+            transport.write(packed[sent:])
+
     def close(self) -> None:
         """Drop the connection."""
         if self._transport is not None:
@@ -154,14 +175,36 @@ class RespLink:
 
         Raises redis-py's ConnectionError or TimeoutError; what was sent may or may not have been done then.
         """
+        await self.open()
+        return await self.answer(self.send(packed, commands))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether commands can be sent at once."""
+        return self._transport is not None
+
+    async def open(self) -> None:
+        """Connect unless that is done. Raises as ``ask`` does."""
         if self._transport is None:
             transport = RespTransport(on_replies=self._replied, on_lost=self._lost)
             await transport.open(self._url, timeout_s=self._timeout_s)
             self._transport = transport
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[list[Reply]] = loop.create_future()
-        self._transport.write(packed)
+
+    def send(self, packed: bytes, commands: int = 1, *, at_once: bool = False) -> "asyncio.Future[list[Reply]]":
+        """Send packed commands over the open link; ``answer`` waits for what comes back.
+
+        ``at_once`` is for what must not wait until this turn of the event loop ends.
+        """
+        if self._transport is None:
+            raise RedisConnectionError("the link is closed")
+        answered: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
+        (self._transport.write_now if at_once else self._transport.write)(packed)
         self._asked.append((commands, [], answered))
+        return answered
+
+    async def answer(self, answered: "asyncio.Future[list[Reply]]") -> list[Reply]:
+        """Return the replies to what was sent. Raises as ``ask`` does."""
+        loop = asyncio.get_running_loop()
         overdue = loop.call_later(self._timeout_s, self._overdue, answered)  # asyncio.timeout costs five times as much
         try:
             return await answered

@@ -62,6 +62,8 @@ class Tail:
         self._count = count
         self._command = b""
         """The read up to the ids from which to read, which alone differ from one to the next; made when needed."""
+        self._ids: dict[str, bytes] = {}
+        """Those ids as the words of the command, in its order."""
         self.recreated = 0
 
     def follow(self, cursors: Mapping[str, str]) -> None:
@@ -102,14 +104,16 @@ class Tail:
         if not self._command:
             whole = pack("XREAD", "COUNT", self._count, "BLOCK", BLOCK_MS, "STREAMS", *asked, *[b""] * len(asked))
             self._command = whole[: len(whole) - len(asked) * len(EMPTY_WORD)]
-        [found] = await self._ask(self._command + b"".join([word(cursor.encode()) for cursor in asked.values()]))
+            self._ids = {name: word(cursor.encode()) for name, cursor in asked.items()}
+        [found] = await self._ask(self._command + b"".join(self._ids.values()))
         entries: list[Entry] = []
         for name, items in found or ():
             stream_name = name.decode()
             if self._cursors.get(stream_name) != asked[stream_name]:
                 continue
             entries += [(stream_name, entry_id, payload_of(fields)) for entry_id, fields in items]
-            self._cursors[stream_name] = items[-1][0].decode()
+            newest = items[-1][0]
+            self._cursors[stream_name], self._ids[stream_name] = newest.decode(), word(newest)
         return entries
 
     async def _rewind_recreated(self) -> None:
@@ -122,6 +126,7 @@ class Tail:
             if id_order(newest_id) < id_order(cursor):
                 self.recreated += 1
                 self._cursors[name] = "0-0"
+                self._command = b""
                 log.error("stream.recreated", extra={"stream": name, "cursor": cursor})
 
     async def _ask(self, *commands: bytes) -> list[Any]:

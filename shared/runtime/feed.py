@@ -1,12 +1,14 @@
 """What both feeds share: publishing books without ever making the reader wait.
 
 The read loop applies frames and marks markets; once per turn of the event loop everything marked is encoded in its
-latest state and written in one batch. While Redis is slow or away the marks stay and newer states replace older ones,
-so nothing queues up and the newest state is what comes out afterwards.
+latest state and written in one batch. While Redis is slow or away, or more is marked than the pace lets out, the marks
+stay and newer states replace older ones, so nothing queues up and the newest state is what comes out afterwards. The
+mark that has waited longest is served first.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -20,8 +22,12 @@ from shared.io.bus import TRANSIENT, Identity, waits_s
 from shared.io.quote_pipe import QuotePipe, newest_ids_ms
 from shared.io.resp import EMPTY_WORD, pack, word
 from shared.runtime.clock import Clock
+from shared.runtime.quote_pace import QUOTES_PER_S, QuotePace
 
 _WINDOW_COMMANDS = 512
+_COMMANDS_PER_QUOTE = 2
+_PACED_TURN_S = 0.002
+"""When the pace holds marks back they are looked at this often: few large batches cost less than many small ones."""
 _BOOK_KEYS_LIMIT = 65_536
 _FIELD_WORD = word(FIELD)
 
@@ -49,6 +55,7 @@ class QuotePublisher:
     """Writes conflated quotes of one venue to the partitions of its pairs.
 
     ``partitions_of`` says to which partitions a market belongs right now (none: nobody wants it, nothing is written).
+    Beyond ``quotes_per_s`` newer states replace older ones before they are written.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class QuotePublisher:
         clock: Clock,
         depth: int,
         partitions_of: Callable[[MarketId], tuple[int, ...]],
+        quotes_per_s: int = QUOTES_PER_S,
     ) -> None:
         self._url = url
         self._venue = venue
@@ -67,8 +75,13 @@ class QuotePublisher:
         self._clock = clock
         self._depth = depth
         self._partitions_of = partitions_of
+        self._pace = QuotePace(quotes_per_s)
         self._pipe = QuotePipe(url, on_ready=self.publish_again, on_room=self._schedule_if_marked)
         self._dirty: dict[MarketId, QuoteSource] = {}
+        """What is marked and not written; first come, first served."""
+        self._due: set[MarketId] = set()
+        """Those whose turn it is and that were not whole when they were looked at: they go out with the next mark."""
+        self._packed: list[bytes] = []
         self._stale: dict[MarketId, str] = {}
         self._withheld: dict[MarketId, str] = {}
         self._last: dict[MarketId, QuoteSource] = {}
@@ -79,7 +92,7 @@ class QuotePublisher:
         self._text = QuoteWriter(src=identity.src, epoch=identity.epoch, venue=venue.value)
         self._encoder = msgspec.json.Encoder()
         self._book_keys: dict[tuple[MarketId, int], bytes] = {}
-        self._scheduled = False
+        self._scheduled: asyncio.Handle | None = None
         self._answered = asyncio.Event()
         self.quotes = 0
         """Quotes written since the start."""
@@ -92,17 +105,21 @@ class QuotePublisher:
         return self._pipe.refused
 
     def mark(self, source: QuoteSource, market_id: MarketId) -> None:
-        """Say that a market's book changed; its state is read when the batch is written."""
-        if market_id in self._dirty:
-            self.conflated += 1
-        self._dirty[market_id] = source
-        if not self._scheduled:
+        """Say that a market's book changed; its state is read when its turn has come."""
+        if market_id in self._due:
+            self._take(market_id, source, self._clock.now_ns())
+        else:
+            if market_id in self._dirty:
+                self.conflated += 1
+            self._dirty[market_id] = source
+        if self._scheduled is None:
             self._schedule()
 
     def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
         """Say that these markets' quotes must not be believed any more; goes out before any quote."""
         for market_id in market_ids:
             self._dirty.pop(market_id, None)
+            self._due.discard(market_id)
             self._last.pop(market_id, None)
             self._stale[market_id] = self._withheld[market_id] = reason
         self._schedule()
@@ -122,7 +139,7 @@ class QuotePublisher:
 
     async def flushed(self) -> None:
         """Wait until Redis has confirmed everything that was marked so far; bound it, for Redis may be away."""
-        while self._stale or self._dirty or self._pipe.in_flight:
+        while self._stale or self._dirty or self._packed or self._pipe.in_flight:
             self._answered.clear()
             await self._answered.wait()
 
@@ -142,41 +159,54 @@ class QuotePublisher:
         self._schedule()
 
     def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._flush)
+        """Write at the end of this turn of the event loop, and do not wait for the pace."""
+        if self._scheduled is not None:
+            self._scheduled.cancel()
+        self._scheduled = asyncio.get_running_loop().call_soon(self._flush)
 
     def _schedule_if_marked(self) -> None:
         self._answered.set()
-        if self._dirty or self._stale:
+        if self._scheduled is None and (self._dirty or self._stale or self._packed):
             self._schedule()
 
     def _flush(self) -> None:
-        self._scheduled = False
-        room = _WINDOW_COMMANDS - self._pipe.in_flight
+        self._scheduled = None
+        room = _WINDOW_COMMANDS - self._pipe.in_flight - len(self._packed)
         if not self._pipe.is_ready or room <= 0:
             return
-        packed: list[bytes] = []
         now_ns = self._clock.now_ns()
         if self._may_have_left:
-            self._pack_left(packed, now_ns)
+            self._pack_left(now_ns)
         if self._stale:
-            self._pack_stale(packed, now_ns)
-        waiting = iter(tuple(self._dirty.items()))
-        for market_id, source in waiting:
+            self._pack_stale(now_ns)
+        paced = self._pace.room(asyncio.get_running_loop().time())
+        for market_id, source in tuple(islice(self._dirty.items(), min(paced, room // _COMMANDS_PER_QUOTE))):
             if self._dirty.pop(market_id, None) is None:
                 continue  # withdrawn while another book of this batch was looked at
-            state = source.quote_state(market_id)
-            if state is not None:
-                self._last[market_id] = source
-                self._withheld.pop(market_id, None)
-                self._pack_quote(packed, market_id, state, now_ns)
-                if len(packed) >= room:
-                    break
-        if packed:
-            self._pipe.write(b"".join(packed), len(packed))
+            self._pace.spend()
+            self._take(market_id, source, now_ns)
+        if self._packed:
+            self._pipe.write(b"".join(self._packed), len(self._packed))
+            self._packed.clear()
+        self._go_on_later()
 
-    def _pack_quote(self, packed: list[bytes], market_id: MarketId, state: QuoteState, now_ns: int) -> None:
+    def _go_on_later(self) -> None:
+        """Look again when the pace has let more out; a full window calls by itself."""
+        if self._dirty and self._scheduled is None and self._pipe.in_flight < _WINDOW_COMMANDS:
+            self._scheduled = asyncio.get_running_loop().call_later(_PACED_TURN_S, self._flush)
+
+    def _take(self, market_id: MarketId, source: QuoteSource, now_ns: int) -> None:
+        """Pack the market's quote when its book is whole; otherwise its next mark says that it is."""
+        self._due.discard(market_id)
+        state = source.quote_state(market_id)
+        if state is None:
+            self._due.add(market_id)
+            return
+        self._last[market_id] = source
+        self._withheld.pop(market_id, None)
+        self._pack_quote(market_id, state, now_ns)
+
+    def _pack_quote(self, market_id: MarketId, state: QuoteState, now_ns: int) -> None:
         parts = self._partitions_of(market_id)
         if not parts:
             return
@@ -198,23 +228,23 @@ class QuotePublisher:
         for part in parts:
             writer = self._writers[part]
             entry_id = writer.next_id(now_ns // 1_000_000)
-            packed += self._packed(writer, entry_id, self._text.message(writer.pseq, body), market_id, part)
+            self._packed += self._commands(writer, entry_id, self._text.message(writer.pseq, body), market_id, part)
             self.quotes += 1
 
-    def _pack_stale(self, packed: list[bytes], now_ns: int) -> None:
+    def _pack_stale(self, now_ns: int) -> None:
         for market_id, reason in self._stale.items():
             parts = (*self._partitions_of(market_id), *self._quoted_in.pop(market_id, ()))
             for part in dict.fromkeys(parts):
-                packed += self._withdrawal(market_id, part, reason, now_ns)
+                self._packed += self._withdrawal(market_id, part, reason, now_ns)
         self._stale.clear()
 
-    def _pack_left(self, packed: list[bytes], now_ns: int) -> None:
+    def _pack_left(self, now_ns: int) -> None:
         self._may_have_left = False
         for market_id, parts in tuple(self._quoted_in.items()):
             wanted_in = self._partitions_of(market_id)
             for part in parts:
                 if part not in wanted_in:
-                    packed += self._withdrawal(market_id, part, "no live pair has the market any more", now_ns)
+                    self._packed += self._withdrawal(market_id, part, "no live pair has the market any more", now_ns)
             self._quoted_in[market_id] = tuple(part for part in parts if part in wanted_in)
             if not self._quoted_in[market_id]:
                 del self._quoted_in[market_id]
@@ -231,9 +261,9 @@ class QuotePublisher:
             reason=reason,
             published_ts_ns=now_ns,
         )
-        return self._packed(writer, entry_id, self._encoder.encode(stale), market_id, part)
+        return self._commands(writer, entry_id, self._encoder.encode(stale), market_id, part)
 
-    def _packed(
+    def _commands(
         self, writer: "_PartitionWriter", entry_id: bytes, payload: bytes, market_id: MarketId, part: int
     ) -> tuple[bytes, bytes]:
         """Return the commands that append a message and keep it as the market's latest."""

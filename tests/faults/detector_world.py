@@ -80,6 +80,7 @@ class World:
         environ |= {
             "DUTCHBOOK_REDIS_URL": self._url,
             "DUTCHBOOK_ACCOUNT": "test",
+            "ARB_DETECTOR_MAX_INTENTS_PER_MINUTE": "0",
             "DUTCHBOOK_INTENT_KEY_FILE": str(key_file),
         }
         return self._stack.enter_context(running("services.arb_detector", folder=self._folder / name, **environ))

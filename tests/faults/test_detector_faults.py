@@ -7,11 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.arb_detector.evaluator import Emission
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
 from shared.contracts.streams import OPPORTUNITIES, intents
@@ -22,7 +22,7 @@ from shared.domain.orders import Depth
 from shared.domain.risk import ApprovedIntent, Refusal, approve
 from shared.domain.risk_terms import BookSeen, Context, LegSeen, RefusalReason, RiskLimits, Usage
 from tests.faults.detector_world import kill, world_of
-from tests.unit.arb_detector.scene import Levels, Scene, closed, intent, market, opened
+from tests.unit.arb_detector.scene import Levels, Said, Scene, closed, intent, market, opened
 
 K, P = Venue.KALSHI, Venue.POLYMARKET
 ONE_UNIT = Decimal("0.0000000001")
@@ -39,7 +39,7 @@ ONE_LEG_BAD: dict[str, tuple[Callable[[Scene], object], str]] = {
 }
 
 
-def count_of(said: list[Emission], kind: type) -> int:
+def count_of(said: list[Said], kind: type) -> int:
     return sum(isinstance(message, kind) for message in said)
 
 
@@ -166,8 +166,8 @@ def context_of(scene: Scene, order: HedgedIntent, *, waited_ms: int = 10, orders
     for leg in legs:
         assert leg.quote is not None
         sides = [
-            tuple((Decimal(price), Decimal(size)) for price, size in side)
-            for side in (leg.quote.yes_bids, leg.quote.yes_asks)
+            tuple((Decimal(price), Decimal(size)) for price, size in msgspec.json.decode(side))
+            for side in (leg.bids_json, leg.asks_json)
         ]
         book = BookSeen(received_ts_ns=leg.quote.received_ts_ns, depth=Depth(*sides))
         seen.append(LegSeen(market=market(leg.venue), book=book))
@@ -238,7 +238,7 @@ def test_d10_fractions_of_a_cent_and_of_a_contract_are_exact_and_equal_on_both_l
     assert found.edge_dollars == found.payout_dollars - found.cost_dollars - found.fee_dollars
 
 
-def one_level(ask_e4: int, bid_e4: int, size_e6: int, **settings: Any) -> list[Emission]:
+def one_level(ask_e4: int, bid_e4: int, size_e6: int, **settings: Any) -> list[Said]:
     """What is said about one level on each side."""
     scene = Scene(debounce_ms=0, max_capital_dollars=Decimal(0), **settings)
     size = f"{size_contracts(size_e6):f}"

@@ -27,7 +27,7 @@ from shared.domain.market import MarketId, MarketStatus, Venue
 from shared.domain.pair import Direction, Orientation, Pair, PairId
 from shared.testing.clock import FakeClock
 from tests.faults.detector_truth import Asked, Book, LegTruth, LinkTruth, Terms, best_edge, edge_at, mirrored
-from tests.unit.arb_detector.scene import market, pair
+from tests.unit.arb_detector.scene import Heard, Said, market, pair, raw
 
 UPDATES = int(os.environ.get("DUTCHBOOK_MANY_UPDATES", "40000"))
 K, P = Venue.KALSHI, Venue.POLYMARKET
@@ -87,7 +87,12 @@ _AT_THRESHOLD = best_edge(
     terms=FINE,
     asked=Fraction(1, 1000),
 )
-SETTINGS = Settings(redis_url="redis://unused", min_edge_dollars=Decimal(int(_AT_THRESHOLD * 10**10)).scaleb(-10))
+SETTINGS = Settings(
+    redis_url="redis://unused",
+    min_edge_dollars=Decimal(int(_AT_THRESHOLD * 10**10)).scaleb(-10),
+    max_intents_per_minute=0,
+    max_intents_per_pair=0,
+)
 OPENING = Asked(Fraction(1, 1000), _AT_THRESHOLD)
 STAYING = Asked(Fraction(1, 2000), _AT_THRESHOLD / 2)
 
@@ -256,7 +261,7 @@ class Simulation:
         for at, (one, venue, message, is_sound) in enumerate(batch):
             leg = one.legs[venue]
             leg.word, leg.is_sound = message, is_sound
-            entries.append((one.pair.partition, message))
+            entries.append((one.pair.partition, raw(message)))
             if isinstance(message, QuotesStale):
                 leg.book = None
                 for told in one.told.values():
@@ -333,8 +338,9 @@ class Simulation:
 
     # what is said
 
-    def take(self, said: list[Emission]) -> None:
+    def take(self, emissions: list[Emission]) -> None:
         """Hold everything said against the truth, and remember it as Redis would."""
+        said = Heard(emissions)
         for at, message in enumerate(said):
             if isinstance(message, PairStanding | PairDiverged):
                 continue
@@ -357,7 +363,7 @@ class Simulation:
             assert told.open_id == message.opportunity_id
             self.kept[message.pair_id, message.direction] = message
 
-    def check_opening(self, one: Subject, told: Told, message: OpportunityOpened, follows: list[Emission]) -> None:
+    def check_opening(self, one: Subject, told: Told, message: OpportunityOpened, follows: list[Said]) -> None:
         """It is new, it has held for the debounce, and an intent follows exactly when money may."""
         assert not told.open_id
         assert message.opportunity_id not in self.ids
@@ -498,7 +504,7 @@ class Simulation:
         for one in self.subjects.values():
             for venue, leg in one.legs.items():
                 if leg.word is not None and (venue, one.pair.market_id(venue)) in unheard:
-                    entries.append((one.pair.partition, leg.word))
+                    entries.append((one.pair.partition, raw(leg.word)))
                     if isinstance(leg.word, QuoteText):
                         self.hear(leg, leg.word)
         self.evaluated()

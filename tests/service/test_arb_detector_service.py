@@ -100,6 +100,12 @@ class Feeds:
                     return found
                 await asyncio.sleep(0.01)
 
+    async def until_reason(self, reason: str) -> None:
+        """Wait until the newest standing of the pair has this reason."""
+        async with asyncio.timeout(WITHIN_S):
+            while (await self.until(FUNNEL, PairStanding))[-1].reason != reason:  # noqa: ASYNC110 - it is told by another task
+                await asyncio.sleep(0.01)
+
     async def until_dropped(self, stream: Stream[Any]) -> None:
         """Wait until the hash of a stream is empty."""
         async with asyncio.timeout(WITHIN_S):
@@ -254,7 +260,7 @@ async def test_where_a_pair_stands_is_on_the_bus_and_why_tells_it(
         async with detector_at(settings):
             await feeds.list_everything()
             await feeds.write(feeds.scene.kalshi())
-            await feeds.until(FUNNEL, PairStanding)
+            await feeds.until_reason("no quote yet")
             result = await asyncio.to_thread(CliRunner().invoke, app, ["why", feeds.pair.pair_id, "--json"])
             answer = msgspec.json.decode(result.stdout)
             assert (answer["state"], answer["reason"]) == ("live", "no quote yet")
@@ -264,7 +270,7 @@ async def test_where_a_pair_stands_is_on_the_bus_and_why_tells_it(
             )
             await feeds.until_dropped(FUNNEL)
         result = await asyncio.to_thread(CliRunner().invoke, app, ["why", feeds.pair.pair_id])
-        assert "there is no pair 'hou-por' on the bus" in str(result.exception)
+        assert "there is no pair or basket 'hou-por' on the bus" in str(result.exception)
 
 
 async def test_the_funnel_of_the_process_is_told_and_adds_up(

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+import uvloop
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.contracts.alerts import OperationalAlert
 from shared.contracts.pairs import PairActivated, PairMessage, PairRetired
@@ -28,6 +30,7 @@ from shared.io.bus import (
     load_latest,
     trim_behind_groups,
 )
+from shared.io.resp import RespLink, pack
 from tests.service.redis_proxy import RedisProxy
 from tests.unit.kalshi_executor.builders import PAIR
 
@@ -519,3 +522,24 @@ async def test_a_control_read_of_a_hung_server_is_a_no_within_its_quarter_second
         await control.get("k")
     assert asyncio.get_running_loop().time() - started_s < 1
     await control.aclose()
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_what_is_sent_at_once_arrives_whole_and_in_order_however_full_the_socket_is(
+    redis_url: str, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def exchange() -> list[object]:
+        link = RespLink(redis_url, timeout_s=5)
+        await link.open()
+        payloads = [bytes([65 + at]) * 300_000 for at in range(20)]
+        for at, payload in enumerate(payloads):
+            link.send(pack("RPUSH", "pushed", payload), at_once=at % 3 > 0)
+        found = await link.ask(pack("LRANGE", "pushed", 0, -1))
+        link.close()
+        assert found == [payloads]
+        with pytest.raises(RedisConnectionError):
+            link.send(pack("PING"), at_once=True)
+        return found
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        assert runner.run(exchange())

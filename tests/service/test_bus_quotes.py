@@ -50,7 +50,12 @@ async def redis(redis_url: str) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def publishing(
-    url: str, *, clock: FakeClock | None = None, epoch: str = "e1", parts: Sequence[int] = (3,)
+    url: str,
+    *,
+    clock: FakeClock | None = None,
+    epoch: str = "e1",
+    parts: Sequence[int] = (3,),
+    quotes_per_s: int = 100_000,
 ) -> AsyncIterator[QuotePublisher]:
     publisher = QuotePublisher(
         url,
@@ -59,6 +64,7 @@ async def publishing(
         clock=clock or FakeClock(),
         depth=5,
         partitions_of=lambda _: tuple(parts),
+        quotes_per_s=quotes_per_s,
     )
     task = asyncio.create_task(publisher.run())
     await until(lambda: publisher._pipe.is_ready)
@@ -81,7 +87,7 @@ async def written(redis: Client) -> list[QuoteMessage]:
 
 async def settled(publisher: QuotePublisher) -> None:
     """Wait until everything marked is written and answered."""
-    await until(lambda: not publisher._dirty and not publisher._stale and publisher._pipe.in_flight == 0)
+    await until(lambda: not (publisher._dirty or publisher._stale or publisher._packed or publisher._pipe.in_flight))
 
 
 async def test_a_quote_is_on_the_stream_and_is_the_latest_book(redis: Client, redis_url: str) -> None:
@@ -126,6 +132,72 @@ async def test_while_redis_hangs_quotes_conflate_and_the_newest_comes_out(redis:
     newest = (await written(redis))[-1]
     assert isinstance(newest, Quote)
     assert newest.yes_asks[0][1] == 2_000
+
+
+async def test_a_flood_is_written_at_the_pace_and_ends_with_the_newest_state(redis: Client, redis_url: str) -> None:
+    source = Source()
+    loop = asyncio.get_running_loop()
+    async with publishing(redis_url, quotes_per_s=100) as publisher:
+        began_s = loop.time()
+        for size in range(1, 2_001):
+            source.set_ask(A, size * 1_000_000)
+            publisher.mark(source, A)
+            await asyncio.sleep(0)
+        await settled(publisher)
+        most = 5 + 100 * (loop.time() - began_s) + 1
+        assert 1 < publisher.quotes <= most
+        assert publisher.conflated == 2_000 - publisher.quotes
+    newest = (await written(redis))[-1]
+    assert isinstance(newest, Quote)
+    assert newest.yes_asks[0][1] == 2_000
+
+
+async def test_under_the_pace_the_mark_that_has_waited_longest_is_served_first(redis: Client, redis_url: str) -> None:
+    source = Source()
+    markets = [MarketId(f"M{number}") for number in range(30)]
+    async with publishing(redis_url, quotes_per_s=200) as publisher:
+        for market_id in markets:
+            source.set_ask(market_id, 1_000_000)
+        while publisher.quotes < 90:
+            for market_id in markets:
+                publisher.mark(source, market_id)
+            await asyncio.sleep(0)
+    told = [message.market_id for message in await written(redis) if isinstance(message, Quote)]
+    assert told[:90] == markets * 3
+
+
+async def test_a_book_that_is_not_whole_at_its_turn_goes_out_with_its_next_mark(redis: Client, redis_url: str) -> None:
+    """The feed cannot wait for a quiet moment under a flood: the next change of the book has begun by then."""
+    source = Source()
+    async with publishing(redis_url) as publisher:
+        publisher.mark(source, A)
+        await until(lambda: not publisher._dirty)
+        source.set_ask(A, 7_000_000)
+        publisher.mark(source, A)
+        del source.books[A]
+        await settled(publisher)
+        source.set_ask(B, 1_000_000)
+        publisher.mark(source, B)
+        await settled(publisher)
+    first, second = await written(redis)
+    assert isinstance(first, Quote)
+    assert (first.market_id, first.yes_asks[0][1]) == (A, 7)
+    assert isinstance(second, Quote)
+    assert second.market_id == B
+
+
+async def test_lost_trust_does_not_wait_for_the_pace(redis: Client, redis_url: str) -> None:
+    source = Source()
+    markets = [MarketId(f"M{number}") for number in range(50)]
+    async with publishing(redis_url, quotes_per_s=1) as publisher:
+        for market_id in markets:
+            source.set_ask(market_id, 1_000_000)
+            publisher.mark(source, market_id)
+        publisher.stale(markets[25:], "gap")
+        await until(lambda: not publisher._stale and publisher._pipe.in_flight == 0)
+        assert publisher._dirty, "the pace still holds quotes back"
+    stale = [message for message in await written(redis) if isinstance(message, QuotesStale)]
+    assert [message.market_ids[0] for message in stale] == markets[25:]
 
 
 async def test_lost_trust_goes_first_and_takes_the_marks_with_it(redis: Client, redis_url: str) -> None:

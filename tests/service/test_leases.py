@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
 import pytest
 
 from shared.contracts.opportunities import OpportunityClosed
-from shared.contracts.streams import OPPORTUNITIES
+from shared.contracts.streams import OPPORTUNITIES, Stream
 from shared.domain.pair import Direction, PairId
 from shared.io.bus import Client, Identity, Leases, Outbox, Profile, connect
 from shared.io.leases import LEASE_MS
@@ -189,3 +190,51 @@ async def test_a_partition_that_changed_hands_and_came_back_is_lost_and_gained(r
     assert one.held[5] is not before
     one.close()
     two.close()
+
+
+async def test_a_pushed_message_is_sent_before_any_task_wakes_and_is_written_once(
+    redis_url: str, redis: Client
+) -> None:
+    one = replica(redis_url, "one")
+    await one.renew()
+    async with outbox_at(redis_url) as outbox:
+        outbox.put_under_lease(one.held[0], [(OPPORTUNITIES, message("first"), "", False)])
+        outbox.push()  # there is no connection yet: the outbox opens one in its own time
+        await outbox.flushed()
+        outbox.put_under_lease(one.held[0], [(OPPORTUNITIES, message("second"), "", False)])
+        outbox.push()
+        outbox.put_under_lease(one.held[0], [(OPPORTUNITIES, message("third"), "", False)])
+        outbox.push()
+        await outbox.flushed()
+    written = [OPPORTUNITIES.decoder.decode(fields[b"d"]) for _, fields in await redis.xrange(OPPORTUNITIES.name)]
+    assert [(one.opportunity_id, one.pseq) for one in written] == [("first", 1), ("second", 2), ("third", 3)]
+    one.close()
+
+
+async def test_a_server_that_forgot_the_script_is_told_it_again(redis_url: str, redis: Client) -> None:
+    one = replica(redis_url, "one")
+    await one.renew()
+    await redis.config_resetstat()
+    async with outbox_at(redis_url) as outbox:
+        for name in ("a", "b"):
+            outbox.put_under_lease(one.held[0], [(OPPORTUNITIES, message(name), "", False)])
+            await outbox.flushed()
+        assert (await redis.info("commandstats")).get("cmdstat_evalsha", {}).get("calls") == 1
+        await redis.script_flush()
+        outbox.put_under_lease(one.held[0], [(OPPORTUNITIES, message("c"), "", False)])
+        outbox.push()
+        await asyncio.wait_for(outbox.flushed(), 5)
+    assert await redis.xlen(OPPORTUNITIES.name) == 3
+    one.close()
+
+
+async def test_a_trimmed_stream_is_trimmed_under_a_lease_too(redis_url: str, redis: Client) -> None:
+    one = replica(redis_url, "one")
+    await one.renew()
+    short: Stream[OpportunityClosed] = Stream("test:short", msgspec.json.Decoder(OpportunityClosed), keep=100)
+    async with outbox_at(redis_url) as outbox:
+        for at in range(1_000):
+            outbox.put_under_lease(one.held[0], [(short, message(str(at)), "", False)])
+        await outbox.flushed()
+    assert 100 <= await redis.xlen(short.name) < 300
+    one.close()

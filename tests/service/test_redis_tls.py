@@ -66,6 +66,7 @@ async def test_a_link_is_encrypted_and_the_servers_certificate_is_checked(tmp_pa
         link = RespLink(f"rediss://:hunter2@127.0.0.1:{port}/0?ssl_ca_certs={pem}", timeout_s=5)
         assert await link.ask(pack("PING"), 1) == [b"OK"]
         assert b"hunter2" in b"".join(told)
+        assert await link.answer(link.send(pack("PING"), at_once=True)) == [b"OK"]
         link.close()
         told.clear()
         stranger = RespLink(f"rediss://:hunter2@127.0.0.1:{port}/0", timeout_s=5)

@@ -27,7 +27,7 @@ class Venue:
         self.world = World(seed=5, start_ms=START_MS)
         self.truth = Truth(self.world)
         self.app = create_app(self.world, now_ms=lambda: START_MS + 1_000, trade_delay_s=0.0)
-        stages = {"polymarket": PolymarketStage(self.app[VENUE])}
+        stages = {"polymarket": PolymarketStage(self.app[VENUE], self.world)}
         self.control = create_control_app(
             Observed(world=self.world, truth=self.truth, stats={}, faults={}, stages=stages), lambda: START_MS
         )
@@ -146,3 +146,51 @@ async def test_the_control_port_shows_the_account_and_refuses_to_settle_twice() 
             assert await cause(control, **settle) == (200, {"ticker": ticker, "status": "finalized", "result": "no"})
             for change in ({}, {"market": "KXNO-1"}, {"event": "tick"}, {"value": "perhaps"}):
                 assert (await cause(control, **(settle | change)))[0] == 400
+
+
+async def test_a_planted_order_stands_until_it_is_taken_off_and_the_truth_knows_what_it_is_worth() -> None:
+    venue = Venue()
+    question = next(q for q in venue.truth.mapped_pairs() if q.orientation == "same")
+    market = question.polymarket
+    async with client_of(venue.control) as control:
+        order = {"venue": "polymarket", "event": "plant", "market": market.market_id, "value": "bid 0.98 50"}
+        assert (await cause(control, **order))[0] == 200
+        assert market.book.best_bid_e4() == 9_800
+        for step in range(1, 100):
+            venue.world.step(START_MS + step * 50)
+        assert market.book.size_e6("bid", 9_800) == 50_000_000, "nobody else touches it"
+        assert any(i.closed_ms is None and i.question is question for i in venue.truth.intervals())
+        assert (await cause(control, **(order | {"value": ""})))[0] == 200
+        assert (market.book.best_bid_e4() or 0) < 9_800
+        assert not any(i.closed_ms is None and i.question is question for i in venue.truth.intervals())
+        for value in ("bid", "bid 1.5 10", "ask 0.5 0", "ask 0.50001 10", "hold 0.5 10"):
+            assert (await cause(control, **(order | {"value": value})))[0] == 400
+
+
+async def test_what_polymarket_says_of_an_event_can_change_and_only_its_listing_tells() -> None:
+    venue = Venue()
+    market = next(m for m in venue.world.polymarket_markets.values() if m.event.neg_risk)
+    async with client_of(venue.app) as client, client_of(venue.control) as control:
+        for value, said in (("augmented", True), ("plain", False)):
+            order = {"venue": "polymarket", "event": "terms", "market": market.market_id, "value": value}
+            assert (await cause(control, **order))[0] == 200
+            async with client.get(f"/gamma/markets/{market.gamma_id}") as answer:
+                [event] = (await answer.json())["events"]
+            assert (event["negRisk"], event["negRiskAugmented"]) == (True, said)
+        assert (await cause(control, **(order | {"value": "perhaps"})))[0] == 400
+
+
+async def test_what_kalshi_says_of_an_event_can_change_and_only_its_listing_tells() -> None:
+    async with running_kalshi() as venue:
+        observed = Observed(world=venue.world, truth=None, stats={}, faults={}, stages={"kalshi": venue.app[DESK]})
+        market = next(m for m in venue.world.kalshi_markets.values() if m.event.mutually_exclusive)
+        async with client_of(create_control_app(observed, lambda: venue.now_ms)) as control:
+            for value, said in (("independent", False), ("exclusive", True)):
+                order = {"venue": "kalshi", "event": "terms", "market": market.market_id, "value": value}
+                assert (await cause(control, **order))[0] == 200
+                body = await venue.get(f"/events/{market.event.event_ticker}")
+                assert body["event"]["mutually_exclusive"] is said
+            assert (await cause(control, **(order | {"value": "perhaps"})))[0] == 400
+            planted = {"venue": "kalshi", "event": "plant", "market": market.market_id, "value": "bid 0.97 10"}
+            assert (await cause(control, **planted))[0] == 200
+            assert market.book.best_bid_e4() == 9_700

@@ -112,6 +112,8 @@ def _environ(folder: Path, url: str, player: Json, *, mappings: Path, key_file: 
         "ARB_DETECTOR_DEBOUNCE_MS": "0",
         "ARB_DETECTOR_LINGER_MS": "0",
         "ARB_DETECTOR_REOPEN_AFTER_MS": "0",
+        "ARB_DETECTOR_MAX_INTENTS_PER_MINUTE": "0",
+        "ARB_DETECTOR_MAX_INTENTS_PER_PAIR": "0",
         "ARB_DETECTOR_MIN_EDGE_DOLLARS": "0",
         "ARB_DETECTOR_MIN_EDGE_DOLLARS_PER_CONTRACT": "0",
         "KALSHI_EXECUTOR_LEDGER_FILE": str(folder / "ledger.sqlite3"),

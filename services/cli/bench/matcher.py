@@ -2,12 +2,11 @@
 
 Listings are made up (``matcher_titles``), so recall here says only that nothing was skipped to be fast; recall and
 precision on real listings are measured elsewhere. Times are given by the clock and in processor seconds of all
-processes: on a busy machine only the second means anything.
+processes: on a busy machine only the second means anything. Memory is that of all processes together.
 """
 
 import gc
 import resource
-import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -20,6 +19,7 @@ from services.cli.bench.matcher_titles import Listings, make_listings
 from services.cli.output import write_line
 from services.matcher.bulk import candidates_of_venues, match_venues
 from services.matcher.candidates import MOST_CANDIDATES, CandidateIndex
+from services.matcher.copies import Memory
 from services.matcher.mapping_files import Mappings
 from shared.domain.market import MarketId
 
@@ -118,7 +118,7 @@ def _candidates(listings: Listings, mappings: Mappings, processes: int) -> dict[
         "polymarket": len(listings.polymarket),
         "wall_s": round(spent.wall_s, 2),
         "cpu_s": round(spent.cpu_s, 2),
-        "peak_mb": _megabytes(bulk.peak_bytes + _peak_bytes()),
+        **_megabytes(bulk.memory),
         "recall": _share(found, len(listings.partner)),
     }
 
@@ -131,7 +131,7 @@ def _full_match(listings: Listings, mappings: Mappings, processes: int) -> dict[
     return {
         "wall_s": round(spent.wall_s, 2),
         "cpu_s": round(spent.cpu_s, 2),
-        "peak_mb": _megabytes(bulk.peak_bytes + _peak_bytes()),
+        **_megabytes(bulk.memory),
         "matches": len(bulk.matches),
         "found": _share(right, len(listings.partner)),
     }
@@ -234,13 +234,12 @@ def _cpu_s() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
-def _peak_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _megabytes(size_bytes: int) -> int:
-    return round(size_bytes / 1_000_000)
+def _megabytes(memory: Memory) -> dict[str, int]:
+    """Return the memory of all processes: pages that several share counted once, and counted for each."""
+    return {
+        "peak_mb": round(memory.held_bytes / 1_000_000),
+        "peak_mb_shared_counted_twice": round(memory.resident_bytes / 1_000_000),
+    }
 
 
 def _share(part: int, whole: int) -> float:

@@ -1,11 +1,13 @@
 """The world as far as it was played: the rendered one is already where the tape ends, and nobody may be told of that.
 
-Operations are noted as they are played and handed on when there is time, or at the latest when somebody asks.
+What is played is noted, market by market, and handed on when there is time, or at the latest when somebody asks. Only
+what it comes to is kept of it, each level's last size and the last trade: handing on every operation cost the player a
+fifth of a core, which the pipeline that is measured then lacked.
 """
 
-from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from copy import copy
+from dataclasses import dataclass, field, replace
 
 from services.cli.bench.tape import mirrors_of
 from services.venue_sim import polymarket_frames
@@ -27,7 +29,7 @@ class PlayedWorld:
         self._at_ms = {id_: market.last_at_us // 1_000 for id_, market in world.polymarket_markets.items()}
         self._kalshi = {ticker: _PlayedMarket(market) for ticker, market in world.kalshi_markets.items()}
         self._listeners: list[Listener] = []
-        self._noted: deque[Operation] = deque()
+        self._noted: dict[str, _Noted] = {}
 
     def subscribe(self, listener: Listener) -> None:
         """Call ``listener`` with every operation on Polymarket that was played."""
@@ -49,22 +51,51 @@ class PlayedWorld:
         ]
 
     def note(self, operations: Iterable[Operation]) -> None:
-        """Take note of what was just played."""
-        self._noted += operations
+        """Take note of what was just played, in its order."""
+        for operation in operations:
+            noted = self._noted.get(operation.market.market_id)
+            if noted is None:
+                noted = self._noted[operation.market.market_id] = _Noted(operation)
+            noted.take(operation)
 
     def catch_up(self, most: int | None = None) -> None:
-        """Hand on what was noted, or the oldest ``most`` of it."""
+        """Hand on what was noted, or that of the ``most`` markets that have waited longest."""
         for _ in range(len(self._noted) if most is None else min(most, len(self._noted))):
-            operation = self._noted.popleft()
-            played = self._kalshi.get(operation.market.market_id)
-            if played is not None:
-                played.take(operation)
-                continue
-            market_id = operation.market.market_id
-            polymarket_frames.apply(self._mirrors[market_id], operation)
-            self._at_ms[market_id] = operation.at_ms
-            for listener in self._listeners:
-                listener(operation)
+            market_id = next(iter(self._noted))
+            for operation in self._noted.pop(market_id).summed_up():
+                self._hand_on(market_id, operation)
+
+    def _hand_on(self, market_id: str, operation: Operation) -> None:
+        played = self._kalshi.get(market_id)
+        if played is not None:
+            played.take(operation)
+            return
+        polymarket_frames.apply(self._mirrors[market_id], operation)
+        self._at_ms[market_id] = operation.at_ms
+        for listener in self._listeners:
+            listener(operation)
+
+
+@dataclass(slots=True)
+class _Noted:
+    """What one market's operations come to."""
+
+    last: Operation
+    traded: Operation | None = None
+    levels: dict[tuple[str, int], LevelChange] = field(default_factory=dict)
+
+    def take(self, operation: Operation) -> None:
+        self.last = operation
+        if operation.trade is not None:
+            self.traded = operation
+        for change in operation.changes:
+            self.levels[change.side, change.price_e4] = change
+
+    def summed_up(self) -> Iterator[Operation]:
+        """Yield the last trade, for which its own time counts, and then every level's last size."""
+        if self.traded is not None:
+            yield replace(self.traded, changes=())
+        yield replace(self.last, changes=tuple(self.levels.values()), trade=None)
 
 
 class _PlayedMarket:

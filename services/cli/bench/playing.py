@@ -27,8 +27,8 @@ _FIRST_RENDER_US = 150.0
 _LEAST_RENDER_US = 30.0
 _LATE_US = 1_000
 _IDLE_US = 600
-_HANDED_ON = 100
-"""What takes about 0.2 ms: otherwise an audit in the middle of a tape would hold it up for tenths of a second."""
+_HANDED_ON = 1
+"""Markets each millisecond: otherwise an audit in the middle of a tape would hold it up for tens of milliseconds."""
 _ATTEMPTS = 4
 
 

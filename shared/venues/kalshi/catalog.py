@@ -38,6 +38,8 @@ _WHOLE_CENTS = (PriceStep(start_dollars=Decimal(0), end_dollars=Decimal(1), step
 _FEE_TYPES: frozenset[str] = frozenset(get_args(KalshiFeeType))
 _PAID_DOLLARS = {"yes": Decimal(1), "no": Decimal(0)}
 _NO_LEGS = frozenset({b"null", b"[]"})
+_FLAGS = {b"true": True, b"false": False}
+"""Anything else says nothing."""
 
 
 class EventsRead(NamedTuple):
@@ -169,6 +171,7 @@ def market(
         never_match=_never_match(rest),
         exchange_index=next((index for index in (rest.exchange_index, event.exchange_index) if index is not None), 0),
         updated_ts_ms=_time_ms(rest.updated_time),
+        mutually_exclusive=_FLAGS.get(bytes(event.mutually_exclusive)),
     )
 
 

@@ -199,6 +199,7 @@ class RestEvent(msgspec.Struct):
     fee_type_override: str | None = None
     fee_multiplier_override: msgspec.Raw = msgspec.Raw(b"null")
     exchange_index: int | None = None
+    mutually_exclusive: msgspec.Raw = msgspec.Raw(b"null")
     markets: list[msgspec.Raw] | None = None
     """Each decoded on its own, so that one odd market does not cost the page."""
 

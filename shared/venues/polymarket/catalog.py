@@ -46,11 +46,17 @@ class NotListed(msgspec.Struct, frozen=True):
 
 
 def market_from_gamma(
-    gamma: GammaMarket, event: GammaEvent, *, read_on: date, clob_fee: ClobFee | None = None
+    gamma: GammaMarket,
+    event: GammaEvent,
+    *,
+    read_on: date,
+    clob_fee: ClobFee | None = None,
+    event_market_count: int | None = None,
 ) -> Market | NotListed:
     """Return the market in common terms, or why it cannot be listed (yet).
 
-    ``clob_fee`` is what ``/clob-markets`` says, the second source when Gamma names no schedule.
+    ``clob_fee`` is what ``/clob-markets`` says, the second source when Gamma names no schedule. ``event_market_count``
+    is how many markets the event holds, where all of them were read.
     """
     condition_id = text_of(gamma.condition_id) or ""
     token_ids = _token_ids(gamma)
@@ -87,6 +93,10 @@ def market_from_gamma(
         fees=_fees(gamma, clob_fee, read_on),
         never_match=_never_match(gamma, event),
         taker_delay_s=decimal_of(gamma.seconds_delay) or Decimal(0),
+        neg_risk=_neg_risk(gamma, event),
+        neg_risk_augmented=flag_of(event.neg_risk_augmented),
+        neg_risk_id=text_of(gamma.neg_risk_market_id) or "",
+        event_market_count=event_market_count,
     )
 
 
@@ -146,6 +156,12 @@ def _status(gamma: GammaMarket) -> MarketStatus:
     if flag_of(gamma.accepting_orders):
         return MarketStatus.OPEN
     return MarketStatus.PAUSED if text_of(gamma.accepting_orders_timestamp) else MarketStatus.UNOPENED
+
+
+def _neg_risk(gamma: GammaMarket, event: GammaEvent) -> bool | None:
+    """Return whether event and market both say that exactly one of the event's markets resolves YES; None if unsaid."""
+    said = (flag_of(event.neg_risk), flag_of(gamma.neg_risk))
+    return None if None in said else all(said)
 
 
 def _never_match(gamma: GammaMarket, event: GammaEvent) -> str:

@@ -59,6 +59,7 @@ class GammaMarket(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     enable_order_book: msgspec.Raw = _NOTHING
     neg_risk: msgspec.Raw = _NOTHING
     neg_risk_other: msgspec.Raw = _NOTHING
+    neg_risk_market_id: msgspec.Raw = msgspec.field(name="negRiskMarketID", default=_NOTHING)
     start_date: msgspec.Raw = _NOTHING
     end_date: msgspec.Raw = _NOTHING
     game_start_time: msgspec.Raw = _NOTHING

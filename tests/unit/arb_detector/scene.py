@@ -1,6 +1,6 @@
 """A small world for the detector: one pair, two markets, quotes and beats, and a clock that moves when told."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
@@ -9,11 +9,14 @@ import msgspec
 
 from services.arb_detector.core import Detector
 from services.arb_detector.evaluator import Emission
+from services.arb_detector.opening_text import Opening
 from services.arb_detector.settings import Settings
+from shared.contracts.funnel import PairDiverged, PairStanding
 from shared.contracts.health import FeedBeat
-from shared.contracts.intents import HedgedIntent
-from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
-from shared.contracts.quotes import QuotesStale, QuoteText, levels_checksum
+from shared.contracts.intents import HedgedIntent, key_id_of, signed_text
+from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
+from shared.contracts.quotes import QuoteRaw, QuotesStale, QuoteText, levels_checksum
+from shared.contracts.streams import OPPORTUNITIES, intents
 from shared.domain.fees import FeeSchedule, KalshiFees, PolymarketFees
 from shared.domain.market import Market, MarketId, MarketStatus, PriceStep, Venue
 from shared.domain.pair import Orientation, Pair, PairId
@@ -23,7 +26,46 @@ TICKER = MarketId("KXGAME-26NOV22HOUPOR-HOU")
 CONDITION = MarketId("0xc0ffee")
 FEED_EPOCH = "feed-1"
 
+KEY = b"the key of the tests, 32 bytes.."
+
 Levels = Sequence[tuple[str, str]]
+Said = OpportunityOpened | HedgedIntent | OpportunityUpdated | OpportunityClosed | PairStanding | PairDiverged
+
+
+class Heard(list[Said]):
+    """What the detector said, as whoever reads the streams gets it: openings decoded, each followed by its intent."""
+
+    def __init__(self, emissions: Iterable[Emission | Said] = ()) -> None:
+        super().__init__()
+        self.extend(emissions)
+
+    def extend(self, emissions: Iterable[Emission | Said]) -> None:
+        """Add what was said since."""
+        for one in emissions:
+            super().extend(decoded(one) if isinstance(one, Opening) else [one])
+
+    def __iadd__(self, emissions: Iterable[Emission | Said]) -> "Heard":  # type: ignore[override,misc]
+        self.extend(emissions)
+        return self
+
+
+def decoded(opening: Opening) -> list[Said]:
+    """Return an opening as it is read from its stream, and its intent from its own."""
+    found: list[Said] = []
+    told = OPPORTUNITIES.decoder.decode(opening.message.stamped('"arb_detector"', '"epoch"', 1))
+    assert isinstance(told, OpportunityOpened)
+    found.append(told)
+    if opening.intent:
+        text = signed_text(opening.intent, key_id=key_id_of(KEY), key=KEY)
+        found.append(intents("any").decoder.decode(text.stamped('"arb_detector"', '"epoch"', 1)))
+    return found
+
+
+def raw(message: QuoteText | QuotesStale) -> QuoteRaw | QuotesStale:
+    """Return a quote as the detector reads it."""
+    if isinstance(message, QuotesStale):
+        return message
+    return msgspec.json.decode(msgspec.json.encode(message), type=QuoteRaw)
 
 
 def pair(**changes: object) -> Pair:
@@ -79,7 +121,7 @@ class Scene:
         chosen = Settings(redis_url="redis://unused", **settings)  # type: ignore[arg-type]
         config = msgspec.structs.replace(chosen.config(), emits_intents=True)
         self.detector = Detector(config, self.clock, random_bits=lambda _: next(bits))
-        self.said: list[Emission] = []
+        self.said = Heard()
         self.pseq = count(1)
         self.said += self.detector.set_pairs({self.pair.pair_id: self.pair})
         for venue in Venue:
@@ -138,22 +180,22 @@ class Scene:
             published_ts_ns=self.clock.now_ns(),
         )
 
-    def take(self, *messages: QuoteText | QuotesStale) -> list[Emission]:
+    def take(self, *messages: QuoteText | QuotesStale) -> list[Said]:
         """Hand over one batch; return what the detector said about it."""
-        said = self.detector.take_quotes([(self.pair.partition, message) for message in messages])
+        said = Heard(self.detector.take_quotes([(self.pair.partition, raw(message)) for message in messages]))
         self.said += said
         return said
 
-    def tick(self, *, after_ms: int = 0) -> list[Emission]:
+    def tick(self, *, after_ms: int = 0) -> list[Said]:
         """Let time pass with both feeds alive, and the timer fire."""
         self.clock.advance(ms=after_ms)
         self.beats()
         return self.silent_tick()
 
-    def silent_tick(self, *, after_ms: int = 0) -> list[Emission]:
+    def silent_tick(self, *, after_ms: int = 0) -> list[Said]:
         """Let time pass without a word from the feeds, and the timer fire."""
         self.clock.advance(ms=after_ms)
-        said = self.detector.tick()
+        said = Heard(self.detector.tick())
         self.said += said
         return said
 
@@ -169,7 +211,7 @@ class Scene:
         """Return a Polymarket that agrees with Kalshi."""
         return self.quote(Venue.POLYMARKET, [("0.39", "80")], [("0.42", "10")])
 
-    def offer(self) -> list[Emission]:
+    def offer(self) -> list[Said]:
         """Quote both sides of the opportunity in one batch."""
         return self.take(self.kalshi(), self.polymarket())
 
@@ -189,19 +231,19 @@ class Scene:
         return self.detector.funnel.total() == self.detector.evaluations
 
 
-def opened(said: Sequence[Emission]) -> OpportunityOpened:
+def opened(said: Sequence[Emission | Said]) -> OpportunityOpened:
     """Return the one opening among ``said``."""
     [message] = [message for message in said if isinstance(message, OpportunityOpened)]
     return message
 
 
-def closed(said: Sequence[Emission]) -> OpportunityClosed:
+def closed(said: Sequence[Emission | Said]) -> OpportunityClosed:
     """Return the one closing among ``said``."""
     [message] = [message for message in said if isinstance(message, OpportunityClosed)]
     return message
 
 
-def intent(said: Sequence[Emission]) -> HedgedIntent:
+def intent(said: Sequence[Emission | Said]) -> HedgedIntent:
     """Return the one intent among ``said``."""
     [message] = [message for message in said if isinstance(message, HedgedIntent)]
     return message

@@ -6,16 +6,15 @@ from decimal import Decimal
 import pytest
 
 from services.arb_detector import ids
-from services.arb_detector.evaluator import Emission
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
 from shared.domain.fees import FeeSchedule, KalshiFees
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import Direction, Orientation, PairId
-from tests.unit.arb_detector.scene import Scene, closed, intent, market, opened, pair
+from tests.unit.arb_detector.scene import Said, Scene, closed, intent, market, opened, pair, raw
 
 
-def kinds(said: list[Emission]) -> Counter[type]:
+def kinds(said: list[Said]) -> Counter[type]:
     return Counter(type(message) for message in said)
 
 
@@ -285,7 +284,7 @@ def test_books_from_keys_never_replace_what_the_stream_said_later() -> None:
     scene.clock.advance(ms=1)
     scene.take(scene.stale(Venue.KALSHI))
     part = scene.pair.partition
-    scene.detector.take_books([(part, old_kalshi), (part, old_polymarket)])
+    scene.detector.take_books([(part, raw(old_kalshi)), (part, raw(old_polymarket))])
     assert scene.outcome == "quote withdrawn by its feed"
     assert scene.detector.legs(unheard_only=True) == []
 

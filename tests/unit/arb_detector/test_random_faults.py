@@ -8,12 +8,11 @@ from random import Random
 
 import pytest
 
-from services.arb_detector.evaluator import Emission
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
 from shared.contracts.quotes import QuoteText
 from shared.domain.market import Venue
-from tests.unit.arb_detector.scene import Levels, Scene
+from tests.unit.arb_detector.scene import Levels, Said, Scene
 
 STEPS = 300
 SEEDS = range(40)
@@ -68,7 +67,7 @@ class Life:
         for venue in Venue:
             self.beat(venue)
 
-    def check(self, said: list[Emission]) -> None:
+    def check(self, said: list[Said]) -> None:
         """Hold everything said against the model."""
         now_s = self.scene.clock.monotonic_s()
         for message in said:

@@ -91,7 +91,9 @@ def test_a_restart_remembers_and_a_review_forgives() -> None:
     reviewed.detector.set_diverged([found])
     assert reviewed.open().alert_only == ""
     late = Scene(the_pair=pair(source="pairs/nba.yaml:3 (somebody, 2026-11-23)"))
-    late.detector.set_diverged([found])
+    assert late.detector.unfamiliar({scene.pair.pair_id: scene.pair}) == [scene.pair.pair_id]
     late.detector.set_pairs({scene.pair.pair_id: scene.pair})
+    late.detector.set_diverged([found])
+    assert late.detector.unfamiliar({scene.pair.pair_id: scene.pair}) == []
     late.pair = scene.pair
     assert late.open().alert_only

@@ -171,5 +171,5 @@ def test_why_knows_pairs_that_the_detector_does_not() -> None:
     )
     assert answer_of("hou-por", found, None, now_ns=0).reason == "nobody has approved this candidate"
     assert "does one run?" in answer_of("hou-por", PairActivated(pair=one), None, now_ns=0).reason
-    with pytest.raises(StartRefused, match="there is no pair 'nobody' on the bus"):
+    with pytest.raises(StartRefused, match="there is no pair or basket 'nobody' on the bus"):
         answer_of("nobody", None, None, now_ns=0)

@@ -5,11 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
-from shared.domain.returns import PAYOUT_DELAY, annualised, clears_hurdle, days_to_payout, settles_at
+from shared.domain.returns import PAYOUT_DELAY, annualised, annualised_e6, clears_hurdle, days_e2, paid_s, settles_at
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+NOON_S = int(NOON.timestamp())
 
 
 def market(venue: Venue, **times: Any) -> Market:
@@ -45,14 +48,14 @@ def test_the_close_is_the_last_resort_and_without_any_time_nothing_is_said() -> 
 def test_the_later_venue_decides_when_the_capital_is_free() -> None:
     kalshi = market(Venue.KALSHI, expected_expiration_time=NOON + timedelta(days=1))
     polymarket = market(Venue.POLYMARKET, close_time=NOON + timedelta(days=9, hours=20))
-    assert days_to_payout(kalshi, polymarket, NOON) == Decimal("10.00")
-    assert days_to_payout(kalshi, market(Venue.POLYMARKET), NOON) == Decimal("1.13")  # 27 hours, to two decimals
-    assert days_to_payout(market(Venue.KALSHI), market(Venue.POLYMARKET), NOON) is None
+    assert days_e2(paid_s(kalshi, polymarket), NOON_S) == 10_00
+    assert days_e2(paid_s(kalshi, market(Venue.POLYMARKET)), NOON_S) == 1_13  # 27 hours, to two decimals
+    assert days_e2(paid_s(market(Venue.KALSHI), market(Venue.POLYMARKET)), NOON_S) is None
 
 
 def test_what_should_have_paid_already_is_due_within_minutes() -> None:
     late = market(Venue.KALSHI, expected_expiration_time=NOON - timedelta(days=3))
-    assert days_to_payout(late, market(Venue.POLYMARKET), NOON) == Decimal("0.01")
+    assert days_e2(paid_s(late, market(Venue.POLYMARKET)), NOON_S) == 1
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,14 @@ def test_what_should_have_paid_already_is_due_within_minutes() -> None:
 def test_annualised(edge: str, capital: str, days: str | None, rate: str | None) -> None:
     found = annualised(Decimal(edge), Decimal(capital), None if days is None else Decimal(days))
     assert found == (None if rate is None else Decimal(rate))
+
+
+@given(edge=st.integers(0, 10**15), capital=st.integers(0, 10**16), days=st.integers(0, 10**6))
+def test_a_return_is_the_same_from_decimals_and_from_scaled_integers(edge: int, capital: int, days: int) -> None:
+    """The dollars are ten-billionths, the days hundredths."""
+    exact = annualised(Decimal(edge).scaleb(-10), Decimal(capital).scaleb(-10), Decimal(days).scaleb(-2))
+    found = annualised_e6(edge, capital, days)
+    assert exact == (None if found is None else Decimal(found).scaleb(-6))
 
 
 def test_the_hurdle_is_cleared_at_the_rate_itself_and_when_nothing_is_known() -> None:

@@ -1,0 +1,136 @@
+"""The shell around the baskets: what they are fed from Redis, and what they say, written under the partition's lease.
+
+It stands beside the pairs in one process and behind them in each turn: a batch of quotes is theirs first.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from services.arb_detector.basket_core import BasketDetector
+from services.arb_detector.basket_evaluator import BASKET_GONE, BasketEmission
+from services.arb_detector.bus import load_books, load_markets
+from services.arb_detector.legs import QuoteInPart
+from shared.contracts.baskets import (
+    BasketClosed,
+    BasketOpened,
+    BasketOpportunityMessage,
+    BasketStanding,
+    BasketUpdated,
+)
+from shared.contracts.catalog import CatalogMessage, MarketClosed
+from shared.contracts.health import FeedBeat
+from shared.contracts.streams import BASKET_FUNNEL, BASKET_OPPORTUNITIES
+from shared.domain.live_basket import BasketId, LiveBasket
+from shared.domain.market import Venue
+from shared.domain.pair import partition_of
+from shared.io.bus import Client, Lease, Leases, Outbox
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+
+log = logging.getLogger(__name__)
+
+
+class BasketDesk:
+    """Feeds a ``BasketDetector`` and writes what it says."""
+
+    def __init__(self, source: BasketDetector, outbox: Outbox, leases: Leases) -> None:
+        self.source = source
+        self._outbox = outbox
+        self._leases = leases
+
+    async def take_over(self, redis: Client, baskets: Mapping[BasketId, LiveBasket], new: Mapping[int, Lease]) -> None:
+        """Watch the baskets of the partitions held; of ``new`` ones the episodes too that another process left open.
+
+        ``new`` partitions' quotes must be followed from before this call, whenever that begins.
+        """
+        source, held = self.source, self._leases.held
+        self._say(source.set_baskets({name: one for name, one in baskets.items() if one.partition in held}))
+        for market in await load_markets(redis, source.wanted_markets()):
+            self._say(source.set_market(market))
+        if new:
+            self._say(source.resume(await self._open_episodes(redis, new)))
+            await self._drop_standings(redis, new)
+        self._say(source.take_books(await load_books(redis, source.legs(unheard_only=True))))
+
+    def leave(self, parts: Collection[int]) -> None:
+        """Another process has these partitions now."""
+        self.source.leave(parts)
+
+    def take_quotes(self, quotes: Iterable[QuoteInPart]) -> None:
+        """Take a batch of quotes, which the pairs have had."""
+        self._say(self.source.take_quotes(quotes))
+
+    def take_beat(self, beat: FeedBeat) -> None:
+        """Take a feed's beat."""
+        self.source.take_beat(beat)
+
+    def take_catalog(self, venue: Venue, message: CatalogMessage) -> None:
+        """Take what the catalog says about a market that some basket has."""
+        market_id = message.market_id if isinstance(message, MarketClosed) else message.market.market_id
+        if not self.source.is_market_wanted(venue, market_id):
+            return
+        if isinstance(message, MarketClosed):
+            self._say(self.source.close_market(venue, market_id))
+        else:
+            self._say(self.source.set_market(message.market))
+
+    def tick(self) -> None:
+        """Let what waits be looked at."""
+        self._say(self.source.tick())
+
+    def sweep(self) -> None:
+        """Tell where some baskets stand."""
+        self._say(self.source.sweep())
+
+    def due_s(self) -> float | None:
+        """Return when ``tick`` is next needed, None when it is not."""
+        return self.source.due_s()
+
+    async def refresh_books(self, redis: Client, parts: Collection[int]) -> None:
+        """After a loss on the streams of these partitions, ask the keys what was missed."""
+        legs = [leg for leg in self.source.legs() if leg[0] in parts]
+        self._say(self.source.take_books(await load_books(redis, legs)))
+
+    async def _open_episodes(self, redis: Client, new: Mapping[int, Lease]) -> list[BasketOpened | BasketUpdated]:
+        """Return the open episodes of these partitions that are still ours."""
+        found = []
+        for payload in (await redis.hgetall(BASKET_OPPORTUNITIES.hash_name)).values():
+            try:
+                message = BASKET_OPPORTUNITIES.decoder.decode(payload)
+            except _UNREADABLE as error:
+                log.error("state.unreadable", extra={"key": BASKET_OPPORTUNITIES.hash_name, "error": str(error)})
+                continue
+            if isinstance(message, BasketOpened | BasketUpdated):
+                lease = new.get(partition_of(message.basket_id))
+                if lease is not None and self._leases.held.get(lease.part) is lease:
+                    found.append(message)
+        return found
+
+    async def _drop_standings(self, redis: Client, parts: Collection[int]) -> None:
+        """Forget where baskets stood that ended while nobody had their partition."""
+        names = [name.decode() for name in await redis.hkeys(BASKET_FUNNEL.hash_name)]
+        gone = [name for name in names if partition_of(name) in parts and name not in self.source.baskets]
+        if gone:
+            await redis.hdel(BASKET_FUNNEL.hash_name, *gone)
+
+    def _say(self, emissions: Iterable[BasketEmission]) -> None:
+        for message in emissions:
+            if isinstance(message, BasketStanding):
+                gone = message.reason == BASKET_GONE
+                self._outbox.put(BASKET_FUNNEL, message, key=message.basket_id, drop_key=gone)
+            else:
+                self._write(message)
+
+    def _write(self, message: BasketOpportunityMessage) -> None:
+        lease = self._leases.held.get(partition_of(message.basket_id))
+        if lease is None:
+            return
+        is_over = isinstance(message, BasketClosed)
+        self._outbox.put_under_lease(lease, [(BASKET_OPPORTUNITIES, message, message.basket_id, is_over)])
+        facts = {"opportunity": message.opportunity_id, "basket": message.basket_id}
+        if isinstance(message, BasketClosed):
+            log.info("basket.closed", extra=facts | {"reason": message.reason})
+        elif isinstance(message, BasketOpened):
+            log.info("basket.opened", extra=facts | {"edge_dollars": str(message.edge_dollars)})
