@@ -22,7 +22,7 @@ _BELOW_AFTER = r"or less|or fewer|or lower|or below|or under|and below"
 _NUMBER = re.compile(
     rf"\s*(?:\b(?P<between>between|from)\s+)?(?P<low>{_VALUE})\s?(?P<lowunit>{_UNIT}|\u00b0)?\s?(?:to|-|and)\s?(?P<high>{_VALUE})"
     rf"\s?(?P<highunit>{_UNIT})?(?![\w.])"
-    rf"|(?P<before>\b(?:exactly|{_ABOVE_BEFORE}|{_BELOW_BEFORE})|[<>\u2264\u2265]=?)?\s*(?:\((?:low|high)\)\s*)?"
+    rf"|(?:(?P<before>\b(?:exactly|{_ABOVE_BEFORE}|{_BELOW_BEFORE})|[<>\u2264\u2265]=?)(?:\s+an?\b)?)?\s*(?:\((?:low|high)\)\s*)?"
     rf"(?P<value>{_VALUE})\s?(?P<unit>{_UNIT}|\u00b0[fc]?)?\s?(?P<after>{_ABOVE_AFTER}|{_BELOW_AFTER})?(?![\w.])"
     r"(?!-[a-z])",
     re.IGNORECASE,

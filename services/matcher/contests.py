@@ -25,20 +25,32 @@ from services.matcher.text import plain, tokens
 from shared.domain.market import Market
 
 _VERSUS = re.compile(
-    r"^(?:[^:]+: )?(?P<a>[^:]+?) (?:vs\.?|at|@|v\.?) (?P<b>[^:]+?)(?: - .*|: .*| \(.*| winner\??| match\??)?$",
+    r"^(?:[^:]+: )?(?P<a>[^:]+?) (?:vs\.?|at|@|v\.?) (?P<b>[^:]+?)"
+    r"(?: - .*|: .*| \(.*| winner\??| match\??| first inning run\??)?$",
     re.IGNORECASE,
 )
-_TICKER = re.compile(r"([0-9]{2}[A-Z]{3}[0-9]{2})(?:[0-9]{4})?[A-Z0-9-]{2,}")
+_TICKER = re.compile(r"([0-9]{2}[A-Z]{3}[0-9]{2})(?:[0-9]{4})?(?P<codes>[A-Z0-9-]{2,})")
+_LEAST_CODE = 2
 _SERIES_TICKER = re.compile(r"([0-9]{2})[A-Z0-9]+")
 _SLUG_DAY = re.compile(r"-(20[0-9]{2}-[01][0-9]-[0-3][0-9])(?:-|$)")
 _ASKED_DAY = re.compile(r"(20[0-9]{2}-[0-9]{2}-[0-9]{2})")
 _DRAW = frozenset({"tie", "draw"})
 _YES_NO = ("yes", "no")
 _TWO_SIDED = frozenset({"winner", "series"})
+_COUNTS_GOALS = frozenset({"soccer", "nations"})
+"""Tables of a sport whose totals are told by the bare number that ends a ticker."""
+_BY = " by over "
+_ANSWERS = {"both_score": "both", "first_inning": "run"}
+"""What is asked of the whole contest, and how its YES is called in a key."""
 _OVER = re.compile(r"over ([0-9]+\.5)", re.IGNORECASE)
 
 _WINS = re.compile(r"^Will (?P<team>.+?) win on 20[0-9]{2}-[0-9]{2}-[0-9]{2}\?$", re.IGNORECASE)
 _ENDS_IN_DRAW = re.compile(r"^Will (?P<teams>.+ vs\.? .+) end in a draw\?$", re.IGNORECASE)
+_SPREAD = re.compile(r"^Spread: (?P<team>.+) \(-(?P<line>[0-9]+\.5)\)$", re.IGNORECASE)
+_WINS_BY = re.compile(r"^(?P<team>.+?) wins? by (?:over|more than) (?P<line>[0-9]+\.5)(?: [a-z]+)?\??$", re.IGNORECASE)
+_FIRST_INNING = re.compile(
+    r"^Will there be a run scored in the (?:first|1st) inning\?: (?P<teams>.+ vs\.? .+)$", re.IGNORECASE
+)
 _LEADS = re.compile(r"^(?P<team>.+) leading at halftime\?$", re.IGNORECASE)
 _HALF_DRAW = re.compile(r"^(?P<teams>.+ vs\.? .+): Draw at halftime\?$", re.IGNORECASE)
 _TOTAL = re.compile(r"^(?P<teams>.+ vs\.? .+): O/U (?P<line>[0-9]+\.5)$", re.IGNORECASE)
@@ -54,12 +66,14 @@ _PART = re.compile(
 )
 _QUESTIONS = (
     ("result", _WINS), ("result", _ENDS_IN_DRAW), ("half_result", _LEADS), ("half_result", _HALF_DRAW),
-    ("total", _TOTAL), ("both_score", _BOTH), ("series", _SERIES), ("winner", _WINNER),
+    ("total", _TOTAL), ("spread", _SPREAD), ("first_inning", _FIRST_INNING), ("both_score", _BOTH), ("series", _SERIES),
+    ("winner", _WINNER),
 )  # fmt: skip
 _TYPES = {
     "winner": frozenset({"", "moneyline"}), "series": frozenset({"", "moneyline"}),
     "result": frozenset({"", "moneyline"}), "half_result": frozenset({"", "soccer_halftime_result"}),
     "total": frozenset({"", "totals"}), "both_score": frozenset({"", "both_teams_to_score"}),
+    "spread": frozenset({"", "spreads"}), "first_inning": frozenset({"", "nrfi"}),
 }  # fmt: skip
 
 
@@ -70,7 +84,7 @@ class Contest(NamedTuple):
     first: str
     second: str
     subject: str
-    """The team, ``draw`` or ``over 2.5``; empty when the outcomes are the two sides."""
+    """The team, ``draw``, ``over 2.5`` or by how much a team wins; empty when the outcomes are the two sides."""
     day: date
 
 
@@ -127,14 +141,30 @@ def polymarket_side(contest: Contest, family: str, league: League, market: Marke
         return _two_sided(contest, family, league, market, teams)
     answer = contest.subject
     if answer.startswith("team "):
-        named = league.by_label(answer.removeprefix("team ")) & set(teams)
+        label, by, line = answer.removeprefix("team ").partition(_BY)
+        named = league.by_label(label) & set(teams)
         if len(named) != 1:
             return None
-        (answer,) = named
+        (team,) = named
+        answer = f"{team}{by}{line}"
+        if by:
+            return _spread(GameKey(family, contest.day, frozenset(teams), answer), team, league, market)
     outcomes = tuple(outcome.lower() for outcome in market.outcomes)
     if outcomes not in (_YES_NO, ("over", "under")):
         return None
     return PolymarketGame(GameKey(family, contest.day, frozenset(teams), answer), ("yes", "no"))
+
+
+def _spread(key: GameKey, team: str, league: League, market: Market) -> PolymarketGame | None:
+    """Return a spread, whose outcomes are the two teams: ``yes`` is the one that the question names."""
+    if len(market.outcomes) != 2:
+        return None
+    if tuple(outcome.lower() for outcome in market.outcomes) == _YES_NO:
+        return PolymarketGame(key, ("yes", "no"))
+    first, second = (league.by_label(outcome) & key.teams for outcome in market.outcomes)
+    if len(first) != 1 or len(second) != 1 or first == second:
+        return None
+    return PolymarketGame(key, ("yes", "no") if team in first else ("no", "yes"))
 
 
 def _named_outcomes(market: Market) -> tuple[str, str] | None:
@@ -165,12 +195,14 @@ def _asks_about_a_part(found: "re.Match[str]", market: Market) -> bool:
 
 def _subject(found: "re.Match[str]", asks: str, question: str) -> str:
     groups = found.groupdict()
+    if asks == "spread":
+        return f"team {groups['team']}{_BY}{groups['line']}"
     if "team" in groups:
         return f"team {groups['team']}"
     if "line" in groups:
         return f"over {groups['line']}"
-    if asks == "both_score":
-        return "both"
+    if asks in _ANSWERS:
+        return _ANSWERS[asks]
     return "draw" if "draw" in question.lower() else ""
 
 
@@ -207,10 +239,12 @@ def _sides(title: str) -> tuple[str, str] | None:
 def _kalshi_answer(
     template: SeriesTemplate, league: League, market: Market, code: str, sides: list[tuple[str, str]]
 ) -> str | None:
-    if template.asks == "both_score":
-        return "both" if code in ("", "BTTS", "YES") else None
+    if template.asks in _ANSWERS:
+        return _ANSWERS[template.asks] if code in ("", "BTTS", "YES") else None
     if template.asks == "total":
-        return _total(market, code)
+        return _total(market, code, by_suffix=template.league in _COUNTS_GOALS)
+    if template.asks == "spread":
+        return _wins_by(league, market, {team for _, team in sides})
     label = market.outcome_label
     if label.lower() in _DRAW or code in ("TIE", "DRAW"):
         return "draw" if code in ("TIE", "DRAW") and label.lower() in _DRAW | {""} else None
@@ -232,7 +266,22 @@ def _by_code(league: League, market: Market, code: str, sides: list[tuple[str, s
     if (known := league.by_kalshi_code(code)) in {team for _, team in sides}:
         return known
     fitting = {team for label, team in sides if any(code_fits(code, words) for words in _names_of(league, label, team))}
-    return fitting.pop() if len(fitting) == 1 else None
+    placed = _by_place(market, code, sides)
+    if len(fitting) != 1:
+        return placed
+    return fitting.pop() if placed is None or placed in fitting else None
+
+
+def _by_place(market: Market, code: str, sides: list[tuple[str, str]]) -> str | None:
+    """Return the side by where its code stands in the event's ticker, which has both codes in the title's order."""
+    found = _TICKER.fullmatch(market.event_id.partition("-")[2])
+    if not code or found is None:
+        return None
+    codes = found["codes"]
+    opens, ends = codes.startswith(code), codes.endswith(code)
+    if opens == ends or len(code) > len(codes) - _LEAST_CODE:
+        return None
+    return sides[0 if opens else 1][1]
 
 
 def _names_of(league: League, label: str, team: str) -> Iterator[Iterable[str]]:
@@ -240,9 +289,23 @@ def _names_of(league: League, label: str, team: str) -> Iterator[Iterable[str]]:
         yield [token.word for token in tokens(plain(name))]
 
 
-def _total(market: Market, code: str) -> str | None:
-    """Return ``over 2.5``; a bare number N that ends a total's ticker means more than N and a half."""
+def _total(market: Market, code: str, *, by_suffix: bool) -> str | None:
+    """Return ``over 2.5``; in soccer a bare number N that ends a total's ticker means more than N and a half."""
     stated = _OVER.search(market.outcome_label) or _OVER.search(market.title)
     if stated:
         return f"over {stated[1]}"
-    return f"over {code}.5" if code.isdigit() and not market.outcome_label else None
+    return f"over {code}.5" if by_suffix and code.isdigit() and not market.outcome_label else None
+
+
+def _wins_by(league: League, market: Market, teams: set[str]) -> str | None:
+    """Return the side and by how much it has to win; None when label and title do not agree on it."""
+    said = {
+        (team, found["line"])
+        for text in filter(None, (market.outcome_label, market.title))
+        if (found := _WINS_BY.match(plain(text)))
+        for team in league.by_label(found["team"]) & teams
+    }
+    if len(said) != 1:
+        return None
+    ((team, line),) = said
+    return f"{team}{_BY}{line}"

@@ -236,22 +236,33 @@ class Matcher:
             markets = (self.markets[Venue.KALSHI][ticker], self.markets[Venue.POLYMARKET][condition_id])
             yield judge_game(template, (side, moneyline), markets, self._past(pair_id, ticker), now)
         for pair_id in sorted(self._pairs_of_game.get(key, set()) - found):
-            yield self._without_template(pair_id, ambiguity)
+            judgement = self._without_template(pair_id, ambiguity)
+            if isinstance(judgement, Suspended):
+                found.add(pair_id)
+            yield judgement
         self._pairs_of_game[key] = found
         if not found:
             del self._pairs_of_game[key]
 
-    def _without_template(self, pair_id: PairId, ambiguity: str = "") -> Absent | Over:
-        """Return what a template's pair is that its template does not make any more."""
+    def _without_template(self, pair_id: PairId, ambiguity: str = "") -> Absent | Over | Suspended:
+        """Return what a template's pair is that its template does not make any more.
+
+        A pair under suspicion stays suspended while its listings are ambiguous, so that the suspicion is still there
+        when they are not: what is published outlives a restart, what is only remembered does not.
+        """
         pair = self._said.pair(pair_id)
-        if pair is None or ambiguity:
-            return Absent(pair_id, ambiguity or "no mapping makes this pair")
+        absent = Absent(pair_id, ambiguity or "no mapping makes this pair")
+        if pair is None:
+            return absent
         decided = (pair.kalshi_ticker, pair.polymarket_id) in self._decided or pair.kalshi_ticker in self._claimed
         enabled = any(f"template {name}" == pair.source for name, t in self._games.templates.items() if t.enabled)
+        if decided or not enabled:
+            return absent
         gone = [v.value for v in Venue if is_over(self.markets[v].get(pair.market_id(v)))]
-        if decided or not enabled or not gone:
-            return Absent(pair_id, "no mapping makes this pair")
-        return Over(pair_id, f"{' and '.join(gone)} market is over or not listed")
+        if gone and not ambiguity:
+            return Over(pair_id, f"{' and '.join(gone)} market is over or not listed")
+        doubt = self._history.doubt(pair)
+        return Suspended(pair, doubt, "review") if doubt else absent
 
     def _past(self, pair_id: PairId, ticker: MarketId) -> Past:
         series = ticker.partition("-")[0]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Literal, NamedTuple
 
-Kind = Literal["on", "in", "by"]
+Kind = Literal["on", "in", "by", "after"]
 
 MONTHS = {
     name[:length]: number
@@ -40,9 +40,12 @@ _OPENING = re.compile(
 )
 """Where a date may begin. It costs a tenth of trying all forms at every letter."""
 _BEFORE = re.compile(
-    r"\b(before|by|until|through|prior to|no later than)(?: the)?(?: (end|start|close) of)?(?: the)? ?$", re.IGNORECASE
+    r"\b(before|by|until|through|prior to|no later than|after|since)(?: the)?(?: (end|start|close) of)?(?: the)? ?$",
+    re.IGNORECASE,
 )
 _LONGEST_BEFORE = len("no later than the start of the ")
+_AFTER = ("after", "since")
+_AT_END = re.compile(r"\bend of(?: the)? ?$", re.IGNORECASE)
 _MONTH_OPENERS = re.compile(
     r"\b(?:in|by|before|of|for|since|until|during|this|next|through|end|after|early|late|mid|from|and|to|-) ?$",
     re.IGNORECASE,
@@ -53,7 +56,8 @@ _LAST_OF_QUARTER = {1: (3, 31), 2: (6, 30), 3: (9, 30), 4: (12, 31)}
 
 
 class Moment(NamedTuple):
-    """One stated date. ``by``: the last day that counts; ``on``: a day; ``in``: the last day of a month or year."""
+    """One stated date. ``by``: the last day that counts; ``on``: a day; ``in``: the last day of a month or year;
+    ``after``: a day before the first that counts."""
 
     kind: Kind
     year: int | None
@@ -77,10 +81,13 @@ def stated_dates(text: str) -> Dates:
     moments: list[Moment] = []
     years: set[int] = set()
     rest: list[str] = []
+    has_end = "end of" in text.lower()
     end = 0
     for found in _dates(text):
         before = _BEFORE.search(text, max(0, found.start() - _LONGEST_BEFORE), found.start())
         stated = list(_moments(found, before))
+        if has_end and before is None and _AT_END.search(text, max(0, found.start() - _LONGEST_BEFORE), found.start()):
+            stated = [moment._replace(kind="on", whole="day") if moment.kind == "in" else moment for moment in stated]
         if not stated:
             continue
         rest.append(text[end : before.start() if before else found.start()])
@@ -132,8 +139,8 @@ def _day(year: int | None, month: int, day: int, before: "re.Match[str] | None")
         stated = date(year or _LEAP_YEAR, month, day)
     except ValueError:
         return
-    if before is None:
-        yield Moment("on", year, stated.month, stated.day, "day")
+    if before is None or before[1].lower() in _AFTER:
+        yield Moment("on" if before is None else "after", year, stated.month, stated.day, "day")
         return
     last = stated - timedelta(days=1) if before[1].lower() in ("before", "prior to") else stated
     ends_in = year - (stated.year - last.year) if year is not None else None
@@ -148,7 +155,7 @@ def _period(
     before: "re.Match[str] | None",
 ) -> Moment:
     """Return the last day that counts of a month, quarter or year; before one it is the day before its first."""
-    if before is None:
+    if before is None or before[1].lower() in _AFTER:
         return Moment("in", year, *last, whole)
     at_start = before[1].lower() in ("before", "prior to") and before[2] in (None, "start")
     if not at_start and before[2] != "start" and not (whole == "year" and before[1].lower() == "by" and not before[2]):

@@ -18,6 +18,7 @@ from services.matcher.templates import (
     kalshi_game,
     polymarket_game,
 )
+from services.matcher.text import plain, tokens
 from services.matcher.vocabulary import LEAGUE_WORDS
 from services.matcher.wording import Names
 from shared.domain.market import Market, Venue
@@ -27,6 +28,8 @@ _ESPORT = re.compile(
     r"StarCraft|Call of Duty|Honor of Kings)\b"
 )
 """How Polymarket opens the titles of esports events."""
+_BESIDE_GAMES = frozenset({"series", "total", "spread", "first_inning"})
+"""What is asked beside the winner of a ``league_game``."""
 
 
 class Grammar:
@@ -36,6 +39,12 @@ class Grammar:
         self._leagues = leagues
         self._names = {code: Names(teams) for code, league in leagues.items() if (teams := league.phrases())}
         self._names_by_opening = [(code.upper(), names) for code, names in self._names.items()]
+        self._by_full_name: defaultdict[str, dict[tuple[str, ...], Names]] = defaultdict(dict)
+        """First word -> the full names, city and all, that open with it, of leagues whose teams have cities."""
+        for code, league in leagues.items():
+            for team in league.teams:
+                if team.city and (words := tuple(token.word for token in tokens(plain(f"{team.city} {team.name}")))):
+                    self._by_full_name[words[0]][words] = self._names[code]
         self._openings = tuple(code for code, _ in self._names_by_opening)
         self.templates = {template.template_id: template for template in templates}
         self._by_series = {template.kalshi_series: template for template in self.templates.values()}
@@ -72,6 +81,14 @@ class Grammar:
         code = next((LEAGUE_WORDS[word] for word in words if word in LEAGUE_WORDS), None)
         return self._names.get(code) if code else None
 
+    def names_by_team(self, spoken: tuple[str, ...]) -> Names | None:
+        """Return the teams of the league of the first team that a text names in full, as in ``New York Yankees``."""
+        for at, word in enumerate(spoken):
+            for full_name, names in self._by_full_name.get(word, {}).items():
+                if spoken[at : at + len(full_name)] == full_name:
+                    return names
+        return None
+
     def _kalshi(self, market: Market) -> KalshiGame | None:
         template = self._by_series.get(market.event_id.partition("-")[0])
         if template is not None and template.kind == "public":
@@ -87,12 +104,12 @@ class Grammar:
         template = self._by_slug.get(prefix)
         if template is not None and template.league in self._leagues:
             game = polymarket_game(template, self._leagues[template.league], market)
-            if game is not None or "Series" not in market.title:
+            if game is not None:
                 return game
         if " vs" not in market.title and " vs" not in market.event_title:
             return self._public(market)
         contest = polymarket_contest(market)
-        if contest is None or (template is not None and contest.asks != "series"):
+        if contest is None or (template is not None and contest.asks not in _BESIDE_GAMES):
             return None
         return self._of_one_league(contest, market, prefix)
 

@@ -1,5 +1,7 @@
 """How much of what two markets say is said by both: the weight of shared words and slots against what is left over."""
 
+import re
+from collections.abc import Iterator
 from decimal import Decimal
 
 from rapidfuzz import fuzz
@@ -7,7 +9,8 @@ from rapidfuzz import fuzz
 from services.matcher.names import LEAST_LETTERS, LIKE_WORD, code_fits, spelled_out
 from services.matcher.places import COUNTRY_CODES, EXACT_WORDS
 from services.matcher.slots import Slots
-from services.matcher.text import stem
+from services.matcher.text import plain, stem, tokens
+from services.matcher.vocabulary import BY_PRESIDENT, IMPLIED, NO_SURNAMES, PRESIDENTS
 from services.matcher.wording import GENERIC_WEIGHT, NAME_WEIGHT, TEAM, WORD_WEIGHT
 
 _SCORES = tuple(Decimal(thousandths).scaleb(-3) for thousandths in range(1001))
@@ -16,6 +19,15 @@ _INSTEAD = 2
 _FULL_NAME_ALONE = 20
 _CONTEXT_PART = 2
 _LEAST_IN_SERIES = 3
+_OPENS_ROLE = frozenset({"as", "for"})
+_ABOUT_PERSONS = frozenset(map(stem, ("vote", "confirm")))
+_TO_OFFICE = frozenset({"endorse", "nominate"})
+_QUOTED = re.compile(r"\"([^\"]+)\"|(?<!\w)'([^']+)'(?!\w)")
+_WILL = ("will",)
+"""Opens titles that name what they ask about; ``Who will win`` and ``A vs B Winner`` leave it to the label."""
+_PRESIDENT = stem("president")
+_ONLY_PRESIDENTS = frozenset({"first_round", "runoff"})
+"""Stages of a vote on one person: a country's election that has them is its presidential one."""
 
 
 class Likeness:
@@ -33,6 +45,10 @@ class Likeness:
             self._find_in_context(kalshi, polymarket)
             self._spell_acronyms(kalshi, polymarket)
             self._read_series(kalshi)
+            self._leave_out_implied(kalshi, polymarket)
+            if kalshi.asides or polymarket.asides:
+                self._leave_out_asides(kalshi, polymarket)
+                self._leave_out_spelled(kalshi, polymarket)
 
     def spell_code(self, kalshi: Slots, polymarket: Slots) -> bool:
         """Let Kalshi's ticker code stand for what only Polymarket names; False when it stands for none of it."""
@@ -40,10 +56,19 @@ class Likeness:
         if not self.missing_polymarket or not code_fits(kalshi.code, names):
             return False
         letters = kalshi.code.lower()
-        explained = [word for word in self.missing_polymarket if word[0] in letters or word.startswith(TEAM)]
+        title = _quoted_title(kalshi.code, polymarket.market.title)
+        explained = [
+            word for word in self.missing_polymarket if word[0] in letters or word.startswith(TEAM) or word in title
+        ]
         self.missing_polymarket = [word for word in self.missing_polymarket if word not in explained]
         self.shared += NAME_WEIGHT
         return True
+
+    def is_all_said(self, kalshi: Slots, polymarket: Slots) -> bool:
+        """Whether Kalshi's title names somebody and says every word of Polymarket's question, so names the same."""
+        return kalshi.spoken[:1] == _WILL and all(
+            polymarket.weights[word] <= GENERIC_WEIGHT for word in self.missing_polymarket
+        )
 
     def left_over(self, kalshi: Slots, polymarket: Slots) -> int:
         """Return the weight of what only one side says.
@@ -65,6 +90,36 @@ class Likeness:
             if kalshi.series.startswith(codes):
                 self.missing_polymarket.remove(word)
                 self.shared += NAME_WEIGHT // _CONTEXT_PART
+
+    def _leave_out_implied(self, kalshi: Slots, polymarket: Slots) -> None:
+        """Drop what only one side says and what goes without saying beside words that both say."""
+        shared = None
+        for missing, side in ((self.missing_kalshi, kalshi), (self.missing_polymarket, polymarket)):
+            for word in [word for word in missing if word in IMPLIED]:
+                shared = shared or kalshi.weights.keys() & polymarket.weights.keys()
+                if not IMPLIED[word].isdisjoint(shared):
+                    missing.remove(word)
+            if BY_PRESIDENT & side.market_types:
+                missing[:] = [word for word in missing if word not in PRESIDENTS]
+
+    def _leave_out_asides(self, kalshi: Slots, polymarket: Slots) -> None:
+        """Drop what one side adds in brackets to a name that both say, unless the other side adds something else."""
+        ours = kalshi.asides.intersection(self.missing_kalshi)
+        theirs = polymarket.asides.intersection(self.missing_polymarket)
+        if bool(ours) == bool(theirs) or not _share_a_name(kalshi, polymarket):
+            return
+        self.missing_kalshi = [word for word in self.missing_kalshi if word not in ours]
+        self.missing_polymarket = [word for word in self.missing_polymarket if word not in theirs]
+
+    def _leave_out_spelled(self, kalshi: Slots, polymarket: Slots) -> None:
+        """Drop what an acronym in brackets stands for when the other side says only the acronym."""
+        for missing, side, other in (
+            (self.missing_kalshi, kalshi, polymarket),
+            (self.missing_polymarket, polymarket, kalshi),
+        ):
+            for acronym in side.asides & other.words:
+                roots = set(map(stem, spelled_out(acronym, side.initials) or spelled_out(acronym, side.spoken)))
+                missing[:] = [word for word in missing if word not in roots]
 
     def _pair_spellings(self, kalshi: Slots, polymarket: Slots) -> None:
         for word in [
@@ -102,6 +157,20 @@ class Likeness:
                     spelled[:] = [long for long in spelled if long not in roots]
 
 
+def _share_a_name(kalshi: Slots, polymarket: Slots) -> bool:
+    ours, theirs = kalshi.weights, polymarket.weights
+    return any(min(weight, theirs.get(word, 0)) >= NAME_WEIGHT for word, weight in ours.items())
+
+
+def _quoted_title(code: str, question: str) -> set[str]:
+    """Return the words of the quoted title, stemmed, that a code abbreviates; none when it abbreviates none."""
+    for in_double, in_single in _QUOTED.findall(plain(question)):
+        words = [token.word for token in tokens(in_double or in_single)]
+        if code_fits(code, words):
+            return set(map(stem, words))
+    return set()
+
+
 def full_names(runs: tuple[tuple[str, ...], ...], missing: list[str]) -> int:
     """Return how many names of two words or more are missing as a whole."""
     if len(missing) < 2:
@@ -112,9 +181,29 @@ def full_names(runs: tuple[tuple[str, ...], ...], missing: list[str]) -> int:
 def _left_over(missing: list[str], side: Slots, other: Slots) -> int:
     if not missing:
         return 0
-    named = [run for run in side.runs if other.weights.get(run[-1], 0) >= NAME_WEIGHT]
-    firsts = {word for run in named for word in run[:-1]}
-    return sum(GENERIC_WEIGHT * 2 if word in firsts else side.weights[word] for word in missing)
+    named = [run for run in side.runs if run[-1] not in NO_SURNAMES and other.weights.get(run[-1], 0) >= NAME_WEIGHT]
+    little = {word for run in named for word in run[:-1]} | _role(side, other)
+    if not _ONLY_PRESIDENTS.isdisjoint(side.stages & other.stages):
+        little.add(_PRESIDENT)
+    return sum(GENERIC_WEIGHT * 2 if word in little else side.weights[word] for word in missing)
+
+
+def _role(side: Slots, other: Slots) -> set[str]:
+    """Return the words of the office in ``endorse Ana Reyes for Mayor`` when only this side adds one."""
+    if _ABOUT_PERSONS.isdisjoint(side.weights) and _TO_OFFICE.isdisjoint(side.market_types):
+        return set()
+    for person, role in _roles(side):
+        shared = min(side.weights.get(person, 0), other.weights.get(person, 0))
+        if shared >= NAME_WEIGHT and all(name != person for name, _ in _roles(other)):
+            return set(map(stem, role))
+    return set()
+
+
+def _roles(side: Slots) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield each word, stemmed, that ``as`` or ``for`` follows, with what comes after."""
+    for at, word in enumerate(side.spoken[1:-1], start=1):
+        if word in _OPENS_ROLE:
+            yield stem(side.spoken[at - 1]), side.spoken[at + 1 :]
 
 
 def _is_long_code(code: str) -> bool:

@@ -14,7 +14,9 @@ _PLACEHOLDER = re.compile(
 )
 _IN_QUESTION = re.compile(
     r"\b(?:[Pp]layer|[Cc]andidate|[Pp]erson|[Tt]eam|[Pp]arty|[Cc]ompany|[Nn]ominee|[Aa]rtist|[Mm]ovie|[Ff]ilm|[Ss]ong|"
-    r"[Ii]ndividual|[Dd]river|[Cc]ountry|[Oo]ption|[Cc]oach)\s+[A-Z]{1,2}\b(?!\.)"
+    r"[Ii]ndividual|[Dd]river|[Cc]ountry|[Oo]ption|[Cc]oach|[Ss]how|[Cc]ontestant|[Ff]ighter|[Gg]olfer|[Cc]yclist|[Cc]hef|"
+    r"[Aa]ctor|[Aa]ctress|[Cc]elebrity|[Cc]haracter|[Pp]itcher)\s+[A-Z]{1,2}\b(?!\.)"
+    r"|\b(?:Player|Candidate|Person|Nominee|Fighter|Driver|Golfer|Cyclist|Contestant|Chef|Coach)\s+[0-9]{1,2}\b"
     r"|\bWill\s+(?:[B-HJ-Z]\s+\w+|A\s+(?:win|be|lead|finish|become)\b)"
     r"|\b[Aa]nother\s+(?:team|person|player|candidate|party|company|movie|film|artist|country|club|individual)\b"
 )

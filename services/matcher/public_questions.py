@@ -8,9 +8,11 @@ import re
 from datetime import date
 from decimal import Decimal
 
-from services.matcher.dates import MONTHS
+from services.matcher.amounts import Interval, compare_amounts, stated_amounts
+from services.matcher.dates import MONTHS, stated_dates
+from services.matcher.places import COUNTRY_NAMES
 from services.matcher.templates import GameKey, KalshiGame, NotInTemplate, PolymarketGame, SeriesTemplate
-from services.matcher.text import plain
+from services.matcher.text import plain, tokens
 from shared.domain.market import Market
 
 _MONTH_TICKER = re.compile(r"([0-9]{2})([A-Z]{3})")
@@ -36,7 +38,17 @@ _HOUSE_EVENT = re.compile(r"(?P<state>[A-Z]{2})(?P<seat>[0-9]{1,2}|AL)-(?P<year>
 _HOUSE_QUESTION = re.compile(
     r"Will the (?P<party>Democratic|Republican) Party win the (?P<state>[A-Z]{2})-(?P<seat>[0-9]{1,2}|AL) House seat\?"
 )
+_DISTRICT = re.compile(r"\b(?P<state>[A-Z]{2})-(?P<seat>[0-9]{1,2}|AL)\b")
 _PARTIES = {"D": "democratic", "R": "republican"}
+_PARTY_WORDS = {
+    "democratic": frozenset({"democratic", "democrat", "democrats"}),
+    "republican": frozenset({"republican", "republicans", "gop"}),
+}
+_OTHER_RACE = frozenset({"primary", "nominee", "nomination", "special", "margin", "runoff", "senate", "governor"})
+_INFLATION = frozenset({"inflation", "cpi"})
+_OTHER_INFLATION = frozenset({"core", "monthly", "mom", "gas", "food", "shelter", "pce", "ppi"})
+"""Other figures than the annual change of the whole consumer price index."""
+_US = frozenset({"unitedstates"})
 _SMALLEST_MOVE = 25
 """Basis points. Kalshi's next code, 26, stands for any larger move."""
 
@@ -82,7 +94,7 @@ def _rate_answer(event: str, code: str, market: Market) -> _Answer | None:
     said = _RATE_LABEL.fullmatch(market.outcome_label)
     if said is None and market.outcome_label:
         return None
-    if said is not None and answer != _said_rate(said):
+    if (said is not None and answer != _said_rate(said)) or _other_month(_said_by(market), day):
         raise NotInTemplate(f"{market.market_id}: YES is labelled {market.outcome_label!r}, which is not {answer}")
     return day, "us", answer
 
@@ -112,9 +124,24 @@ def _rate_asked(question: str, _: Market) -> _Answer | None:
     return day, "us", answer
 
 
-def _inflation_answer(event: str, code: str, _: Market) -> _Answer | None:
+def _inflation_answer(event: str, code: str, market: Market) -> _Answer | None:
+    """The texts have to state the ticker's month and amount; a code alone is not believed."""
     day, found = _ticker_month(event), _CPI_CODE.fullmatch(code)
-    return (day, "us", f"at least {Decimal(found[1]) + _TENTH}") if day and found else None
+    if day is None or found is None:
+        return None
+    said = _said_by(market)
+    dates = stated_dates(said)
+    amounts, rest = stated_amounts(dates.rest)
+    spoken = [token.word for token in tokens(rest)]
+    words = set(spoken)
+    if not any(moment.whole == "month" for moment in dates.moments) or not amounts or words.isdisjoint(_INFLATION):
+        return None
+    other_words = words & _OTHER_INFLATION or {COUNTRY_NAMES[word] for word in words & COUNTRY_NAMES.keys()} - _US
+    other_words |= {"monthly"} if "month over month" in " ".join(spoken) else set()
+    above = Interval(Decimal(found[1]), False, None, False)
+    if other_words or _other_month(said, day) or any(compare_amounts(above, amount) != "same" for amount in amounts):
+        raise NotInTemplate(f"{market.market_id}: {said!r} is not annual inflation above {found[1]}% in {day:%B %Y}")
+    return day, "us", f"at least {Decimal(found[1]) + _TENTH}"
 
 
 def _inflation_asked(question: str, market: Market) -> _Answer | None:
@@ -128,11 +155,34 @@ def _inflation_asked(question: str, market: Market) -> _Answer | None:
     return (day, "us", f"at least {Decimal(found['rate'])}") if day else None
 
 
-def _house_answer(event: str, code: str, _: Market) -> _Answer | None:
+def _house_answer(event: str, code: str, market: Market) -> _Answer | None:
+    """The texts have to state the ticker's district and party, and nothing else of either; a code is not believed."""
     found = _HOUSE_EVENT.fullmatch(event)
     if found is None or code not in _PARTIES:
         return None
-    return date(2000 + int(found["year"]), 1, 1), _district(found), _PARTIES[code]
+    said = _said_by(market)
+    words = {token.word for token in tokens(said)}
+    districts = {_district(place) for place in _DISTRICT.finditer(said)}
+    parties = {party for party, names in _PARTY_WORDS.items() if not words.isdisjoint(names)}
+    if not districts or not parties:
+        return None
+    year, party = 2000 + int(found["year"]), _PARTIES[code]
+    named = plain(market.outcome_label).lower()
+    is_other = districts != {_district(found)} or parties != {party} or not words.isdisjoint(_OTHER_RACE)
+    is_person = named not in ("", "yes") and not any(name in named.split() for name in _PARTY_WORDS[party])
+    if is_other or is_person or not stated_dates(said).years <= {year}:
+        raise NotInTemplate(f"{market.market_id}: {said!r} is not the {party} party in {_district(found)} in {year}")
+    return date(year, 1, 1), _district(found), party
+
+
+def _other_month(text: str, day: date) -> bool:
+    """Whether a text states another month than the ticker's; months without a year are this year's."""
+    months = [moment for moment in stated_dates(text).moments if moment.whole == "month"]
+    return any(moment.month != day.month or moment.year not in (None, day.year) for moment in months)
+
+
+def _said_by(market: Market) -> str:
+    return plain(f"{market.title} . {market.outcome_label} . {market.event_title}")
 
 
 def _house_asked(question: str, market: Market) -> _Answer | None:

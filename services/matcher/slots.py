@@ -23,6 +23,7 @@ from services.matcher.places import COUNTRY_CODES, STATE_CODES, STATE_WORDS, STA
 from services.matcher.templates import KalshiGame, NotInTemplate, PolymarketGame
 from services.matcher.text import plain, stem
 from services.matcher.vocabulary import (
+    BANKS,
     CRYPTO,
     INDICES,
     LEAGUE_WORDS,
@@ -33,7 +34,7 @@ from services.matcher.vocabulary import (
     VENUE_TYPES,
     WEATHER,
 )
-from services.matcher.wording import GENERIC_WEIGHT, TEAM, Names, Wording, worded
+from services.matcher.wording import GENERIC_WEIGHT, PHRASE_WEIGHT, TEAM, WORD_WEIGHT, Names, Wording, worded
 from shared.domain.market import Market, Venue
 
 _DISTRICT = re.compile(r"\b([A-Z]{2})-([0-9]{1,2}|AL)\b")
@@ -51,11 +52,13 @@ _ROUND_OF = re.compile(r"\b(?:round of|last|sweet|elite) ([0-9]{1,2})\b", re.IGN
 _ROUND_CUES = ("round of", "last ", "sweet ", "elite ")
 _ROUNDS = {"4": "semifinal", "8": "quarterfinal"}
 _PART = re.compile(
-    r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b",
+    r"\b(map|game|set|period|inning|race|week|round|season|episode|day) ([0-9]{1,3}|one|two|three|four|five)\b"
+    r"|\b(group|pool) ([a-l])\b(?!')",
     re.IGNORECASE,
 )
 _MAY_BE_ORDINAL = re.compile(r"[0-9#](?:(?<=#)|[nNrRtT][dDhH])")
-_PART_CUES = ("map", "game", "set", "period", "inning", "race", "week", "round", "season", "episode", "day")
+_PART_CUES = ("map", "game", "set", "period", "inning", "race", "week", "round", "season", "episode", "day", "group",
+              "pool")  # fmt: skip
 _NONE = re.compile(r"^(Will) no (?=[a-zA-Z]+ (?:[a-z]+ )?(?:cuts?|hikes?|seats?|wins?|times?)\b)")
 _ROUND = re.compile(r"\b([1-4])(?:st|nd|rd|th)(?= (?:round|half|quarter|period|inning|set)\b)", re.IGNORECASE)
 _ORDINAL_WORDS = {"1": "first", "2": "second", "3": "third", "4": "fourth"}
@@ -64,8 +67,9 @@ _ROMAN = {"L": 50, "X": 10, "V": 5, "I": 1}
 _NUMBER_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
 _YEAR = re.compile(r"20(?<![0-9]..)[0-9]{2}(?![0-9])")
 """Begins with what is searched for, so that the search skips to it."""
-_TICKER_YEAR = re.compile(r"-(?:20)?(2[0-9])(?![0-9])|-[A-Z]{3}(2[0-9])$")
+_TICKER_YEAR = re.compile(r"-(?:20)?([23][0-9])(?![0-9])|-[A-Z]{3}([23][0-9])$")
 _PARTY = re.compile(r"\b(?:Democratic|Republican) [Pp]arty\b")
+_BRACKETS = re.compile(r"\(([^()]*)\)")
 _PLAIN_LABELS = frozenset({"", "yes", "no"})
 _NOTHING = Interval(Decimal(0), True, Decimal(0), True)
 """A cut or hike by 0 is no change."""
@@ -75,6 +79,16 @@ _CODE_OF_STATE = {name: code for code, name in STATE_CODES.items()}
 _DIGIT = re.compile(r"[0-9]")
 _LEAST_CODE = 2
 _YEARS = range(2000, 2200)
+_GOVERNMENT = stem("government")
+_IN_GOVERNMENT = re.compile(
+    r"\b(?:part of|join|joins|in|into|enter|enters) (?:\w+ ){0,3}government(?! (?:shutdown|spending))"
+)
+_NO_FED = frozenset(
+    map(stem, (*BANKS, "unemployment", "cpi", "inflation", "mortgage", "tax", "tariff", "growth", "gdp"))
+)
+"""Beside one of these a rate is another bank's or no bank's."""
+_SERIES_WORDS = {"CPI": ("mom",), "CPICORE": ("mom",), "CPIYOY": ("yoy",), "CPICOREYOY": ("yoy",)}
+"""Kalshi's inflation series: monthly unless the series says year over year (series list, 2025 to 2026)."""
 
 Day = tuple[int | None, int, int]
 """Year when it is stated, month, day."""
@@ -102,6 +116,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The last days that count: "before April 1" is March 31."""
     ends: datetime | None
     """When the venue expects the end; only a hint."""
+    is_after: bool
+    """Whether something has to be after a day that is stated."""
     thresholds: frozenset[Interval]
     places: frozenset[str]
     """Final places by number, which are stages."""
@@ -127,6 +143,8 @@ class Slots(Figures, frozen=True, kw_only=True, gc=False):
     """Words that only the event's title, slug or label says."""
     entity: tuple[str, ...]
     """Words of the outcome's own name in order, empty when the label names nobody."""
+    asides: frozenset[str]
+    """Words in brackets: most often another name of what stands before them."""
     runs: tuple[tuple[str, ...], ...]
     """Names as written, each a run of words."""
     initials: tuple[str, ...]
@@ -191,6 +209,7 @@ def read_figures(market: Market) -> Figures:
         periods=periods,
         deadlines=deadlines,
         ends=_plausible_end(market.expected_expiration_time or market.close_time),
+        is_after=any(moment.kind == "after" for moment in dates.moments),
         thresholds=thresholds,
         places=places,
         parts=parts,
@@ -207,9 +226,15 @@ def parse_slots(market: Market, mappings: Mappings, figures: Figures | None = No
     label, title, said, rest, thresholds = figures.label, figures.title, figures.said, figures.rest, figures.thresholds
     names = mappings.grammar.names_by_code(market)
     wording, context = worded(rest, names), _context(market, label, names)
-    if names is None and (names := mappings.grammar.names_by_words(chain(wording.weights, context.weights))):
+    if names is None and (
+        names := mappings.grammar.names_by_words(chain(wording.weights, context.weights))
+        or mappings.grammar.names_by_team(wording.spoken)
+    ):
         wording, context = worded(rest, names), _context(market, label, names)
     types = _types(market, wording)
+    if figures.is_after:
+        types |= {"after"}
+    _told_by_series(market, wording)
     if RATE_MOVES & types and figures.may_be_hold:
         types, thresholds = types - RATE_MOVES | {"hold"}, thresholds - {_NOTHING}
     game, contradiction = game_of(market, mappings)
@@ -225,6 +250,7 @@ def parse_slots(market: Market, mappings: Mappings, figures: Figures | None = No
         weights=wording.weights,
         context=frozenset((*context.weights, *map(stem, context.initials))),
         entity=() if _names_party(title, label) else _entity(label, names),
+        asides=_asides(rest) if "(" in rest else frozenset(),
         runs=tuple(wording.runs),
         initials=tuple(wording.initials),
         spoken=wording.spoken,
@@ -240,6 +266,7 @@ def parse_slots(market: Market, mappings: Mappings, figures: Figures | None = No
         periods=figures.periods,
         deadlines=figures.deadlines,
         ends=figures.ends,
+        is_after=figures.is_after,
         thresholds=thresholds,
         market_types=types,
         stages=_stages(wording) | figures.places,
@@ -262,6 +289,10 @@ def parse_slots(market: Market, mappings: Mappings, figures: Figures | None = No
 def _names_party(title: str, label: str) -> bool:
     """Whether the title asks about a party, so that a candidate in the label only illustrates it."""
     return bool(label) and _PARTY.search(title) is not None and _PARTY.search(label) is None
+
+
+def _asides(text: str) -> frozenset[str]:
+    return frozenset(word for aside in _BRACKETS.findall(text) for word in worded(aside).weights)
 
 
 def _districts(text: str) -> tuple[frozenset[str], str]:
@@ -299,7 +330,10 @@ def _numbered(text: str) -> tuple[frozenset[str], frozenset[str], str]:
     text = _ORDINAL.sub(" ", text) if places else text
     if not any(map(lower.__contains__, _PART_CUES)):
         return frozenset(places), frozenset(), text
-    parts = {f"{what.lower()}{_NUMBER_WORDS.get(number.lower(), number)}" for what, number in _PART.findall(text)}
+    parts = {
+        f"{(what or group).lower()}{_NUMBER_WORDS.get(number.lower(), number) or letter.lower()}"
+        for what, number, group, letter in _PART.findall(text)
+    }
     return frozenset(places), frozenset(parts), _PART.sub(" ", text) if parts else text
 
 
@@ -340,8 +374,26 @@ def _stages(wording: Wording) -> frozenset[str]:
 
 
 def _types(market: Market, wording: Wording) -> frozenset[str]:
+    """Return the market types; a bank announces its decisions, and one without a name on Kalshi is the Fed."""
     types = frozenset(wording.types) | VENUE_TYPES.get(market.market_type, frozenset())
-    return types if RATE_WORDS & wording.weights.keys() else types - RATE_MOVES
+    if _GOVERNMENT in wording.weights and _IN_GOVERNMENT.search(" ".join(wording.spoken)):
+        types |= {"coalition"}
+        for word in (_GOVERNMENT, "part"):
+            wording.weights.pop(word, None)
+    if not RATE_MOVES & types:
+        return types
+    types -= {"announce"}
+    if not RATE_WORDS & wording.weights.keys():
+        return types - RATE_MOVES | ({"falls"} if "cut" in types else frozenset())
+    if market.venue is Venue.KALSHI and _NO_FED.isdisjoint(wording.weights):
+        wording.weights["fed"] = PHRASE_WEIGHT
+    return types
+
+
+def _told_by_series(market: Market, wording: Wording) -> None:
+    """Add the words that a Kalshi series says and its titles leave out."""
+    for word in _SERIES_WORDS.get(market.series_id.removeprefix("KX"), ()):
+        wording.weights.setdefault(word, WORD_WEIGHT)
 
 
 @lru_cache(maxsize=5_000)
@@ -352,7 +404,7 @@ def _by_kind(moments: tuple[Moment, ...]) -> tuple[frozenset[Day], frozenset[Day
         kind = moment.whole if moment.kind == "in" else moment.kind
         found[kind].add((moment.year, moment.month, moment.day))
     return (
-        frozenset(found["on"]),
+        frozenset(found["on"] | found["after"]),
         frozenset(found["month"] | found["quarter"]),
         frozenset(found["year"]),
         frozenset(found["by"]),

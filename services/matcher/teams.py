@@ -13,6 +13,8 @@ from services.matcher.text import plain, tokens
 _SQUEEZED = re.compile(r"[^0-9a-z']+")
 _LEAST_NAME = 3
 """Letters of a name that is looked for inside a text; shorter ones are words of their own."""
+_LEAST_OWN_WORD = 5
+"""Letters of a word by which alone a club is known when no whole name fits."""
 _SHORT = {"utd": "united", "st": "saint", "intl": "international"}
 _CLUB = """
 ac aa aas acf af afc ag aj as asd bc bk bsc bv ca calcio cd ce cf cfr club cp cr cs csd de do del du e ec ef el fa
@@ -100,6 +102,7 @@ class League:
             if table.club_words:
                 for label in (*team.labels, *filter(None, map(_initial_form, team.labels))):
                     self._labels[_club_key(label)].add(team.team)
+        self._by_word = _by_one_word(table.teams) if table.club_words else {}
 
     def by_kalshi_code(self, code: str) -> str | None:
         """Return the team of a code in a Kalshi ticker."""
@@ -125,7 +128,8 @@ class League:
             return frozenset((country,)) if country else frozenset()
         found = self._labels.get(_squeezed(label))
         if not found and self._table.club_words:
-            found = self._labels.get(_club_key(label))
+            key = _club_key(label)
+            found = self._labels.get(key) or self._by_word.get(key)
         return frozenset(found or ())
 
     def labels_of(self, team: str) -> tuple[str, ...]:
@@ -161,6 +165,20 @@ class League:
             if (first := self._kalshi.get(joined[:cut])) and (second := self._kalshi.get(joined[cut:]))
         }
         return found.pop() if len(found) == 1 else None
+
+
+def _by_one_word(teams: Iterable[Team]) -> dict[str, set[str]]:
+    """Return clubs by a word that only one club of its country has in any of its names, as in ``Vallecano``."""
+    bearers: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for team in teams:
+        for word in {word for label in team.labels for word in _club_key(label).split()}:
+            if len(word) >= _LEAST_OWN_WORD:
+                bearers[team.country, word].add(team.team)
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for (_, word), those in bearers.items():
+        if len(those) == 1:
+            found[word] |= those
+    return dict(found)
 
 
 def _squeezed(label: str) -> str:

@@ -30,10 +30,12 @@ _SLUG_GAME = re.compile(r"([a-z0-9]{2,5})-([a-z0-9]{2,5})-([0-9]{4}-[0-9]{2}-[0-
 _MONEYLINE = frozenset({"", "moneyline"})
 
 Asks = Literal[
-    "winner", "result", "half_result", "total", "both_score", "series", "rate_decision", "inflation", "house_race"
-]
+    "winner", "result", "half_result", "total", "spread", "first_inning", "both_score", "series", "rate_decision",
+    "inflation", "house_race",
+]  # fmt: skip
 """``winner``: which of two; ``result``: a team or a draw; ``half_result``: the same at half time; ``total``: over a
-number of goals; ``both_score``; ``series``: who wins a playoff series. The last three are public questions."""
+number of goals or points; ``spread``: by more than so many; ``first_inning``: a run in it; ``both_score``; ``series``:
+who wins a playoff series. The last three are public questions."""
 
 
 class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from services.matcher.mapping_files import Mappings
 from services.matcher.text import without_marks
+from services.matcher.vocabulary import BANKS, LEAGUES, ONE_WORD
 from shared.domain.market import Market, Venue
 
 LONGEST_FIELD = 400
@@ -40,8 +41,11 @@ _SAME = {
     "mayoral": "mayor", "canadian": "canada", "american": "us", "usa": "us",
 }  # fmt: skip
 """Frequent words of which the venues use different ones."""
+_ONE_WORD = {phrase[0]: word for phrase, word in ONE_WORD.items() if len(phrase) == 1}
+"""Short forms, demonyms and other names of one word."""
 _PHRASES = {
-    "federal reserve": "fed", "federal open market committee": "fed", "european central bank": "ecb",
+    **{" ".join(phrase): word for phrase, word in ONE_WORD.items() if len(phrase) > 1 and word in BANKS | LEAGUES},
+    "reserve bank of india": "rbi", "bank of korea": "bok",
     "prime minister": "pm", "united states": "us", "united kingdom": "uk", "european union": "eu",
     "academy award": "oscar", "academy awards": "oscar",
     "pro football": "nfl", "super bowl": "nfl", "pro basketball": "nba", "pro baseball": "mlb", "world series": "mlb",
@@ -56,6 +60,7 @@ market winner win wins won et est edt am pm
 """
 _FILLERS = frozenset(_SAY_NOTHING.split())
 _YES_NO = ("Yes", "No")
+_WILL_NO = ["will", "no"]
 
 
 class TermReader:
@@ -77,6 +82,8 @@ class TermReader:
             fields += market.outcomes
         words = self._words(" ; ".join([field[:LONGEST_FIELD] for field in fields]))
         found = set(map(self._forms.__getitem__, words))
+        if words[:2] == _WILL_NO:
+            found.add("0")
         self._add_days(market, words, found)
         if not self._lengths.keys().isdisjoint(words):
             self._add_names(words, self._league(market), found)
@@ -159,7 +166,7 @@ def _form(word: str) -> str:
     known = _MONTH_OF.get(word) or _NUMBERS.get(word) or _SAME.get(word)
     if known is not None:
         return known
-    stem = _stem(word)
+    stem = _stem(_ONE_WORD.get(word, word))
     return _SAME.get(stem, stem)
 
 

@@ -15,6 +15,8 @@ _DOTTED = re.compile(r"\b([A-Za-z])\.([A-Za-z])\b")
 _ROMANS = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9"}
 _LONGEST_SHORT_FORM = 5
 _FIRST_MARK = "\u0300"
+ONE_FORM = {"mens": "men", "womens": "women", "a's": "athletics"}
+"""Possessives that are also written without their apostrophe, and a nickname that is no possessive."""
 _AMPERSAND = re.compile(r"(?<=\w)&(?=\w)")
 _TOKEN = re.compile(r"[A-Za-z]+(?:'[A-Za-z]+)*[0-9]*|#?[0-9]+[A-Za-z]*")
 
@@ -79,6 +81,8 @@ def _bare(word: str) -> str:
     if word in _ROMANS:
         return _ROMANS[word]
     lower = word.lower()
+    if lower in ONE_FORM:
+        return ONE_FORM[lower]
     if "'" in lower:
         lower = lower.removesuffix("'s").replace("'", "")
-    return lower
+    return ONE_FORM.get(lower, lower)

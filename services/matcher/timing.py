@@ -13,6 +13,9 @@ _NEARLY = timedelta(days=4)
 _EARLY = timedelta(days=120)
 _LAGS = timedelta(days=45)
 _MOST_YEARS_APART = 1
+_BY_OR_ON = "one says by, the other on that day"
+_SAME_DAY = 8
+"""Points of a day, month or deadline that both sides state alike."""
 
 
 class Timing(NamedTuple):
@@ -24,11 +27,18 @@ class Timing(NamedTuple):
     unsaid: tuple[tuple[str, int], ...] = ()
     """What one side leaves unsaid, and what that costs."""
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether one side may mean another span of time than the other."""
+        return any(reason == _BY_OR_ON for reason, _ in self.unsaid)
+
 
 def compare_times(kalshi: Figures, polymarket: Figures) -> Timing:
     """Compare years, deadlines, days and months."""
     vetoes, agreed, unsaid = [], 0, []
-    for veto, points, reason in (*_years(kalshi, polymarket), *_days(kalshi, polymarket)):
+    days = list(_days(kalshi, polymarket))
+    same_day = any(not veto and not reason and points >= _SAME_DAY for veto, points, reason in days)
+    for veto, points, reason in (*_years(kalshi, polymarket, same_day=same_day), *days):
         if veto:
             vetoes.append(veto)
         elif reason:
@@ -42,13 +52,15 @@ _Finding = tuple[str, int, str]
 """A veto, or points agreed, or what is unsaid and its cost."""
 
 
-def _years(kalshi: Figures, polymarket: Figures) -> Iterator[_Finding]:
+def _years(kalshi: Figures, polymarket: Figures, *, same_day: bool) -> Iterator[_Finding]:
+    """Compare stated years; one that a side leaves unsaid says less where both state the same day or month."""
     if kalshi.years and polymarket.years:
         yield ("", 6, "") if kalshi.years & polymarket.years else ("year", 0, "")
         return
     for stated, other, name in ((kalshi, polymarket, "kalshi"), (polymarket, kalshi, "polymarket")):
         if stated.years:
-            yield _unstated_year(stated, other, name)
+            veto, points, reason = _unstated_year(stated, other, name)
+            yield veto, 1 if reason and same_day else points, reason
 
 
 def _unstated_year(stated: Figures, other: Figures, name: str) -> _Finding:
@@ -101,7 +113,7 @@ def _deadline_against(one: Figures, other: Figures, name: str) -> _Finding:
     """Compare a deadline with the day, month or year that the other side states, or with its expected end."""
     if other.days:
         same = _meet(one, one.deadlines, other, other.days)
-        return ("", 4, "one says by, the other on that day") if same else ("deadline", 0, "")
+        return ("", 4, _BY_OR_ON) if same else ("deadline", 0, "")
     if other.months:
         same = _meet(one, one.deadlines, other, other.months)
         return ("", 4, "one says by, the other in that month") if same else ("deadline", 0, "")
@@ -128,12 +140,18 @@ def _unstated_day(one: Figures, stated: frozenset[Day], other: Figures, reason: 
 
 
 def _meet(ours: Figures, our_days: frozenset[Day], theirs: Figures, their_days: frozenset[Day]) -> bool:
-    """Whether some day is the same on both sides; a missing year is taken from that side's slug or expected end."""
-    return any(
-        (a[1:] == b[1:] or {a[1:], b[1:]} == {(2, 28), (2, 29)}) and _same_year(a, ours, b, theirs)
-        for a in our_days
-        for b in their_days
-    )
+    """Whether some day is the same on both sides, or every day where both state several, as in from August 4 to 11.
+
+    A missing year is taken from that side's slug or expected end.
+    """
+    met = [(a, b) for a in our_days for b in their_days if _same_day(a, ours, b, theirs)]
+    if len(our_days) > 1 and len(their_days) > 1:
+        return our_days == {a for a, _ in met} and their_days == {b for _, b in met}
+    return bool(met)
+
+
+def _same_day(a: Day, ours: Figures, b: Day, theirs: Figures) -> bool:
+    return (a[1:] == b[1:] or {a[1:], b[1:]} == {(2, 28), (2, 29)}) and _same_year(a, ours, b, theirs)
 
 
 def _same_year(a: Day, ours: Figures, b: Day, theirs: Figures) -> bool:

@@ -27,6 +27,8 @@ from shared.domain.pair import Orientation
 HIGH_BAND = Decimal("0.9")
 """The figures of docs/mapping-guide.md are claimed for candidates that score at least this."""
 _NEAR_CAP = Decimal("0.8")
+_DOUBT_CAP = Decimal("0.88")
+"""Keeps a pair out of the high band when the wordings may mean different things, as by a day and on that day."""
 _ORDERED = frozenset({"threshold", "direction", "deadline"})
 """Vetoes of things that have an order, so that one question may contain the other."""
 _SAME_SUBJECT = Decimal("0.8")
@@ -37,6 +39,10 @@ _OF_OVERLAP: dict[Overlap, Relation] = {
 _PARTS_OF_A_MATCH = ("map", "game", "set", "period", "inning")
 _STATE_OFFICES = frozenset(map(stem, ("senate", "house", "governor")))
 _YES_NO = ("yes", "no")
+_FIRST = "place1"
+_SUPERLATIVES = frozenset(("top", "best", "most", "first", "largest", "biggest", "leading", "number"))
+_USUAL = frozenset({"regular_season"})
+"""What is meant when no stage is stated."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,10 +96,14 @@ def compare(kalshi: Slots, polymarket: Slots, *, every_veto: bool = True) -> Ver
     left_over = likeness.left_over(kalshi, polymarket) + sum(cost for _, cost in unsaid)
     score = score_of(likeness.shared + timing.agreed + slot_weight(kalshi, polymarket), left_over)
     near = kalshi.settlement or polymarket.settlement
+    if near:
+        score = min(score, _NEAR_CAP)
+    elif timing.is_doubtful:
+        score = min(score, _DOUBT_CAP)
     return Verdict(
         relation="near" if near else "equivalent",
         orientation=orientation,
-        score=min(score, _NEAR_CAP) if near else score,
+        score=score,
         reasons=tuple(_reasons(kalshi, polymarket, likeness, unsaid, near)),
     )
 
@@ -183,9 +193,7 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
     )
     if differing:
         yield "direction" if RATE_MOVES & differing else "market_type"
-    if (kalshi.stages - polymarket.stages - polymarket.context_classes) or (
-        polymarket.stages - kalshi.stages - kalshi.context_classes
-    ):
+    if kalshi.stages != polymarket.stages and (_other_stages(kalshi, polymarket) or _other_stages(polymarket, kalshi)):
         yield "stage"
     if kalshi.offices and polymarket.offices and not kalshi.offices & polymarket.offices:
         yield "stage"
@@ -206,6 +214,14 @@ def _slot_vetoes(kalshi: Slots, polymarket: Slots) -> Iterator[str]:
     if _settles_elsewhere(kalshi, polymarket):
         yield "settlement"
     yield from _threshold_vetoes(kalshi.thresholds, polymarket.thresholds)
+
+
+def _other_stages(one: Slots, other: Slots) -> bool:
+    """Whether one side states a stage that the other does not say; whoever is top or most is first."""
+    alone = one.stages - other.stages - other.context_classes
+    if _FIRST in alone and not _SUPERLATIVES.isdisjoint(other.spoken):
+        alone -= {_FIRST}
+    return bool(alone - _USUAL if not other.stages else alone)
 
 
 def _plays(slots: Slots) -> bool:
@@ -244,7 +260,7 @@ def _opposite(ours: Interval, theirs: Interval) -> bool:
 
 
 def _name_vetoes(kalshi: Slots, polymarket: Slots, likeness: Likeness) -> Iterator[str]:
-    if kalshi.code and not likeness.spell_code(kalshi, polymarket):
+    if kalshi.code and not likeness.spell_code(kalshi, polymarket) and not likeness.is_all_said(kalshi, polymarket):
         yield "entity"
     if not _entities_meet(kalshi, polymarket):
         yield "entity"

@@ -32,6 +32,10 @@ def _longer_phrases() -> dict[tuple[str, str], list[tuple[tuple[str, ...], tuple
     return table
 
 
+_CONNECTORS = frozenset(
+    ("of", "the", "and", "de", "del", "da", "di", "du", "la", "le", "von", "van", "der", "bin", "for", "in", "s")
+)
+"""Fillers that may stand inside a name, as in ``Party of Freedom``; any other ends it."""
 _GENERIC_ROOTS = frozenset(map(stem, GENERIC))
 _LONGER = _longer_phrases()
 _SINGLE = {phrase[0]: meant for phrase, meant in PHRASES.items() if len(phrase) == 1}
@@ -83,12 +87,12 @@ def wording_of(words: Sequence[Token], teams: Mapping[tuple[str, ...], str]) -> 
                 continue
         at += 1
         if word in FILLERS:
-            if is_name or not run:
+            if run and word not in _CONNECTORS:
                 _close(found, run)
             continue
         found.initials.append(word)
         root = stem(word)
-        if root in _GENERIC_ROOTS or len(word) == 1:
+        if root in _GENERIC_ROOTS or (len(word) == 1 and not word.isdigit()):
             found.weights.setdefault(root, GENERIC_WEIGHT)
             continue
         if is_name:

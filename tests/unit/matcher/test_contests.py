@@ -217,5 +217,73 @@ def test_a_fed_label_that_contradicts_its_ticker_is_refused() -> None:
         side(kalshi(f"{FED}-C25", "Fed decision in Jul 2026?", "Cut >25bps", event_id=FED))
 
 
+def test_a_fed_title_of_another_meeting_is_refused() -> None:
+    with pytest.raises(NotInTemplate, match="is not cut 25"):
+        side(kalshi(f"{FED}-C25", "Fed decision in Sep 2026?", "Cut 25bps", event_id=FED))
+
+
+CPI = "KXCPIYOY-26JUN"
+
+
+@pytest.mark.parametrize(
+    ("title", "label"),
+    [
+        pytest.param("CPI year-over-year in Jun 2026?", "Above 4.2%", id="other_amount_in_the_label"),
+        pytest.param("CPI year-over-year in Jun 2026?", "4.1% or above", id="at_least_is_not_above"),
+        pytest.param("CPI year-over-year in Jun 2026?", "Below 4.1%", id="other_direction"),
+        pytest.param("CPI year-over-year in Jul 2026?", "Above 4.1%", id="other_month"),
+        pytest.param("CPI year-over-year in Jun 2027?", "Above 4.1%", id="other_year"),
+        pytest.param("Core CPI year-over-year in Jun 2026?", "Above 4.1%", id="core"),
+        pytest.param("CPI month-over-month in Jun 2026?", "Above 4.1%", id="monthly"),
+        pytest.param("UK CPI year-over-year in Jun 2026?", "Above 4.1%", id="other_country"),
+    ],
+)
+def test_an_inflation_text_that_contradicts_its_ticker_is_refused(title: str, label: str) -> None:
+    with pytest.raises(NotInTemplate, match="annual inflation above"):
+        side(kalshi(f"{CPI}-T4.1", title, label, event_id=CPI))
+
+
+@pytest.mark.parametrize(
+    ("title", "label"),
+    [
+        ("CPI year-over-year in Jun 2026?", ""),
+        ("Annual CPI?", "Above 4.1%"),
+        ("Price index in Jun 2026?", "Above 4.1%"),
+    ],
+)
+def test_an_inflation_ticker_alone_is_not_believed(title: str, label: str) -> None:
+    assert side(kalshi(f"{CPI}-T4.1", title, label, event_id=CPI)) is None
+
+
+@pytest.mark.parametrize(
+    ("title", "label"),
+    [
+        pytest.param("Will Republican win the House race for AL-02?", "", id="other_party"),
+        pytest.param("Will Democratic win the House race for AL-02?", "Republican party", id="label_of_another_party"),
+        pytest.param("Will Democratic win the House race for AL-03?", "", id="other_district"),
+        pytest.param("Will Democratic win the House race for AL-02 in 2028?", "", id="other_year"),
+        pytest.param("Who will be the Democratic nominee for AL-02?", "", id="primary"),
+        pytest.param("Will Democratic win the House race for AL-02?", "Ana Reyes", id="a_person"),
+    ],
+)
+def test_a_house_text_that_contradicts_its_ticker_is_refused(title: str, label: str) -> None:
+    with pytest.raises(NotInTemplate, match="is not the democratic party in AL-2"):
+        side(kalshi("KXHOUSERACE-AL02-26-D", title, label))
+
+
+@pytest.mark.parametrize("title", ["House race winner?", "Will Democratic win the House race?", "AL-02 House winner?"])
+def test_a_house_ticker_alone_is_not_believed(title: str) -> None:
+    assert side(kalshi("KXHOUSERACE-AL02-26-D", title)) is None
+
+
+@pytest.mark.parametrize("label", ["Democratic", "Democratic party", "Democrats"])
+def test_a_house_race_may_name_its_party_in_the_label(label: str) -> None:
+    ours = side(kalshi("KXHOUSERACE-AL02-26-D", "AL-02 House winner?", label))
+    theirs = polymarket(
+        "Will the Democratic Party win the AL-02 House seat?", close_time=datetime(2026, 11, 3, tzinfo=UTC)
+    )
+    assert ours.key == side(theirs).key
+
+
 def test_a_fed_label_that_is_not_understood_makes_no_template_pair() -> None:
     assert side(kalshi(f"{FED}-C25", "Fed decision in Jul 2026?", "Cut 25bps or more", event_id=FED)) is None

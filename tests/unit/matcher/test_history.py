@@ -61,6 +61,10 @@ def pair(orientation: Orientation = Orientation.SAME) -> Pair:
     )
 
 
+def of_the_game(changes: list[Change]) -> list[PairId]:
+    return [change.pair_id for change in changes if change.pair_id in (HOUSTON, PORTLAND)]
+
+
 def at(price: str) -> Tops:
     return Tops(Decimal(price) - Decimal("0.01"), Decimal(price) + Decimal("0.01"))
 
@@ -108,6 +112,49 @@ def test_a_suspected_game_of_a_template_is_suspended_alone() -> None:
     [change] = settled(matcher)
     assert change.pair_id == PORTLAND
     assert [pair.pair_id for pair in matcher.live_pairs] == [HOUSTON]
+
+
+def test_a_suspicion_outlives_an_ambiguous_game_and_restarts_within_and_after_it() -> None:
+    sides = kalshi_game_side("HOU", "Houston"), kalshi_game_side("POR", "Portland")
+    twin = moneyline(market_id=MarketId(OTHER_CONDITION), token_ids=("1" * 77, "2" * 77))
+    matcher, _ = started(GAMES, *sides, moneyline())
+    matcher.suspect(PORTLAND, SUSPECTED)
+    settled(matcher)
+
+    matcher.put(twin)
+    assert of_the_game(settled(matcher)) == [HOUSTON], "the suspected side stays as it was said"
+    [message] = [word for pair_id, word in matcher.published.items() if pair_id == PORTLAND]
+    assert isinstance(message, PairSuspended)
+    assert (message.reason, message.awaits) == (SUSPECTED, "review")
+
+    during = Matcher(GAMES, dict(matcher.published))
+    for market in (*sides, moneyline(), twin):
+        during.put(market)
+    assert of_the_game(settled(during)) == []
+    during.remove(Venue.POLYMARKET, twin.market_id)
+    assert of_the_game(settled(during)) == [HOUSTON]
+    assert [pair.pair_id for pair in during.live_pairs] == [HOUSTON]
+
+    after = Matcher(GAMES, dict(matcher.published))
+    for market in (*sides, moneyline()):
+        after.put(market)
+    settled(after)
+    assert [pair.pair_id for pair in after.live_pairs] == [HOUSTON]
+
+
+def test_a_suspected_pair_of_an_ambiguous_game_that_is_over_waits_for_its_results() -> None:
+    sides = kalshi_game_side("HOU", "Houston"), kalshi_game_side("POR", "Portland")
+    twin = moneyline(market_id=MarketId(OTHER_CONDITION), token_ids=("1" * 77, "2" * 77))
+    matcher, _ = started(GAMES, *sides, moneyline())
+    matcher.suspect(PORTLAND, SUSPECTED)
+    settled(matcher)
+    matcher.put(twin)
+    settled(matcher)
+    for market in (moneyline(), twin):
+        matcher.remove(Venue.POLYMARKET, market.market_id)
+    changes = settled(matcher)
+    assert of_the_game(changes) == [PORTLAND]
+    assert only([change for change in changes if change.pair_id == PORTLAND], PairSuspended).awaits == "results"
 
 
 def test_only_a_live_pair_can_be_suspected() -> None:
