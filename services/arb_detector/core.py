@@ -28,8 +28,17 @@ from shared.runtime.clock import Clock
 class Detector:
     """All live pairs of this process. Methods return what is to be published, in order."""
 
-    def __init__(self, config: DetectorConfig, clock: Clock, *, random_bits: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        config: DetectorConfig,
+        clock: Clock,
+        *,
+        random_bits: Callable[[int], int],
+        say: Callable[[list[Emission]], None] | None = None,
+    ) -> None:
+        """``say`` gets what a quote leads to pair by pair, so that no intent waits for the rest of a batch."""
         self._config = config
+        self._say = say
         self._clock = clock
         self._links = Links(clock)
         self._legs = Legs()
@@ -137,6 +146,8 @@ class Detector:
                 touched[state.pair.pair_id] = state, quote.received_ts_ns
         for state, wire_ts_ns in touched.values():
             self._evaluator.evaluate(state, wire_ts_ns)
+            if self._say is not None and self._evaluator.out:
+                self._say(self._emitted())
         return self._emitted()
 
     def take_books(self, entries: Iterable[QuoteInPart]) -> list[Emission]:

@@ -41,7 +41,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     outbox, aside = (Outbox(settings.redis_url, Identity(SERVICE, replica)) for _ in range(2))
     leases = Leases(settings.redis_url, DETECTOR_LEASES, replica, partitions=PARTITIONS)
     publisher = Publisher(outbox, aside, leases, Crashes(settings.crash_at), account=settings.account, key=key)
-    detector = Detector(settings.config(), clock, random_bits=SystemRandom().getrandbits)
+    detector = Detector(settings.config(), clock, random_bits=SystemRandom().getrandbits, say=publisher.publish)
     watched = BasketDetector(settings.config(), clock, random_bits=SystemRandom().getrandbits)
     desk = BasketDesk(watched, aside, leases, clock)
     service = DetectorService(settings.redis_url, detector, publisher, leases, clock, baskets=desk)

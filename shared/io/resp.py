@@ -74,6 +74,7 @@ class RespTransport(asyncio.Protocol):
         self._on_lost = on_lost
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
+        self._descriptor = -1
         self._greeted: asyncio.Queue[Reply] | None = asyncio.Queue()
 
     async def open(self, url: str, *, timeout_s: float) -> None:
@@ -97,6 +98,8 @@ class RespTransport(asyncio.Protocol):
         except OSError as error:
             raise RedisConnectionError(str(error)) from None
         self._transport = transport
+        is_plain = transport.get_extra_info("sslcontext") is None
+        self._descriptor = transport.get_extra_info("socket").fileno() if is_plain else -1
 
     @property
     def is_open(self) -> bool:
@@ -115,10 +118,9 @@ class RespTransport(asyncio.Protocol):
         if transport is None:
             raise RedisConnectionError("the link is closed")
         sent = 0
-        is_plain = transport.get_extra_info("ssl_object") is None
-        if is_plain and not transport.is_closing() and not transport.get_write_buffer_size():
+        if self._descriptor >= 0 and not transport.is_closing() and not transport.get_write_buffer_size():
             try:
-                sent = os.write(transport.get_extra_info("socket").fileno(), packed)
+                sent = os.write(self._descriptor, packed)
             except OSError:
                 sent = 0  # full, or broken: the transport waits, or finds out
         if sent < len(packed):

@@ -119,8 +119,8 @@ class Scene:
         self.pair = the_pair or pair()
         bits = count(1)
         chosen = Settings(redis_url="redis://unused", **settings)  # type: ignore[arg-type]
-        config = msgspec.structs.replace(chosen.config(), emits_intents=True)
-        self.detector = Detector(config, self.clock, random_bits=lambda _: next(bits))
+        self.config = msgspec.structs.replace(chosen.config(), emits_intents=True)
+        self.detector = Detector(self.config, self.clock, random_bits=lambda _: next(bits))
         self.said = Heard()
         self.pseq = count(1)
         self.said += self.detector.set_pairs({self.pair.pair_id: self.pair})

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from services.arb_detector import ids
+from services.arb_detector.core import Detector
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
 from shared.domain.fees import FeeSchedule, KalshiFees
@@ -293,3 +294,29 @@ def test_ids_sort_by_time() -> None:
     early, late = ids.new_id(1_795_284_000_000, lambda _: 2**80 - 1), ids.new_id(1_795_284_000_001, lambda _: 0)
     assert early < late
     assert len(early) == len(late) == 26
+
+
+def test_what_one_pair_of_a_batch_leads_to_is_said_before_the_next_is_looked_at() -> None:
+    scene = Scene(debounce_ms=0)
+    other = pair(pair_id=PairId("other"), kalshi_ticker=MarketId("KXOTHER"), polymarket_id=MarketId("0xother"))
+    said: list[tuple[int, int]] = []
+    detector = Detector(
+        scene.config,
+        scene.clock,
+        random_bits=lambda _: 1,
+        say=lambda emissions: said.append((len(emissions), detector.evaluations)),
+    )
+    scene.detector = detector
+    pairs = {one.pair_id: one for one in (scene.pair, other)}
+    detector.set_pairs(pairs)
+    for one in pairs.values():
+        for venue in Venue:
+            detector.set_market(market(venue, market_id=one.market_id(venue)))
+    scene.beats()
+    before = detector.evaluations
+    batch = []
+    for one in pairs.values():
+        scene.pair = one
+        batch += [(one.partition, raw(scene.kalshi())), (one.partition, raw(scene.polymarket()))]
+    assert detector.take_quotes(batch) == []
+    assert said == [(1, before + 1), (1, before + 2)]
