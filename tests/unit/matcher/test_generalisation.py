@@ -173,6 +173,13 @@ def test_by_a_day_and_on_that_day_is_for_a_person_to_read() -> None:
     assert Decimal("0.8") <= verdict.score < HIGH_BAND
 
 
+def test_a_deadline_of_a_year_that_nothing_tells_is_for_a_person_to_read() -> None:
+    ours = kalshi("KXSERIES-27-X", "Will Ana Reyes publish the Harbor report?", "Before July 1, 2027")
+    yearless = "Will Ana Reyes publish the Harbor report by June 30?"
+    assert Decimal("0.8") <= verdict_of(ours, polymarket(yearless)).score < HIGH_BAND
+    assert is_high(ours, polymarket(yearless, close_time=datetime(2027, 6, 30, tzinfo=UTC)))
+
+
 # --- what a listing leaves out ----------------------------------------------------------------------------------
 
 
