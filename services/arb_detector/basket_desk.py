@@ -26,7 +26,9 @@ from shared.domain.live_basket import BasketId, LiveBasket
 from shared.domain.market import Venue
 from shared.domain.pair import partition_of
 from shared.io.bus import Client, Lease, Leases, Outbox
+from shared.runtime.clock import Clock
 
+_SWEEP_S = 0.9
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 log = logging.getLogger(__name__)
@@ -35,18 +37,28 @@ log = logging.getLogger(__name__)
 class BasketDesk:
     """Feeds a ``BasketDetector`` and writes what it says."""
 
-    def __init__(self, source: BasketDetector, outbox: Outbox, leases: Leases) -> None:
+    def __init__(self, source: BasketDetector, outbox: Outbox, leases: Leases, clock: Clock) -> None:
         self.source = source
+        self._clock = clock
+        self._swept_s = 0.0
         self._outbox = outbox
         self._leases = leases
 
-    async def take_over(self, redis: Client, baskets: Mapping[BasketId, LiveBasket], new: Mapping[int, Lease]) -> None:
-        """Watch the baskets of the partitions held; of ``new`` ones the episodes too that another process left open.
+    async def take_over(
+        self,
+        redis: Client,
+        baskets: Mapping[BasketId, LiveBasket],
+        new: Mapping[int, Lease],
+        *,
+        followed: Collection[int],
+    ) -> None:
+        """Watch the baskets of the ``followed`` and the ``new`` partitions that are still held.
 
-        ``new`` partitions' quotes must be followed from before this call, whenever that begins.
+        Of new ones the episodes too are taken over that another process left open, before any book of theirs is looked
+        at; their quotes must be followed from before this call, whenever that begins.
         """
-        source, held = self.source, self._leases.held
-        self._say(source.set_baskets({name: one for name, one in baskets.items() if one.partition in held}))
+        source, parts = self.source, self._leases.held.keys() & {*followed, *new}
+        self._say(source.set_baskets({name: one for name, one in baskets.items() if one.partition in parts}))
         for market in await load_markets(redis, source.wanted_markets()):
             self._say(source.set_market(market))
         if new:
@@ -81,12 +93,11 @@ class BasketDesk:
         self._say(self.source.tick())
 
     def sweep(self) -> None:
-        """Tell where some baskets stand."""
-        self._say(self.source.sweep())
-
-    def due_s(self) -> float | None:
-        """Return when ``tick`` is next needed, None when it is not."""
-        return self.source.due_s()
+        """Tell where some baskets stand, if that was not done just before: about once a second."""
+        now_s = self._clock.monotonic_s()
+        if now_s - self._swept_s >= _SWEEP_S:
+            self._swept_s = now_s
+            self._say(self.source.sweep())
 
     async def refresh_books(self, redis: Client, parts: Collection[int]) -> None:
         """After a loss on the streams of these partitions, ask the keys what was missed."""

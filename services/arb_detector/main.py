@@ -43,7 +43,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     publisher = Publisher(outbox, aside, leases, Crashes(settings.crash_at), account=settings.account, key=key)
     detector = Detector(settings.config(), clock, random_bits=SystemRandom().getrandbits)
     watched = BasketDetector(settings.config(), clock, random_bits=SystemRandom().getrandbits)
-    desk = BasketDesk(watched, outbox, leases)
+    desk = BasketDesk(watched, aside, leases, clock)
     service = DetectorService(settings.redis_url, detector, publisher, leases, clock, baskets=desk)
     pairs = LivePairs(settings.redis_url, on_change=service.pairs_changed)
     baskets = LiveBaskets(settings.redis_url, on_change=service.pairs_changed)

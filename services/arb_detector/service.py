@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
@@ -20,6 +21,7 @@ from services.arb_detector.bus import (
 )
 from services.arb_detector.core import Detector
 from services.arb_detector.publisher import Publisher
+from services.arb_detector.sources import OpportunitySource
 from shared.contracts.catalog import CatalogMessage, MarketClosed
 from shared.contracts.funnel import FunnelCounted
 from shared.contracts.streams import CATALOG, FEED_HEALTH
@@ -68,6 +70,7 @@ class DetectorService:
         self._url = url
         self._detector = detector
         self._baskets = baskets
+        self._sources: tuple[OpportunitySource[object], ...] = (detector, baskets.source)
         self._publisher = publisher
         self._leases = leases
         self._clock = clock
@@ -173,7 +176,7 @@ class DetectorService:
             await drop_standings(redis, new, detector.pairs)
         for legs in _handfuls(detector.legs(unheard_only=True)):
             publish(detector.take_books(await load_books(redis, legs)))
-        await self._baskets.take_over(redis, baskets.baskets, new)
+        await self._baskets.take_over(redis, baskets.baskets, new, followed=self._taken)
         for part, lease in new.items():
             if self._leases.held.get(part) is lease:
                 self._taken[part] = lease
@@ -247,8 +250,8 @@ class DetectorService:
                 await self._due_earlier.wait()
 
     def _due_s(self) -> float | None:
-        due_s, of_baskets_s = self._detector.due_s(), self._baskets.due_s()
-        return due_s if of_baskets_s is None else of_baskets_s if due_s is None else min(due_s, of_baskets_s)
+        times_s = (source.due_s() for source in self._sources)
+        return min((due_s for due_s in times_s if due_s is not None), default=None)
 
     def _wake_if_due_earlier(self) -> None:
         due_s = self._due_s()
@@ -268,27 +271,35 @@ class DetectorService:
         except TRANSIENT as error:
             log.warning("books.not_refreshed", extra={"error": str(error)})
 
+    @property
+    def _evaluations(self) -> int:
+        return sum(source.evaluations for source in self._sources)
+
+    @property
+    def _funnel(self) -> Counter[str]:
+        return sum((source.funnel for source in self._sources), Counter())
+
     def _counted(self) -> FunnelCounted:
-        detector, baskets = self._detector, self._baskets.source
+        detector = self._detector
         return FunnelCounted(
             replica=self._leases.replica,
             pairs=len(detector.pairs),
-            baskets=len(baskets.baskets),
+            baskets=len(self._baskets.source.baskets),
             partitions=tuple(sorted(self._taken)),
             quotes=detector.quotes,
             coalesced=detector.coalesced,
-            evaluations=detector.evaluations + baskets.evaluations,
-            reasons=tuple((str(reason), count) for reason, count in (detector.funnel + baskets.funnel).most_common()),
+            evaluations=self._evaluations,
+            reasons=tuple((str(reason), count) for reason, count in self._funnel.most_common()),
             counted_ts_ns=self._clock.now_ns(),
         )
 
     def _log_funnel(self) -> None:
-        detector, baskets = self._detector, self._baskets.source
+        detector = self._detector
         log.info(
             "detector.funnel",
             extra={
-                "evaluations": detector.evaluations + baskets.evaluations,
-                "outcomes": dict(detector.funnel + baskets.funnel),
+                "evaluations": self._evaluations,
+                "outcomes": dict(self._funnel),
                 "quotes": detector.quotes,
                 "coalesced": detector.coalesced,
                 "lost": self._reader.lost,

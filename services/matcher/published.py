@@ -70,9 +70,9 @@ class Published:
         """Return the pairs that came past their ``not_after`` since the last call, each of them once."""
         found: dict[PairId, Pair] = {}
         while self._ends and self._ends[0][0] <= now:
-            _, pair_id = heappop(self._ends)
+            not_after, pair_id = heappop(self._ends)
             pair = self.pair(pair_id)
-            if pair is not None and pair.not_after is not None and pair.not_after <= now:
+            if pair is not None and pair.not_after == not_after:  # else it was said anew with another end
                 found[pair_id] = pair
         return list(found.values())
 

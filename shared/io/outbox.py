@@ -24,6 +24,7 @@ Write = tuple[Stream[Any], Message | TextMessage, str, bool]
 """Stream, message, its key in the stream's hash or none, and whether to empty the key instead of filling it."""
 
 _BATCH = 500
+_FLIGHTS = 8
 _OTHER_HOLDER, _NO_HOLDER = 0, -1
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ class Outbox:
         self._link = RespLink(url, timeout_s=Profile.WRITER.value)
         self._identity = identity
         self._src, self._epoch = (msgspec.json.encode(name).decode() for name in (identity.src, identity.epoch))
-        self._flight: _Flight | None = None
+        self._flights: deque[_Flight] = deque()
+        self._is_failing = False
         self._is_script_known = False
         """Whether the server has the script for writing under a lease, so that its name will do."""
         self._limit = limit
@@ -112,9 +114,12 @@ class Outbox:
         self._queue(_Fenced(lease, tuple(appends)))
 
     def push(self) -> None:
-        """Send what is queued now, unless something is on its way: a task that has to wake up first costs 0.1 ms."""
-        if self._waiting and self._flight is None and self._link.is_open:
-            self._flight = self._send(at_once=True)
+        """Send what is queued, now: a task that has to wake up first costs 0.1 ms.
+
+        While something goes wrong, and while a lot is on its way, the task takes its time.
+        """
+        if self._link.is_open and not self._is_failing and len(self._flights) < _FLIGHTS:
+            self._send(at_once=True)
 
     async def run(self) -> None:
         """Write what is queued, for ever, trying again while Redis is away."""
@@ -123,8 +128,7 @@ class Outbox:
                 await self._work.wait()
                 await self._write_waiting()
         finally:
-            if self._flight is not None:
-                self._flight.answered.cancel()
+            self._forget_flights()
             self._link.close()
 
     async def flushed(self) -> None:
@@ -164,14 +168,20 @@ class Outbox:
 
     async def _write(self) -> None:
         """Write one batch and take off what is confirmed. Raises at the first message that is not."""
-        if self._flight is None:
+        if not self._flights:
             await self._link.open()
-            self._flight = self._send(at_once=False)
-        flight = self._flight
+            self._send(at_once=False)
+        flight = self._flights[0]
         try:
-            replies = await self._link.answer(flight.answered)
-        finally:
-            self._flight = None
+            self._take_off(flight, await self._link.answer(flight.answered))
+        except Exception:
+            self._is_failing = True
+            self._forget_flights()  # all that waits is sent again, in order
+            raise
+        self._is_failing = False
+        self._flights.popleft()
+
+    def _take_off(self, flight: _Flight, replies: Sequence[Reply]) -> None:
         at = 0
         for item, commands in flight.items:
             at += commands
@@ -183,12 +193,22 @@ class Outbox:
                 self._note_fence(item, reply)
             self._waiting.popleft()
 
-    def _send(self, *, at_once: bool) -> _Flight:
-        batch = list(islice(self._waiting, _BATCH))
+    def _send(self, *, at_once: bool) -> None:
+        """Send what waits and is not on its way."""
+        flown = sum(len(flight.items) for flight in self._flights)
+        batch = list(islice(self._waiting, flown, flown + _BATCH))
+        if not batch:
+            return
         commands = [_commands(item, is_script_known=self._is_script_known) for item in batch]
         lengths = list(map(len, commands))
         packed = b"".join(chain.from_iterable(commands))
-        return _Flight(list(zip(batch, lengths, strict=True)), self._link.send(packed, sum(lengths), at_once=at_once))
+        answered = self._link.send(packed, sum(lengths), at_once=at_once)
+        self._flights.append(_Flight(list(zip(batch, lengths, strict=True)), answered))
+
+    def _forget_flights(self) -> None:
+        for flight in self._flights:
+            flight.answered.cancel()
+        self._flights.clear()
 
     def _note_fence(self, item: _Fenced, reply: Reply) -> None:
         if reply == _NO_HOLDER:

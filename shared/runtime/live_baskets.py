@@ -83,6 +83,8 @@ class Followed:
     def partitions(self, venue: Venue, market_id: MarketId) -> tuple[int, ...]:
         """Return where a market's quotes go; empty when nobody wants it."""
         of_pairs = self._pairs.partitions(venue, market_id)
+        if not self._baskets.baskets:
+            return of_pairs
         of_baskets = self._baskets.partitions(venue, market_id)
         if not of_baskets:
             return of_pairs

@@ -152,6 +152,7 @@ def test_a_basket_that_pays_is_told_in_words_and_ends_with_the_venues_word(pipe:
     assert ending.reason.startswith(("the venue's listing does not bear the basket", "basket is no longer live"))
     why = eventually(lambda: fed.why_suspended("every_no"))
     assert why.startswith("Kalshi denies that at most one market")
+    eventually(lambda: "is suspended" in alerts(pipe), what=lambda: alerts(pipe)[-2_000:])
     assert command(pipe, "why", fed.basket_id("every_no"))["state"] == "suspended"
     fed.happens("plant", "")
     fed.happens("terms", "exclusive")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from shared.contracts.streams import OPPORTUNITIES, Stream
 from shared.domain.pair import Direction, PairId
 from shared.io.bus import Client, Identity, Leases, Outbox, Profile, connect
 from shared.io.leases import LEASE_MS
+from tests.service.redis_proxy import RedisProxy
 
 HASH = "test:leases"
 PARTS = 16
@@ -237,4 +239,41 @@ async def test_a_trimmed_stream_is_trimmed_under_a_lease_too(redis_url: str, red
             outbox.put_under_lease(one.held[0], [(short, message(str(at)), "", False)])
         await outbox.flushed()
     assert 100 <= await redis.xlen(short.name) < 300
+    one.close()
+
+
+async def test_pushes_follow_one_another_without_waiting_for_answers(redis_url: str, redis: Client) -> None:
+    one = replica(redis_url, "one")
+    await one.renew()
+    async with outbox_at(redis_url) as outbox:
+        outbox.put_under_lease(one.held[0], [(OPPORTUNITIES, message("0"), "", False)])
+        await outbox.flushed()
+        for at in range(1, 50):
+            outbox.put_under_lease(one.held[at % PARTS], [(OPPORTUNITIES, message(str(at)), "", False)])
+            outbox.push()
+        sent = await redis.xlen(OPPORTUNITIES.name)
+        await outbox.flushed()
+    assert sent > 1
+    written = [OPPORTUNITIES.decoder.decode(fields[b"d"]) for _, fields in await redis.xrange(OPPORTUNITIES.name)]
+    assert [one.opportunity_id for one in written] == [str(at) for at in range(50)]
+    one.close()
+
+
+async def test_what_was_pushed_over_a_link_that_broke_is_written_later_in_order(
+    redis_url: str, redis: Client, tmp_path: Path
+) -> None:
+    one = replica(redis_url, "one")
+    await one.renew()
+    async with RedisProxy(redis_url, tmp_path).up() as proxy, outbox_at(proxy.url) as outbox:
+        outbox.put_under_lease(one.held[0], [(OPPORTUNITIES, message("0"), "", False)])
+        await outbox.flushed()
+        proxy.swallow_reply_to(b"EVALSHA")
+        for at in range(1, 6):
+            outbox.put_under_lease(one.held[0], [(OPPORTUNITIES, message(str(at)), "", False)])
+            outbox.push()
+        await asyncio.wait_for(outbox.flushed(), 10)
+    written = [OPPORTUNITIES.decoder.decode(fields[b"d"]) for _, fields in await redis.xrange(OPPORTUNITIES.name)]
+    assert proxy.connections == 2
+    assert list(dict.fromkeys(one.opportunity_id for one in written)) == [str(at) for at in range(6)]
+    assert all(one.pseq == int(one.opportunity_id) + 1 for one in written)
     one.close()

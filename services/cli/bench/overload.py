@@ -19,6 +19,8 @@ class Overload(msgspec.Struct, kw_only=True):
 
     rate: int
     """Messages per second asked for, while it lasted."""
+    sent_per_s: int
+    """Messages per second that the player really sent."""
     messages: int
     quotes_per_message: float
     """Below one: newer states replaced older ones before they were written."""
@@ -49,6 +51,7 @@ async def overload(bench: Bench, capacity: int) -> Overload:
     over_ns = played["part_ends_ns"][0]
     return Overload(
         rate=rate,
+        sent_per_s=played["part_rates"][0],
         messages=played["messages"],
         quotes_per_message=round(quotes / played["messages"], 3),
         worst_ms=_worst_ms([opening for opening in openings if opening.at_ns < over_ns], reads),
@@ -62,7 +65,7 @@ async def overload(bench: Bench, capacity: int) -> Overload:
 def print_overload(found: Overload) -> None:
     """Say it in words."""
     write_line(
-        f"{found.messages:,} messages, {found.rate:,}/s for {OVERLOAD_SECONDS:.0f} s and then {LIGHT_RATE:,}/s: "
+        f"{found.messages:,} messages, {found.sent_per_s:,}/s for {OVERLOAD_SECONDS:.0f} s and then {LIGHT_RATE:,}/s: "
         f"{found.quotes_per_message} quotes per message, at worst {found.worst_ms} ms from the wire to the executor"
     )
     verdict = "answered" if found.is_answered else "not answered"

@@ -121,13 +121,15 @@ class Player:
                 slices += [self._cut(some) for some in _by_millisecond(cues)]
                 await asyncio.sleep(0)
             rendered.append(slices)
+        gc.freeze()
+        gc.enable()
         return rendered
 
     async def _play(self, rendered: list[list[Slice]]) -> Json:
         """Play what was rendered: first what fell due before, then part by part."""
-        gc.freeze()
         openings: list[Json] = []
         ends_ns: list[int] = []
+        sent_by_then: list[int] = []
         sent = latest_us = 0
         for slices in rendered:
             for piece in slices:
@@ -145,10 +147,17 @@ class Player:
                 if early_us < -_LATE_US:
                     await asyncio.sleep(0)
             ends_ns.append(time.time_ns())
+            sent_by_then.append(sent)
         return {
             "messages": sent,
             "seconds": (ends_ns[-1] - ends_ns[0]) / 1_000_000_000,
             "part_ends_ns": ends_ns[1:],
+            "part_rates": [
+                round(
+                    (sent_by_then[part] - sent_by_then[part - 1]) * 1_000_000_000 / (ends_ns[part] - ends_ns[part - 1])
+                )
+                for part in range(1, len(rendered))
+            ],
             "openings": openings,
             "player_late_ms": latest_us // 1_000,
         }

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 from services.cli.evidence import evaluation_file
 from services.cli.main import app
 from shared.contracts.baskets import BasketOpened, BasketUpdated
-from shared.domain.baskets import BasketKind
+from shared.domain.arbitrage import Ladders, Limits, MarketTerms
+from shared.domain.basket_pricing import BasketMarket, best_every_no
+from shared.domain.baskets import BasketKind, EventTerms
 from shared.domain.evaluation import BasketReport, evaluate_file
 from shared.domain.fees import KalshiFees, PolymarketFees
 from shared.domain.market import Venue
@@ -114,7 +116,47 @@ def test_every_basket_is_worth_the_same_when_it_is_priced_again(
             assert priced_again(message) == told(message)
 
 
-def test_the_property_above_sees_openings_and_updates() -> None:
+@given(
+    bids=st.lists(st.integers(1_500, 5_000), min_size=3, max_size=3),
+    sizes=st.lists(st.integers(1, 20_000), min_size=3, max_size=3),
+    asked=st.sampled_from(["0", "0.001", "0.05"]),
+    least=st.sampled_from(["0.01", "1"]),
+)
+def test_a_basket_is_opened_exactly_when_its_best_price_earns_what_is_asked(
+    *, bids: list[int], sizes: list[int], asked: str, least: str
+) -> None:
+    """The look at the best prices, which comes first, hides nothing and lets nothing through."""
+    scene = BasketScene(
+        debounce_ms=0,
+        min_edge_dollars_per_contract=Decimal(asked),
+        min_edge_dollars=Decimal(least),
+        max_capital_dollars=Decimal(100),
+    )
+    scene.take(
+        *(
+            scene.bid(name, f"0.{price:04}", f"{size / 100:.2f}")
+            for name, price, size in zip(NAMES, bids, sizes, strict=True)
+        )
+    )
+    markets = [
+        BasketMarket(
+            market_id=name,
+            terms=MarketTerms(
+                fees=fees(Venue.KALSHI), size_step_contracts=Decimal("0.01"), min_contracts=Decimal("0.01")
+            ),
+            ladders=Ladders(yes_bids=[(price, size * 10_000)]),
+        )
+        for name, price, size in zip(NAMES, bids, sizes, strict=True)
+    ]
+    event = EventTerms(venue=Venue.KALSHI, market_ids=NAMES, mutually_exclusive=True)
+    limits = Limits(min_edge_dollars_per_contract=Decimal(asked))
+    best = best_every_no(event, markets, limits, max_capital_dollars=Decimal(100))
+    told = [message for message in scene.said if isinstance(message, BasketOpened)]
+    assert bool(told) == (best.contracts > 0 and best.edge_dollars >= Decimal(least))
+    assert [(one.edge_dollars, one.contracts) for one in told] in ([], [(best.edge_dollars, best.contracts)])
+
+
+def test_the_first_property_sees_openings_and_updates() -> None:
     scene = BasketScene(debounce_ms=0, update_after_ms=0, material_percent=0)
     for _ in range(2):
         scene.take(*scene.bids())

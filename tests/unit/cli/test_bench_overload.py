@@ -61,6 +61,7 @@ def test_an_overload_is_answered_within_a_second_and_by_the_newest_state(
 ) -> None:
     found = Overload(
         rate=100_000,
+        sent_per_s=79_000,
         messages=500_000,
         quotes_per_message=0.4,
         worst_ms=80.0,

@@ -137,6 +137,7 @@ async def test_a_player_plays_a_tape_of_parts_and_tells_when_each_was_over() -> 
     first, second = played["part_ends_ns"]
     assert told["start_ms"] * 1_000_000 <= first < second
     assert played["messages"] == 0, "nobody has subscribed"
+    assert played["part_rates"] == [0, 0]
 
 
 async def test_who_subscribes_in_the_middle_of_a_tape_gets_the_book_of_that_moment_and_the_rest() -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.matcher.published import Published, Word
@@ -38,6 +38,14 @@ acts = st.lists(st.one_of(words, st.integers(0, 4), st.integers(0, 9).map(lambda
 
 
 @given(acts)
+@example(
+    [
+        PairActivated(pair=pair(4, NOW + timedelta(hours=1))),
+        PairActivated(pair=pair(4, NOW)),
+        NOW,
+        NOW + timedelta(hours=1),
+    ]
+)
 def test_each_pair_past_its_end_is_told_once_and_again_only_when_it_was_said_anew(
     acts: list[Word | int | datetime],
 ) -> None:
