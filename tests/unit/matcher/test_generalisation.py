@@ -156,6 +156,8 @@ CHANGED = [
     ("Will Ana Reyes lead Pro Baseball in home runs in 2027?", "Will Ana Reyes lead the MLB in strikeouts in 2027?"),
     ("Will Ana Reyes win the 2027 Pro Basketball Finals MVP?", "Will Ana Reyes win the 2027 NBA MVP?"),
     ("Will Ana Reyes not run for mayor in 2027?", "Will Ana Reyes run for mayor in 2027?"),
+    ("Will Ana Reyes win the Harbor Grand Prix sprint?", "Will Ana Reyes win the 2027 Harbor Grand Prix?"),
+    ("Will Ana Reyes impose a general tariff on Peru in 2027?", "Will Ana Reyes impose no general tariff on Peru in 2027?"),
     ("Will the second Harbor bridge open in 2027?", "Will the third Harbor bridge open in 2027?"),
 ]  # fmt: skip
 
