@@ -177,7 +177,11 @@ nba finals mvp, pro basketball finals mvp = nba finalsmvp
 finals mvp = finalsmvp
 all star game = allstar
 championship series, league championship series = champion
-rotten tomatoes = rottentomatoes
+rotten tomatoes, tomatometer = rottentomatoes
+sprint, sprint race = @sprint
+pole position, pole = @pole
+fastest lap = @fastestlap
+practice session = @practice
 metacritic score, metascore = metacritic
 box office, domestic box office, gross, grosses, grossing = boxoffice
 opening weekend = openingweekend
@@ -403,7 +407,8 @@ _IMPLIED = {
     "openai": "gpt chatgpt sora", "anthropic": "claude", "google": "gemini", "xai": "grok", "meta": "llama",
     "alibaba": "qwen", "moonshot": "kimi", "apple": "iphone ipad macbook siri", "tesla": "optimus robotaxi cybertruck",
     "spacex": "starship starlink", "microsoft": "xbox windows copilot", "sony": "playstation", "nintendo": "switch",
-    "rockstar": "gta", "gameawards": "gameoftheyear", "boxoffice": "openingweekend", "token": "airdrop",
+    "rockstar": "gta", "gameawards": "gameoftheyear", "trump": "inauguration",
+    "biden": "inauguration", "boxoffice": "openingweekend", "token": "airdrop",
     "congress": "bill act reconciliation", "senate": "filibuster",
 }  # fmt: skip
 IMPLIED = {stem(word): frozenset(map(stem, others.split())) for word, others in _IMPLIED.items()}

@@ -156,6 +156,8 @@ CHANGED = [
     ("Will Ana Reyes lead Pro Baseball in home runs in 2027?", "Will Ana Reyes lead the MLB in strikeouts in 2027?"),
     ("Will Ana Reyes win the 2027 Pro Basketball Finals MVP?", "Will Ana Reyes win the 2027 NBA MVP?"),
     ("Will Ana Reyes not run for mayor in 2027?", "Will Ana Reyes run for mayor in 2027?"),
+    ("Will Ana Reyes win the Harbor Grand Prix sprint?", "Will Ana Reyes win the 2027 Harbor Grand Prix?"),
+    ("Will Ana Reyes impose a general tariff on Peru in 2027?", "Will Ana Reyes impose no general tariff on Peru in 2027?"),
     ("Will the second Harbor bridge open in 2027?", "Will the third Harbor bridge open in 2027?"),
 ]  # fmt: skip
 
@@ -171,6 +173,13 @@ def test_by_a_day_and_on_that_day_is_for_a_person_to_read() -> None:
     ours = kalshi("KXSERIES-27-X", "Will Ana Reyes publish the Harbor report by March 3, 2027?", "Yes")
     verdict = verdict_of(ours, polymarket("Will Ana Reyes publish the Harbor report on March 3, 2027?"))
     assert Decimal("0.8") <= verdict.score < HIGH_BAND
+
+
+def test_a_deadline_of_a_year_that_nothing_tells_is_for_a_person_to_read() -> None:
+    ours = kalshi("KXSERIES-27-X", "Will Ana Reyes publish the Harbor report?", "Before July 1, 2027")
+    yearless = "Will Ana Reyes publish the Harbor report by June 30?"
+    assert Decimal("0.8") <= verdict_of(ours, polymarket(yearless)).score < HIGH_BAND
+    assert is_high(ours, polymarket(yearless, close_time=datetime(2027, 6, 30, tzinfo=UTC)))
 
 
 # --- what a listing leaves out ----------------------------------------------------------------------------------
