@@ -29,22 +29,10 @@ _TRIES = 8
 _SPOILED_S = 60.0
 _MOST_SET_ASIDE = 1_000
 _ABOUT_THE_SERVER = frozenset(
-    [
-        "NOAUTH",
-        "WRONGPASS",
-        "MISCONF",
-        "NOREPLICAS",
-        "CLUSTERDOWN",
-        "MASTERDOWN",
-        "TRYAGAIN",
-        "BUSY",
-        "UNKILLABLE",
-        "NOSCRIPT",
-        "READONLY",
-        "LOADING",
-        "OOM",
-        "EXECABORT",
-    ]
+    (
+        *("NOAUTH", "WRONGPASS", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"),
+        *("UNKILLABLE", "NOSCRIPT", "READONLY", "LOADING", "OOM", "EXECABORT"),
+    )
 )
 """Refusals that say nothing against the message, or not what: it is tried for as long as it takes."""
 _OTHER_HOLDER, _NO_HOLDER = 0, -1

@@ -18,7 +18,7 @@ def redis_url_in(environ: Mapping[str, str]) -> str:
     """
     url = environ.get(URL_VARIABLE, "")
     if not url:
-        raise SettingsRefused(f"{URL_VARIABLE} is not set: name a Redis 7.0 or newer, as redis://host:6379/0")
+        raise SettingsRefused(f"{URL_VARIABLE} is not set")
     path = environ.get(PASSWORD_FILE_VARIABLE, "")
     if not path:
         return url
