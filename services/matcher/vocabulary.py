@@ -5,7 +5,7 @@ saying a thing are brought to one word here, before anything is compared. Tables
 """
 
 from services.matcher.banks import BANK_NAMES
-from services.matcher.places import COUNTRY_NAMES
+from services.matcher.places import COUNTRY_NAMES, STATE_NAMES
 from services.matcher.text import ONE_FORM, stem
 
 _FILLERS = """
@@ -341,7 +341,7 @@ def _parse(table: str) -> dict[tuple[str, ...], tuple[str, ...]]:
 
 
 PHRASES: dict[tuple[str, ...], tuple[str, ...]] = {
-    **{tuple(name.split()): (word,) for name, word in COUNTRY_NAMES.items()},
+    **{tuple(name.split()): (word,) for name, word in (COUNTRY_NAMES | STATE_NAMES).items()},
     **{tuple(name.split()): (bank,) for name, bank in BANK_NAMES.items()},
     **_parse(_PHRASES),
 }
