@@ -100,10 +100,13 @@ class Feeds:
                     return found
                 await asyncio.sleep(0.01)
 
-    async def until_quoted(self) -> None:
-        """Wait until the newest standing of the pair knows a price of Kalshi's leg."""
+    async def until_half_quoted(self) -> None:
+        """Wait until the newest standing of the pair misses nothing but Polymarket's quote."""
         async with asyncio.timeout(WITHIN_S):
-            while (await self.until(FUNNEL, PairStanding))[-1].legs[0].yes_ask is None:  # noqa: ASYNC110 - told elsewhere
+            while True:
+                newest = (await self.until(FUNNEL, PairStanding))[-1]
+                if newest.reason == "no quote yet" and newest.legs[0].yes_ask is not None:
+                    return
                 await asyncio.sleep(0.01)
 
     async def until_dropped(self, stream: Stream[Any]) -> None:
@@ -260,7 +263,7 @@ async def test_where_a_pair_stands_is_on_the_bus_and_why_tells_it(
         async with detector_at(settings):
             await feeds.list_everything()
             await feeds.write(feeds.scene.kalshi())
-            await feeds.until_quoted()
+            await feeds.until_half_quoted()
             result = await asyncio.to_thread(CliRunner().invoke, app, ["why", feeds.pair.pair_id, "--json"])
             answer = msgspec.json.decode(result.stdout)
             assert (answer["state"], answer["reason"]) == ("live", "no quote yet")
