@@ -36,9 +36,9 @@ _DATE = re.compile(
 _OPENING = re.compile(
     r"[0-9JFMASONDQjfmasondq]"
     r"(?:(?<=[0-9])(?<![0-9.,$/-].)"
-    r"|(?<!\w.)(?:[aA][nNrRyY]|[eE][bBpPcC]|[pP][rR]|[uU][nNlLgG]|[cC][tT]|[oO][vV]|[1-4]))"
+    r"|(?<!\w.)(?=[aA][nNrRyY]|[eE][bBpPcC]|[pP][rR]|[uU][nNlLgG]|[cC][tT]|[oO][vV]|[1-4]))"
 )
-"""Where a date may begin. It costs a tenth of trying all forms at every letter."""
+"""One letter or digit where a date may begin. It costs a tenth of trying all forms at every letter."""
 _BEFORE = re.compile(
     r"\b(before|by|until|through|prior to|no later than|after|since)(?: the)?(?: (end|start|close) of)?(?: the)? ?$",
     re.IGNORECASE,

@@ -37,6 +37,7 @@ QUESTIONS = st.builds(
 
 
 @given(TEXTS)
+@example("J1 November")
 def test_dates_are_found_where_one_may_begin_as_they_are_everywhere(text: str) -> None:
     everywhere = [(found.span(), found[0]) for found in dates._DATE.finditer(text)]
     assert [(found.span(), found[0]) for found in dates._dates(text)] == everywhere
