@@ -16,6 +16,7 @@ from services.arb_detector.settings import Settings
 from shared.contracts.streams import DETECTOR_LEASES
 from shared.domain.pair import PARTITIONS
 from shared.io.bus import TRANSIENT, Identity, Leases, Outbox
+from shared.runtime.alarm import Alarm
 from shared.runtime.clock import SystemClock
 from shared.runtime.crash import Crashes
 from shared.runtime.live_baskets import LiveBaskets
@@ -39,6 +40,8 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     clock = SystemClock()
     replica = uuid4().hex[:12]
     outbox, aside = (Outbox(settings.redis_url, Identity(SERVICE, replica)) for _ in range(2))
+    for one in (outbox, aside):
+        Alarm(one, clock)  # tells what the outbox has to set aside
     leases = Leases(settings.redis_url, DETECTOR_LEASES, replica, partitions=PARTITIONS)
     publisher = Publisher(outbox, aside, leases, Crashes(settings.crash_at), account=settings.account, key=key)
     detector = Detector(settings.config(), clock, random_bits=SystemRandom().getrandbits, say=publisher.publish)

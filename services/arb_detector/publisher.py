@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from services.arb_detector.crash_points import CrashPoint
 from services.arb_detector.evaluator import PAIR_GONE, Emission
 from services.arb_detector.opening_text import Opening
-from shared.contracts.alerts import OperationalAlert
 from shared.contracts.funnel import FunnelCounted, PairDiverged, PairStanding
 from shared.contracts.intents import key_id_of, signed_text
 from shared.contracts.opportunities import OpportunityClosed, OpportunityUpdated
 from shared.contracts.streams import ALERTS, DIVERGENCES, FUNNEL, OPPORTUNITIES, intents
 from shared.domain.pair import PairId, partition_of
 from shared.io.bus import Leases, Outbox, Write
+from shared.runtime.alarm import operational_alert
 from shared.runtime.crash import Crashes
 from shared.runtime.settings import Secret
 
@@ -89,16 +89,14 @@ class Publisher:
         outbox.put_under_lease(lease, writes)
 
     def _diverged(self, message: PairDiverged) -> None:
-        alert = OperationalAlert(
-            alert_id=f"detector.pair_diverged-{message.pair_id}-{message.pair_version}",
-            severity="warning",
-            code="detector.pair_diverged",
-            title=f"Pair {message.pair_id} is more likely a wrong match than a gift",
-            detail=(
-                f"Its prices stayed at least {message.least_dollars_per_contract} per contract apart after fees; "
-                "review it, and renew its review or suspend it."
-            ),
+        alert = operational_alert(
+            "warning",
+            "detector.pair_diverged",
+            f"Pair {message.pair_id} is more likely a wrong match than a gift",
+            f"Its prices stayed at least {message.least_dollars_per_contract} per contract apart after fees; "
+            "review it, and renew its review or suspend it.",
             happened_ts_ns=message.diverged_ts_ns,
+            about=f"{message.pair_id}-{message.pair_version}",
         )
         self._write(
             self._aside, message.pair_id, [(DIVERGENCES, message, message.pair_id, False), (ALERTS, alert, "", False)]

@@ -18,6 +18,7 @@ from services.kalshi_feed.settings import Settings as KalshiSettings
 from services.polymarket_feed.settings import Settings as PolymarketSettings
 from shared.io.http import Answer, HttpClient, HttpUnavailable
 from shared.runtime.errors import SettingsRefused, StartRefused
+from shared.runtime.redis_address import redis_url_in
 from shared.runtime.redis_server import check_redis
 from shared.runtime.settings import read_settings
 from shared.venues.polymarket.urls import GEOBLOCK_URL, UrlRefused, checked_url
@@ -84,10 +85,7 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
 
 
 async def _redis(environ: Mapping[str, str]) -> Finding:
-    url = environ.get("DUTCHBOOK_REDIS_URL", "")
-    if not url:
-        raise SettingsRefused("DUTCHBOOK_REDIS_URL is not set: name a Redis 7.0 or newer, as redis://host:6379/0")
-    await check_redis(url)
+    await check_redis(redis_url_in(environ))
     return Finding(check="redis", state="ok", text="answers, is new enough and evicts nothing")
 
 

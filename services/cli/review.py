@@ -14,12 +14,12 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.output import visible, write_json, write_line
+from services.cli.output import errors, visible, write_json, write_line
 from services.cli.redis_url import checked_redis_url
 from services.matcher.mapping_files import Mappings, PlacedRow, load
 from services.matcher.review import Action, Case, Decision, Sheet, decided, instant, oldest_first, sheet_of
 from services.matcher.review_files import ReviewRefused, version_of, write_decision
-from services.matcher.review_source import read_cases
+from services.matcher.review_source import Queue, read_cases
 from services.matcher.text_diff import columns, compare_texts
 from shared.io.bus import TRANSIENT
 from shared.runtime.errors import SettingsRefused, StartRefused
@@ -71,7 +71,9 @@ def review_command(
     if acts and not pair:
         raise SettingsRefused("name the pair that you decide about")
     desk = Desk(folder)
-    cases = desk.cases(pair)
+    cases, unreadable = desk.queue(pair)
+    for what in unreadable:
+        errors.print(f"not shown: {visible(what)}", markup=False, soft_wrap=True)
     if acts:
         decision = Decision(
             action=chosen[0] if chosen else "note",
@@ -90,7 +92,7 @@ def review_command(
         return
     if as_json:
         sheets = desk.sheets(cases)
-        write_json({"case": sheets[0]} if pair else {"cases": sheets})
+        write_json({"case": sheets[0]} if pair else {"cases": sheets, "unreadable": unreadable})
     elif sys.stdin.isatty():
         _ask_about(desk, cases, by or _login_name())
     elif pair:
@@ -114,7 +116,7 @@ class Desk:
         self._folder = folder
         self._mappings: Mappings = load(folder)
 
-    def cases(self, wanted: str) -> list[Case]:
+    def queue(self, wanted: str) -> Queue:
         """Return the case that is wanted, or the queue. Raises StartRefused."""
         self._mappings = load(self._folder)
         url = checked_redis_url()

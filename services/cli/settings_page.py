@@ -73,7 +73,8 @@ def page(settings: dict[str, type[msgspec.Struct]]) -> str:
         "",
         "Every setting is an environment variable. An empty one counts as not set. A variable with a service's prefix",
         "that is no setting of it is refused, so that a typing error cannot leave a limit at its default.",
-        "`DUTCHBOOK_LOG_LEVEL` (`INFO` unless set) is for every service.",
+        "`DUTCHBOOK_LOG_LEVEL` (`INFO` unless set) is for every service. So is `DUTCHBOOK_REDIS_PASSWORD_FILE`, a file",
+        "of mode 0600 with Redis's password: it is put into `DUTCHBOOK_REDIS_URL`, which must not have one then.",
     ]
     for service, kind in settings.items():
         parts += ["", f"## {service}", "", "| variable | default | what it says |", "|---|---|---|"]

@@ -15,7 +15,8 @@ from shared.contracts.funnel import DirectionStanding, LegStanding, PairStanding
 from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
 from shared.contracts.streams import FUNNEL, PAIRS
 from shared.io.bus import TRANSIENT, Client, Profile, connect
-from shared.runtime.errors import SettingsRefused, StartRefused
+from shared.runtime.errors import StartRefused
+from shared.runtime.redis_address import redis_url_in
 from shared.runtime.redis_server import check_redis
 
 _OLD_S = 150
@@ -41,11 +42,8 @@ def why_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say why a pair or a basket is not alerting, with the figures that the detector saw."""
-    url = os.environ.get("DUTCHBOOK_REDIS_URL", "")
-    if not url:
-        raise SettingsRefused("DUTCHBOOK_REDIS_URL is not set")
     try:
-        answer = asyncio.run(_answer(url, pair))
+        answer = asyncio.run(_answer(redis_url_in(os.environ), pair))
     except TRANSIENT as error:
         raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
     if as_json:

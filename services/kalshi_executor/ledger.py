@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from hashlib import sha256
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -184,6 +185,29 @@ class Ledger:
         """Remember that the stream holds everything up to and with this ``ledger_seq``."""
         with self._transaction():
             self._db.execute("UPDATE outbox SET published = 1 WHERE published = 0 AND seq <= ?", (up_to_seq,))
+
+    def set_aside(self, ledger_seq: int, reason: str, *, happened_ts_ns: int) -> None:
+        """Remember for good that the stream refused one message, so that the others need not wait for it."""
+        with self._transaction():
+            self._event(happened_ts_ns, "execution_set_aside", {"ledger_seq": ledger_seq, "reason": reason})
+            self._db.execute("UPDATE outbox SET published = 1 WHERE seq = ?", (ledger_seq,))
+
+    def forget_published(self, before_ns: int, count: int) -> int:
+        """Drop the oldest messages that the stream holds and that are older, ``count`` at most; return how many.
+
+        The newest message stays whatever its age, because the next one is numbered after it; what waits is not touched,
+        nor is anything else: intents, orders and events are kept for ever.
+        """
+        rows = self._db.execute(
+            "SELECT seq, body FROM outbox WHERE published = 1 AND seq < (SELECT max(seq) FROM outbox) AND seq <"
+            " (SELECT coalesce(min(seq), 9223372036854775807) FROM outbox WHERE published = 0) ORDER BY seq LIMIT ?",
+            (count,),
+        )
+        old = [seq for seq, _ in takewhile(lambda row: _EXECUTIONS.decode(row[1]).happened_ts_ns < before_ns, rows)]
+        if old:
+            with self._transaction():
+                self._db.execute("DELETE FROM outbox WHERE published = 1 AND seq BETWEEN ? AND ?", (old[0], old[-1]))
+        return len(old)
 
     def _open(self, path: Path, identity: dict[str, str]) -> str:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):

@@ -14,11 +14,11 @@ from services.kalshi_executor.publisher import Publisher
 from services.kalshi_executor.settings import Settings
 from services.kalshi_executor.transport import SimulatedFills
 from services.kalshi_executor.view import MarketView
-from shared.contracts.alerts import OperationalAlert
 from shared.contracts.intents import HedgedIntent
-from shared.contracts.streams import ALERTS, Stream, executions, intents
+from shared.contracts.streams import Stream, executions, intents
 from shared.domain.market import MarketId, Venue
 from shared.io.bus import TRANSIENT, GroupReader, Identity, Outbox, Profile, connect, trim_behind_groups
+from shared.runtime.alarm import Alarm
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.crash import Crashes
 from shared.runtime.errors import Halted
@@ -31,6 +31,10 @@ SERVICE = "kalshi_executor"
 _TRIM_EVERY_S = 10.0
 _KEPT_MS = 600_000
 _LAST_WORDS_S = 1.0
+_NS_PER_DAY = 86_400_000_000_000
+_FORGET_EVERY_S = 3_600.0
+_FORGOTTEN_AT_ONCE = 200
+_BETWEEN_FORGETTING_S = 0.05
 _READ_AHEAD = 16
 """Intents that may be read while an earlier one is being journaled, so that their age counts from when they came."""
 
@@ -63,7 +67,8 @@ async def _serve(
     clock = SystemClock()
     crashes = Crashes(settings.crash_at)
     outbox = Outbox(settings.redis_url, Identity(SERVICE, uuid4().hex))
-    publisher = Publisher(ledger, outbox, executions(settings.account), crashes=crashes)
+    alarm = Alarm(outbox, clock)
+    publisher = Publisher(ledger, outbox, executions(settings.account), clock=clock, crashes=crashes)
     pairs = LivePairs(settings.redis_url, on_change=lambda: None)
 
     def partitions_of(market_id: MarketId) -> tuple[int, ...]:
@@ -71,7 +76,12 @@ async def _serve(
 
     def on_altered(intent: HedgedIntent) -> None:
         log.error("intent.altered", extra={"intent": intent.intent_id})
-        outbox.put(ALERTS, _altered(intent, clock))
+        alarm.page(
+            "intent.altered",
+            "An intent came twice with different contents",
+            f"intent {intent.intent_id} of opportunity {intent.opportunity_id}; the second one was ignored",
+            about=intent.intent_id,
+        )
 
     executor = Executor(
         account=settings.account,
@@ -97,11 +107,13 @@ async def _serve(
         publishing = tasks.create_task(publisher.run())
         following = tasks.create_task(pairs.run(stopping))
         trimming = tasks.create_task(_trim_now_and_then(settings.redis_url, stream, clock))
+        forgetting = tasks.create_task(_forget_now_and_then(ledger, clock, keep_days=settings.outbox_keep_days))
         if await _either(pairs.loaded, stopping):
             await _execute(settings.redis_url, stream, executor, crashes, stopping)
         else:
             following.cancel()
         trimming.cancel()
+        forgetting.cancel()
         publisher.finish()
         await asyncio.wait({publishing}, timeout=_LAST_WORDS_S)
         publishing.cancel()
@@ -135,6 +147,14 @@ async def _trim_now_and_then(url: str, stream: Stream[HedgedIntent], clock: Cloc
         await redis.aclose()
 
 
+async def _forget_now_and_then(ledger: LedgerThread, clock: Clock, *, keep_days: int) -> None:
+    """Drop old messages that the stream holds from the ledger, for ever; a few at a time, so that no intent waits."""
+    while True:
+        before_ns = clock.now_ns() - keep_days * _NS_PER_DAY
+        forgotten = await ledger.do(Ledger.forget_published, before_ns, _FORGOTTEN_AT_ONCE)
+        await asyncio.sleep(_BETWEEN_FORGETTING_S if forgotten else _FORGET_EVERY_S)
+
+
 async def _either(wanted: asyncio.Event, stopping: asyncio.Event) -> bool:
     """Wait for either event; return whether it was ``wanted``."""
     waits = [asyncio.ensure_future(event.wait()) for event in (wanted, stopping)]
@@ -142,17 +162,6 @@ async def _either(wanted: asyncio.Event, stopping: asyncio.Event) -> bool:
     for wait in waits:
         wait.cancel()
     return not stopping.is_set()
-
-
-def _altered(intent: HedgedIntent, clock: Clock) -> OperationalAlert:
-    return OperationalAlert(
-        alert_id=f"intent.altered:{intent.intent_id}",
-        severity="page",
-        code="intent.altered",
-        title="An intent came twice with different contents",
-        detail=f"intent {intent.intent_id} of opportunity {intent.opportunity_id}; the second one was ignored",
-        happened_ts_ns=clock.now_ns(),
-    )
 
 
 def cli() -> None:

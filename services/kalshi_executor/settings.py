@@ -27,6 +27,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """``dry`` simulates every fill and can send nothing; ``live`` is refused in this release."""
     kill_file: Path | None = None
     """While this file exists nothing is sent; ``KILL`` beside the ledger when not set."""
+    outbox_keep_days: int = 7
+    """How long the ledger keeps messages that the executions stream holds; what they tell of is kept for ever."""
     crash_at: CrashAt = ""
     max_contracts: Decimal = _DEFAULTS.max_contracts
     """The most contracts of one order."""
@@ -46,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The most orders in any minute, over all pairs."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.outbox_keep_days <= 3_650:
+            raise ValueError(f"KALSHI_EXECUTOR_OUTBOX_KEEP_DAYS={self.outbox_keep_days}: expected 0 to 3650")
         for name in RiskLimits.__struct_fields__:
             if getattr(self, name) < 0:
                 raise ValueError(f"KALSHI_EXECUTOR_{name.upper()}={getattr(self, name)}: must not be negative")

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
 from random import SystemRandom
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from services.kalshi_feed.account import AccountWatch
@@ -24,13 +24,13 @@ from services.kalshi_feed.rest_client import RestClient, RestFailed
 from services.kalshi_feed.serving import Streaming, signer
 from services.kalshi_feed.settings import Settings
 from services.kalshi_feed.skew import ClockSkew
-from shared.contracts.alerts import OperationalAlert
 from shared.contracts.health import FeedBeat
-from shared.contracts.streams import ALERTS, CATALOG
+from shared.contracts.streams import CATALOG
 from shared.domain.market import Market, Venue
 from shared.domain.pair import Pair
 from shared.io.bus import Identity, Outbox
 from shared.io.http import HttpClient
+from shared.runtime.alarm import Alarm
 from shared.runtime.bus_catalog import repair_catalog
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.feed import QuotePublisher
@@ -57,7 +57,8 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     clock = SystemClock()
     identity = Identity(SERVICE, uuid4().hex[:12])
     outbox = Outbox(settings.redis_url, identity)
-    alert = _alerter(outbox, clock, "page")
+    alarm = Alarm(outbox, clock)
+    alert = alarm.page
 
     def pairs_changed() -> None:
         books.want(followed.markets(Venue.KALSHI))
@@ -102,7 +103,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
             on_listed=listed,
         )
         if key is None:
-            reading = _polling(settings, client, publisher, clock, outbox, epoch=identity.epoch)
+            reading = _polling(settings, client, publisher, clock, alarm, epoch=identity.epoch)
         else:
             signed = await resources.enter_async_context(HttpClient(settings.rest_base, signer=signer(key, clock)))
             watch = AccountWatch(client, signed, clock, share_percent=settings.account_share_percent)
@@ -159,16 +160,15 @@ class _Reading(NamedTuple):
 
 
 def _polling(
-    settings: Settings, client: RestClient, publisher: QuotePublisher, clock: Clock, outbox: Outbox, *, epoch: str
+    settings: Settings, client: RestClient, publisher: QuotePublisher, clock: Clock, alarm: Alarm, *, epoch: str
 ) -> _Reading:
     log.warning("books.polled", extra={"reason": "no Kalshi key is set: public order books are polled"})
-    _alerter(outbox, clock, "info")(
+    alarm.info(
         "kalshi_feed.without_key",
         "Kalshi's books are polled, not streamed",
         f"no key is set for KALSHI_ENV={settings.env}; each book is read about every {settings.poll_ms} ms",
     )
-    alert = _alerter(outbox, clock, "page")
-    books = PolledBooks(client, publisher, clock, alert=alert, epoch=epoch, poll_s=settings.poll_ms / 1000)
+    books = PolledBooks(client, publisher, clock, alert=alarm.page, epoch=epoch, poll_s=settings.poll_ms / 1000)
     return _Reading(books, books.state_changed, lambda: [books.beat(quotes=publisher.quotes)], [])
 
 
@@ -183,26 +183,6 @@ async def _result(client: RestClient, pair: Pair) -> Decimal | None:
         return catalog.yes_paid_dollars(await client.get(rest.market_request(pair.kalshi_ticker)))
     except (RestFailed, catalog.BodyRefused) as error:
         raise ResultUnknown(str(error)) from error
-
-
-def _alerter(
-    outbox: Outbox, clock: Clock, severity: Literal["info", "warning", "page"]
-) -> Callable[[str, str, str], None]:
-    def alert(code: str, title: str, detail: str) -> None:
-        now_ns = clock.now_ns()
-        outbox.put(
-            ALERTS,
-            OperationalAlert(
-                alert_id=f"{code}:{now_ns}",
-                severity=severity,
-                code=code,
-                title=title,
-                detail=detail,
-                happened_ts_ns=now_ns,
-            ),
-        )
-
-    return alert
 
 
 def _skew_alarm(alert: Callable[[str, str, str], None], told_by: str) -> Callable[[int], None]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from services.matcher.candidates import LEAST_SCORE, MOST_CANDIDATES, MOST_PER_MARKET, CandidateIndex, Reading
-from services.matcher.copies import Memory, memory, share_out
+from services.matcher.copies import Memory, memory, no_collector, share_out
 from services.matcher.mapping_files import Mappings
 from services.matcher.verdict import Verdict
 from shared.domain.market import Market, MarketId
@@ -83,9 +83,11 @@ def candidates_of_venues(
     return _run(kalshi, polymarket, mappings, Wanted(compare=False, most=limit), processes)
 
 
+@no_collector()
 def _run(
     kalshi: Sequence[Market], polymarket: Sequence[Market], mappings: Mappings, wanted: Wanted, processes: int
 ) -> Bulk:
+    """Index, find and put together, all without the cycle collector: nothing here is cyclic."""
     index = CandidateIndex(mappings, most_slots=_SLOTS_EACH)
     reading = _take_in(index, polymarket, processes)
     shares = list(_shares(_events(kalshi), processes * _SHARES_EACH))

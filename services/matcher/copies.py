@@ -67,7 +67,7 @@ def share_out(work: Callable[[int], T], portions: int, *, processes: int) -> Don
     assert portions <= _MOST_PORTIONS, portions
     can_copy = _COPYING in multiprocessing.get_all_start_methods()
     copies: list[_Copy[T]] = []
-    with _numbers(portions) as numbers, _no_collector():
+    with _numbers(portions) as numbers, no_collector():
         try:
             if can_copy:
                 copies += (_Copy(work, numbers) for _ in range(min(processes, portions) - 1))
@@ -80,6 +80,18 @@ def share_out(work: Callable[[int], T], portions: int, *, processes: int) -> Don
             for copy in copies:
                 copy.end()
     return Done([answer.results[number] for number in range(portions)], answer.memory)
+
+
+@contextmanager
+def no_collector() -> Iterator[None]:
+    """Keep the cycle collector still: it would write to every page that is shared, and look at millions of objects."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Copy(Generic[T]):
@@ -141,18 +153,6 @@ def _numbers(portions: int) -> Iterator[int]:
         yield reader
     finally:
         os.close(reader)
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Keep the cycle collector still: it finds nothing here, and would write to every page that is shared."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def memory() -> Memory:

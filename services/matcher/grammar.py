@@ -30,6 +30,8 @@ _ESPORT = re.compile(
 """How Polymarket opens the titles of esports events."""
 _BESIDE_GAMES = frozenset({"series", "total", "spread", "first_inning"})
 """What is asked beside the winner of a ``league_game``."""
+_BESIDE_CUES = ("Series", ": O/U", "Spread: ", "inning?: ")
+"""One of these is in every title that asks so."""
 
 
 class Grammar:
@@ -104,7 +106,7 @@ class Grammar:
         template = self._by_slug.get(prefix)
         if template is not None and template.league in self._leagues:
             game = polymarket_game(template, self._leagues[template.league], market)
-            if game is not None:
+            if game is not None or not any(map(market.title.__contains__, _BESIDE_CUES)):
                 return game
         if " vs" not in market.title and " vs" not in market.event_title:
             return self._public(market)

@@ -238,8 +238,11 @@ STATE_CODES: dict[str, str] = {
 STATE_WORDS: dict[str, tuple[str, ...]] = {code: tuple(map(stem, name.split())) for code, name in STATE_CODES.items()}
 """The stemmed words of a state's name by its postal code."""
 
-STATES = frozenset(words[-1] for words in STATE_WORDS.values())
-"""Each state by the last word of its name."""
+STATE_NAMES = {"west virginia": "westvirginia", "new mexico": "newmexico"}
+"""States whose last word is another state or a country: one word by each name."""
+
+STATES = frozenset(words[-1] for words in STATE_WORDS.values()) | frozenset(map(stem, STATE_NAMES.values()))
+"""Each state by the last word of its name, or by one word for the whole of it."""
 
 EXACT_WORDS = frozenset(COUNTRY_CODES) | {word for words in STATE_WORDS.values() for word in words}
 """Words that are never taken for a near spelling of another: Austria is not Australia."""

@@ -49,6 +49,9 @@ _INFLATION = frozenset({"inflation", "cpi"})
 _OTHER_INFLATION = frozenset({"core", "monthly", "mom", "gas", "food", "shelter", "pce", "ppi"})
 """Other figures than the annual change of the whole consumer price index."""
 _US = frozenset({"unitedstates"})
+_SUBJECTS = ("Fed", "inflation", "House")
+"""Every question read here says one of these, which is seen at once."""
+_YES_NO = ("Yes", "No")
 _SMALLEST_MOVE = 25
 """Basis points. Kalshi's next code, 26, stands for any larger move."""
 
@@ -71,9 +74,11 @@ def kalshi_public(template: SeriesTemplate, market: Market) -> KalshiGame | None
 
 def polymarket_public(market: Market) -> tuple[str, PolymarketGame] | None:
     """Return what a Polymarket market asks, of ``SeriesTemplate.asks``, and its answer; None for any other wording."""
-    if tuple(outcome.lower() for outcome in market.outcomes) != ("yes", "no"):
+    if market.outcomes != _YES_NO and tuple(outcome.lower() for outcome in market.outcomes) != ("yes", "no"):
         return None
     question = plain(market.title)
+    if not any(map(question.__contains__, _SUBJECTS)):
+        return None
     for asks, read in (("rate_decision", _rate_asked), ("inflation", _inflation_asked), ("house_race", _house_asked)):
         found = read(question, market)
         if found is not None:

@@ -1,5 +1,6 @@
 """What the bus knows about the pairs that a reviewer may look at: the queue, and both listings of one case."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -25,31 +26,47 @@ class _Subject(NamedTuple):
     reason: str
 
 
-async def read_cases(url: str, mappings: Mappings, wanted: str = "") -> list[Case]:
+class Queue(NamedTuple):
+    """What awaits a person, and what cannot be shown."""
+
+    cases: list[Case]
+    unreadable: list[str]
+    """Listings that cannot be read, each with what is wrong; their pairs are not among the cases."""
+
+
+async def read_cases(url: str, mappings: Mappings, wanted: str = "") -> Queue:
     """Return the cases that await a person, or the one that ``wanted`` names.
 
     ``wanted`` is a pair's id as ``pairs list`` shows it, the id of a row, or ``TICKER~CONDITION_ID``. Raises
-    ReviewRefused when it names nothing, or nothing that both venues list, and for a listing that cannot be read. A
-    queue leaves out what is not listed.
+    ReviewRefused when it names nothing, or nothing that both venues list, or a listing that cannot be read. A queue
+    leaves out what is not listed and names what cannot be read.
     """
     redis = connect(url, Profile.WRITER)
     try:
         said, _ = await load_latest(redis, PAIRS)
         subjects = [_named(wanted, said, mappings)] if wanted else _queue(said, mappings)
-        cases = []
-        for subject in subjects:
-            markets = [await _market(redis, venue, id_) for venue, id_ in zip(Venue, subject.key, strict=True)]
-            kalshi, polymarket = markets
-            if kalshi is None or polymarket is None:
-                if wanted:
-                    raise ReviewRefused(_not_listed(subject, kalshi))
-                continue
-            row = _row(mappings, subject.key)
-            facts = {"state": subject.state, "reason": subject.reason}
-            cases.append(case_of(subject.pair_id, (kalshi, polymarket), row, mappings, **facts))
-        return cases
+        payloads = [await _payloads(redis, venue, subjects) for venue in Venue]
     finally:
         await redis.aclose()
+    found = Queue([], [])
+    for subject, *listed in zip(subjects, *payloads, strict=True):
+        try:
+            kalshi, polymarket = (
+                _market(venue, market_id, payload)
+                for venue, market_id, payload in zip(Venue, subject.key, listed, strict=True)
+            )
+        except ReviewRefused as refused:
+            if wanted:
+                raise
+            found.unreadable.append(f"{subject.pair_id}: {refused}")
+            continue
+        if kalshi is not None and polymarket is not None:
+            facts = {"state": subject.state, "reason": subject.reason}
+            row = _row(mappings, subject.key)
+            found.cases.append(case_of(subject.pair_id, (kalshi, polymarket), row, mappings, **facts))
+        elif wanted:
+            raise ReviewRefused(_not_listed(subject, kalshi))
+    return found
 
 
 def _row(mappings: Mappings, key: Key) -> CuratedRow | None:
@@ -101,9 +118,14 @@ def _not_listed(subject: _Subject, kalshi: Market | None) -> str:
     return f"{venue} does not list {market_id} now: there is no text to read"
 
 
-async def _market(redis: Client, venue: Venue, market_id: MarketId) -> Market | None:
+async def _payloads(redis: Client, venue: Venue, subjects: Sequence[_Subject]) -> list[bytes | None]:
+    """Return what the bus holds about each subject's market."""
+    market_ids = [subject.key[tuple(Venue).index(venue)] for subject in subjects]
+    return list(await redis.hmget(CATALOG[venue].hash_name, market_ids)) if market_ids else []
+
+
+def _market(venue: Venue, market_id: MarketId, payload: bytes | None) -> Market | None:
     """Return a listing, None when there is none. Raises ReviewRefused when what the bus holds cannot be read."""
-    payload = await redis.hget(CATALOG[venue].hash_name, market_id)
     try:
         message = CATALOG[venue].decoder.decode(payload) if payload is not None else None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

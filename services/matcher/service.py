@@ -16,14 +16,14 @@ from services.matcher.price_reader import PriceReader
 from services.matcher.price_sanity import PriceWatch, speaks_against
 from services.matcher.published import Change
 from services.matcher.settings import Settings
-from shared.contracts.alerts import OperationalAlert
 from shared.contracts.baskets import BasketSuspended
 from shared.contracts.catalog import CatalogMessage, MarketClosed
 from shared.contracts.envelope import Message
 from shared.contracts.pairs import CandidateFound, PairSuspended
-from shared.contracts.streams import ALERTS, BASKETS, CATALOG, PAIRS, Stream
+from shared.contracts.streams import BASKETS, CATALOG, PAIRS, Stream
 from shared.domain.market import Venue
 from shared.io.bus import TRANSIENT, Outbox, Profile, StreamTail, connect, load_latest, waits_s
+from shared.runtime.alarm import Alarm
 from shared.runtime.clock import Clock
 from shared.runtime.errors import SettingsRefused
 
@@ -81,6 +81,7 @@ class MatcherService:
         self._matcher = matcher
         self._baskets = baskets
         self._outbox = outbox
+        self._alarm = Alarm(outbox, clock)
         self._clock = clock
         self._read_mappings = read_mappings
         self._work = asyncio.Event()
@@ -164,9 +165,8 @@ class MatcherService:
         except SettingsRefused as refused:
             count = len(refused.problems) if isinstance(refused, MappingsRefused) else 1
             log.error("mappings.refused", extra={"error": str(refused), "problems": count})
-            self._alert(
-                "matcher.mappings_refused", "page", "Mapping files are refused; the last good ones stay", str(refused)
-            )
+            title = "Mapping files are refused; the last good ones stay"
+            self._alarm.page("matcher.mappings_refused", title, str(refused))
             return
         self._matcher.use(mappings)
         self._baskets.use(mappings.baskets, self._matcher.markets)
@@ -202,7 +202,7 @@ class MatcherService:
                     alerted.add(record.pair_id)
                     log.error("pair.settled_differently", extra={"pair": record.pair_id, "file": str(path)})
                     title = f"Pair {record.pair_id} paid differently on the two venues"
-                    self._alert("matcher.settled_differently", "page", title, record.reason)
+                    self._alarm.page("matcher.settled_differently", title, record.reason)
                 try:
                     await asyncio.to_thread(write_atomically, path, disagreement_yaml(record))
                 except OSError as error:
@@ -244,8 +244,8 @@ class MatcherService:
                 facts = {"pair": change.pair_id, "what": type(change.message).__name__, "reason": reason}
                 log.info("pair.changed", extra=facts)
             if change.was_live and isinstance(change.message, PairSuspended) and change.message.awaits != "results":
-                severity = "page" if change.message.awaits == "review" else "warning"
-                self._alert("matcher.pair_suspended", severity, f"Pair {change.pair_id} is suspended", reason)
+                tell = self._alarm.page if change.message.awaits == "review" else self._alarm.warn
+                tell("matcher.pair_suspended", f"Pair {change.pair_id} is suspended", reason)
 
     def _publish_baskets(self, changes: Iterable[BasketChange]) -> None:
         for change in changes:
@@ -254,25 +254,13 @@ class MatcherService:
             facts = {"basket": change.basket_id, "what": type(change.message).__name__, "reason": reason}
             log.info("basket.changed", extra=facts)
             if change.was_live and isinstance(change.message, BasketSuspended):
-                self._alert("matcher.basket_suspended", "warning", f"Basket {change.basket_id} is suspended", reason)
+                self._alarm.warn("matcher.basket_suspended", f"Basket {change.basket_id} is suspended", reason)
 
     def _report_problems(self) -> None:
         problems = self._matcher.problems()
         for problem in sorted(set(problems) - set(self._problems)):
             log.warning("listing.not_paired", extra={"problem": problem})
         self._problems = problems
-
-    def _alert(self, code: str, severity: str, title: str, detail: str) -> None:
-        now_ns = self._clock.now_ns()
-        alert = OperationalAlert(
-            alert_id=f"{code}-{now_ns}",
-            severity="page" if severity == "page" else "warning",
-            code=code,
-            title=title,
-            detail=detail,
-            happened_ts_ns=now_ns,
-        )
-        self._outbox.put(ALERTS, alert)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC)

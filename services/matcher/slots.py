@@ -83,10 +83,9 @@ _GOVERNMENT = stem("government")
 _IN_GOVERNMENT = re.compile(
     r"\b(?:part of|join|joins|in|into|enter|enters) (?:\w+ ){0,3}government(?! (?:shutdown|spending))"
 )
-_NO_FED = frozenset(
-    map(stem, (*BANKS, "unemployment", "cpi", "inflation", "mortgage", "tax", "tariff", "growth", "gdp"))
-)
-"""Beside one of these a rate is another bank's or no bank's."""
+_BANKS = frozenset(map(stem, BANKS))
+_OTHER_RATES = frozenset(map(stem, ("unemployment", "cpi", "inflation", "mortgage", "tax", "taxes", "tariff", "gdp")))
+"""Beside one of these a rate is no bank's, unless a bank is named."""
 _SERIES_WORDS = {"CPI": ("mom",), "CPICORE": ("mom",), "CPIYOY": ("yoy",), "CPICOREYOY": ("yoy",)}
 """Kalshi's inflation series: monthly unless the series says year over year (series list, 2025 to 2026)."""
 
@@ -383,9 +382,11 @@ def _types(market: Market, wording: Wording) -> frozenset[str]:
     if not RATE_MOVES & types:
         return types
     types -= {"announce"}
-    if not RATE_WORDS & wording.weights.keys():
+    words = wording.weights.keys()
+    named = not _BANKS.isdisjoint(words)
+    if RATE_WORDS.isdisjoint(words) or not (named or _OTHER_RATES.isdisjoint(words)):
         return types - RATE_MOVES | ({"falls"} if "cut" in types else frozenset())
-    if market.venue is Venue.KALSHI and _NO_FED.isdisjoint(wording.weights):
+    if market.venue is Venue.KALSHI and not named:
         wording.weights["fed"] = PHRASE_WEIGHT
     return types
 

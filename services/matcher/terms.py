@@ -8,7 +8,6 @@ the same on both sides.
 import re
 import unicodedata
 from collections import defaultdict
-from itertools import pairwise
 
 from services.matcher.mapping_files import Mappings
 from services.matcher.text import without_marks
@@ -22,6 +21,8 @@ MOST_TERMS = 200
 _LONGEST_WORD = 32
 _MOST_FORMS = 400_000
 """Word forms kept at hand; past that they are forgotten and made again."""
+
+_MOST_SERIES = 20_000
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+(?:[.,][0-9]+)*")
 _INITIAL = re.compile(r"\b([a-z])\.(?=[a-z]\b)")
@@ -69,6 +70,8 @@ class TermReader:
     def __init__(self, mappings: Mappings) -> None:
         self._forms = _Forms()
         self._leagues = sorted((league.code for league in mappings.leagues.values()), key=len, reverse=True)
+        self._codes = frozenset(self._leagues)
+        self._league_of_series: dict[str, str] = {}
         self._names = _names(mappings)
         lengths: defaultdict[str, set[int]] = defaultdict(set)
         for name in self._names:
@@ -117,10 +120,10 @@ class TermReader:
     @staticmethod
     def _add_days(market: Market, words: list[str], found: set[str]) -> None:
         """Add stated days, and the day of play that ticker or slug carries; the year is left to the slots."""
-        if not _MONTH_OF.keys().isdisjoint(words):
-            for word, after in pairwise(words):
-                if word in _MONTH_OF and after.isdigit() and len(after) <= 2:
-                    found.add(f"{_MONTH_OF[word]}{int(after)}")
+        for at in [at for at, word in enumerate(words[:-1], start=1) if word in _MONTH_OF]:
+            after = words[at]
+            if after.isdigit() and len(after) <= 2:
+                found.add(f"{_MONTH_OF[words[at - 1]]}{int(after)}")
         if market.venue is Venue.KALSHI:
             if day := _TICKER_DAY.search(market.event_id):
                 found.add(f"{day[1].lower()}{int(day[2])}")
@@ -130,16 +133,26 @@ class TermReader:
     def _league(self, market: Market) -> str:
         """Return the league whose code is part of a Kalshi series (not NBA in WNBA) or begins a slug, or nothing."""
         if market.venue is Venue.KALSHI:
-            series = market.series_id.lower()
-            return next((code for code in self._leagues if code in series), "")
+            league = self._league_of_series.get(market.series_id)
+            return self._opening(market.series_id) if league is None else league
         code = market.slug.partition("-")[0]
-        return code if code in self._leagues else ""
+        return code if code in self._codes else ""
+
+    def _opening(self, series_id: str) -> str:
+        """Return the league of a Kalshi series, which is kept: thousands of listings share a series."""
+        if len(self._league_of_series) >= _MOST_SERIES:
+            self._league_of_series.clear()
+        series = series_id.lower()
+        league = next((code for code in self._leagues if code in series), "")
+        self._league_of_series[series_id] = league
+        return league
 
     def _add_names(self, words: list[str], league: str, found: set[str]) -> None:
         """Add what phrases stand for: a city stands for its teams, of the league when that is known."""
         ours = f"{league}:"
-        for start, word in enumerate(words):
-            for length in self._lengths.get(word, ()):
+        lengths = self._lengths
+        for start in [start for start, word in enumerate(words) if word in lengths]:
+            for length in lengths[words[start]]:
                 terms = self._names.get(tuple(words[start : start + length]))
                 if terms is None:
                     continue

@@ -14,6 +14,8 @@ _EARLY = timedelta(days=120)
 _LAGS = timedelta(days=45)
 _MOST_YEARS_APART = 1
 _BY_OR_ON = "one says by, the other on that day"
+_UNKNOWN_YEAR = "one states a deadline and its year, the other that of a year which nothing tells"
+_DOUBTS = frozenset({_BY_OR_ON, _UNKNOWN_YEAR})
 _SAME_DAY = 8
 """Points of a day, month or deadline that both sides state alike."""
 
@@ -30,7 +32,7 @@ class Timing(NamedTuple):
     @property
     def is_doubtful(self) -> bool:
         """Whether one side may mean another span of time than the other."""
-        return any(reason == _BY_OR_ON for reason, _ in self.unsaid)
+        return any(reason in _DOUBTS for reason, _ in self.unsaid)
 
 
 def compare_times(kalshi: Figures, polymarket: Figures) -> Timing:
@@ -53,14 +55,19 @@ _Finding = tuple[str, int, str]
 
 
 def _years(kalshi: Figures, polymarket: Figures, *, same_day: bool) -> Iterator[_Finding]:
-    """Compare stated years; one that a side leaves unsaid says less where both state the same day or month."""
+    """Compare stated years; ``same_day`` when both state the same day or month."""
     if kalshi.years and polymarket.years:
         yield ("", 6, "") if kalshi.years & polymarket.years else ("year", 0, "")
         return
     for stated, other, name in ((kalshi, polymarket, "kalshi"), (polymarket, kalshi, "polymarket")):
         if stated.years:
             veto, points, reason = _unstated_year(stated, other, name)
-            yield veto, 1 if reason and same_day else points, reason
+            if not (reason and same_day):
+                yield veto, points, reason
+            elif stated.deadlines and other.ends is None and not other.context_years:
+                yield veto, points, _UNKNOWN_YEAR
+            else:
+                yield veto, 1, reason
 
 
 def _unstated_year(stated: Figures, other: Figures, name: str) -> _Finding:

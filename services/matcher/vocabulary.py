@@ -5,7 +5,7 @@ saying a thing are brought to one word here, before anything is compared. Tables
 """
 
 from services.matcher.banks import BANK_NAMES
-from services.matcher.places import COUNTRY_NAMES
+from services.matcher.places import COUNTRY_NAMES, STATE_NAMES
 from services.matcher.text import ONE_FORM, stem
 
 _FILLERS = """
@@ -177,7 +177,11 @@ nba finals mvp, pro basketball finals mvp = nba finalsmvp
 finals mvp = finalsmvp
 all star game = allstar
 championship series, league championship series = champion
-rotten tomatoes = rottentomatoes
+rotten tomatoes, tomatometer = rottentomatoes
+sprint, sprint race = @sprint
+pole position, pole = @pole
+fastest lap = @fastestlap
+practice session = @practice
 metacritic score, metascore = metacritic
 box office, domestic box office, gross, grosses, grossing = boxoffice
 opening weekend = openingweekend
@@ -337,7 +341,7 @@ def _parse(table: str) -> dict[tuple[str, ...], tuple[str, ...]]:
 
 
 PHRASES: dict[tuple[str, ...], tuple[str, ...]] = {
-    **{tuple(name.split()): (word,) for name, word in COUNTRY_NAMES.items()},
+    **{tuple(name.split()): (word,) for name, word in (COUNTRY_NAMES | STATE_NAMES).items()},
     **{tuple(name.split()): (bank,) for name, bank in BANK_NAMES.items()},
     **_parse(_PHRASES),
 }
@@ -403,7 +407,8 @@ _IMPLIED = {
     "openai": "gpt chatgpt sora", "anthropic": "claude", "google": "gemini", "xai": "grok", "meta": "llama",
     "alibaba": "qwen", "moonshot": "kimi", "apple": "iphone ipad macbook siri", "tesla": "optimus robotaxi cybertruck",
     "spacex": "starship starlink", "microsoft": "xbox windows copilot", "sony": "playstation", "nintendo": "switch",
-    "rockstar": "gta", "gameawards": "gameoftheyear", "boxoffice": "openingweekend", "token": "airdrop",
+    "rockstar": "gta", "gameawards": "gameoftheyear", "trump": "inauguration",
+    "biden": "inauguration", "boxoffice": "openingweekend", "token": "airdrop",
     "congress": "bill act reconciliation", "senate": "filibuster",
 }  # fmt: skip
 IMPLIED = {stem(word): frozenset(map(stem, others.split())) for word, others in _IMPLIED.items()}

@@ -27,6 +27,7 @@ from shared.io.frame_link import FrameLink
 from shared.io.http import HttpClient, HttpUnavailable
 from shared.io.websocket import dial
 from shared.io.yaml_strict import YamlRefused
+from shared.runtime.alarm import Alarm
 from shared.runtime.bus_catalog import repair_catalog
 from shared.runtime.clock import SystemClock
 from shared.runtime.feed import QuotePublisher
@@ -50,6 +51,7 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     clock = SystemClock()
     identity = Identity(SERVICE, uuid4().hex[:12])
     outbox = Outbox(settings.redis_url, identity)
+    Alarm(outbox, clock)  # tells what the outbox has to set aside
     news = asyncio.Event()
     numbers = count()
 

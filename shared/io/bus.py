@@ -3,7 +3,7 @@
 from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, connect, waits_s
 from shared.io.groups import Delivery, GroupReader, trim_behind_groups
 from shared.io.leases import Lease, LeaseChange, Leases
-from shared.io.outbox import Identity, Outbox, OutboxFull, Write
+from shared.io.outbox import Identity, Outbox, OutboxFull, SetAside, Write
 from shared.io.tails import Entry, StreamTail, Tail, last_id, load_latest
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Outbox",
     "OutboxFull",
     "Profile",
+    "SetAside",
     "StreamTail",
     "Tail",
     "Write",

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, TypeVar
@@ -25,6 +25,16 @@ Write = tuple[Stream[Any], Message | TextMessage, str, bool]
 
 _BATCH = 500
 _FLIGHTS = 8
+_TRIES = 8
+_SPOILED_S = 60.0
+_MOST_SET_ASIDE = 1_000
+_ABOUT_THE_SERVER = frozenset(
+    (
+        *("NOAUTH", "WRONGPASS", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"),
+        *("UNKILLABLE", "NOSCRIPT", "READONLY", "LOADING", "OOM", "EXECABORT"),
+    )
+)
+"""Refusals that say nothing against the message, or not what: it is tried for as long as it takes."""
 _OTHER_HOLDER, _NO_HOLDER = 0, -1
 
 log = logging.getLogger(__name__)
@@ -53,6 +63,15 @@ class _Fenced:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """Messages that Redis refused again and again for a reason of their own; meant to be written together."""
+
+    streams: tuple[str, ...]
+    payloads: tuple[bytes, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Flight:
     """What was sent and not answered yet: items with the number of commands of each."""
 
@@ -69,6 +88,9 @@ class Outbox:
 
     A reply that was lost leads to a second entry with the same ``pseq``. ``StreamTail`` drops it; whoever reads through
     a group folds by the message's own id, because a group also delivers again what was never acknowledged.
+
+    A message that Redis refuses for a reason of its own, such as a key of another type, is set aside after a few tries
+    and the others go on in their order. ``on_set_aside`` is told of the first one in a while.
     """
 
     def __init__(self, url: str, identity: Identity, *, limit: int = 200_000) -> None:
@@ -86,6 +108,14 @@ class Outbox:
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._refusals = 0
+        """How often the first that waits was refused; while it is, it is sent alone."""
+        self._spoiled_s: dict[str, float] = {}
+        """When a stream's message was last set aside: the next one is not tried as often."""
+        self._set_aside: deque[SetAside] = deque(maxlen=_MOST_SET_ASIDE)
+        self.on_set_aside: Callable[[SetAside], None] = lambda _: None
+        self.refused = 0
+        """Messages that were set aside."""
         self.fenced = 0
         """Messages that were not written, because another process holds their partition now."""
 
@@ -135,6 +165,12 @@ class Outbox:
         """Wait until everything queued so far is written."""
         await self._idle.wait()
 
+    def taken_aside(self, stream: Stream[M]) -> list[SetAside]:
+        """Return, once, what was set aside of a stream's messages; of all streams the last thousand are kept."""
+        found = [aside for aside in self._set_aside if stream.name in aside.streams]
+        self._set_aside = deque((a for a in self._set_aside if a not in found), maxlen=_MOST_SET_ASIDE)
+        return found
+
     def _stamped(self, stream: Stream[M], message: M) -> M:
         pseq = self._next_pseq(stream)
         return msgspec.structs.replace(message, src=self._identity.src, epoch=self._identity.epoch, pseq=pseq)
@@ -161,10 +197,32 @@ class Outbox:
                 log.warning("outbox.waiting", extra={"error": str(error), "messages": len(self._waiting)})
             except ResponseError as error:
                 log.error("outbox.refused", extra={"error": str(error), "messages": len(self._waiting)})
+                if self._give_up(str(error)):
+                    attempts = waits_s()
             else:
                 attempts = waits_s()
         self._work.clear()
         self._idle.set()
+
+    def _give_up(self, reason: str) -> bool:
+        """Set the first that waits aside if Redis will never take it; return whether it was."""
+        self._refusals += 1
+        if reason.partition(" ")[0] in _ABOUT_THE_SERVER:
+            return False
+        refused = _refused(self._waiting[0], reason)
+        now_s = asyncio.get_running_loop().time()
+        is_news = all(now_s - self._spoiled_s.get(name, -_SPOILED_S) >= _SPOILED_S for name in refused.streams)
+        if is_news and self._refusals < _TRIES:
+            return False
+        self._refusals = 0
+        self._waiting.popleft()
+        self._spoiled_s |= dict.fromkeys(refused.streams, now_s)
+        self._set_aside.append(refused)
+        self.refused += len(refused.payloads)
+        log.error("outbox.set_aside", extra={"streams": refused.streams, "reason": reason})
+        if is_news:
+            self.on_set_aside(refused)
+        return True
 
     async def _write(self) -> None:
         """Write one batch and take off what is confirmed. Raises at the first message that is not."""
@@ -192,11 +250,12 @@ class Outbox:
             if isinstance(item, _Fenced):
                 self._note_fence(item, reply)
             self._waiting.popleft()
+            self._refusals = 0
 
     def _send(self, *, at_once: bool) -> None:
         """Send what waits and is not on its way."""
         flown = sum(len(flight.items) for flight in self._flights)
-        batch = list(islice(self._waiting, flown, flown + _BATCH))
+        batch = list(islice(self._waiting, flown, flown + (1 if self._refusals else _BATCH)))
         if not batch:
             return
         commands = [_commands(item, is_script_known=self._is_script_known) for item in batch]
@@ -216,6 +275,13 @@ class Outbox:
         if reply == _OTHER_HOLDER:
             self.fenced += len(item.appends)
             log.warning("outbox.fenced", extra={"partition": item.lease.part, "messages": len(item.appends)})
+
+
+def _refused(item: _Append | _Fenced, reason: str) -> SetAside:
+    if isinstance(item, _Fenced):
+        names = tuple(dict.fromkeys(append.stream_name for append in item.appends))
+        return SetAside(names, tuple(append.payload for append in item.appends), reason)
+    return SetAside((item.stream.name,), (item.payload,), reason)
 
 
 def _commands(item: _Append | _Fenced, *, is_script_known: bool) -> list[bytes]:

@@ -6,12 +6,13 @@ everything else; nothing here retries, and a link that fails is thrown away.
 
 import asyncio
 import os
+import ssl
 from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
 import hiredis
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import BusyLoadingError, OutOfMemoryError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -55,6 +56,13 @@ def raise_refusals(reply: Reply) -> None:
             raise_refusal(part)
 
 
+def _tls(options: Any) -> ssl.SSLContext | None:
+    """Return how to encrypt, where the address begins with ``rediss``; ``?ssl_ca_certs=FILE`` names who is believed."""
+    if options.get("connection_class") is not SSLConnection:
+        return None
+    return ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
+
+
 class RespTransport(asyncio.Protocol):
     """One greeted connection; replies are handed over as they are read from the socket, in order.
 
@@ -79,7 +87,7 @@ class RespTransport(asyncio.Protocol):
                     transport, _ = await loop.create_unix_connection(lambda: self, options["path"])
                 else:
                     host, port = options.get("host", "localhost"), options.get("port", 6379)
-                    transport, _ = await loop.create_connection(lambda: self, host, port)
+                    transport, _ = await loop.create_connection(lambda: self, host, port, ssl=_tls(options))
                 try:
                     await self._greet(transport, options)
                 except BaseException:  # a cancelled or timed-out greeting must not leave the socket behind

@@ -14,6 +14,7 @@ from shared.domain.market import Venue
 from shared.io.bus import Profile, connect
 from shared.runtime.clock import Clock, SystemClock
 from shared.runtime.errors import SettingsRefused, StartRefused
+from shared.runtime.redis_address import redis_url_in
 from shared.runtime.redis_server import check_redis
 
 OLDEST_BEAT_MS = 10_000
@@ -48,9 +49,7 @@ async def probe(redis_url: str, venue: Venue | None, clock: Clock) -> None:
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run the probe and return the exit status."""
     try:
-        redis_url = environ.get("DUTCHBOOK_REDIS_URL", "")
-        if not redis_url:
-            raise SettingsRefused("DUTCHBOOK_REDIS_URL is not set")
+        redis_url = redis_url_in(environ)
         if arguments and arguments[0] not in list(Venue):
             raise SettingsRefused(f"{arguments[0]!r} is not a venue; expected one of {', '.join(Venue)}")
         asyncio.run(probe(redis_url, Venue(arguments[0]) if arguments else None, SystemClock()))

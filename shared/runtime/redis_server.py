@@ -21,13 +21,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
 from shared.io.bus import Profile, connect
 from shared.runtime import redis_keeper
 from shared.runtime.errors import SettingsRefused, StartRefused
+from shared.runtime.redis_address import without_password
 
 OLDEST_VERSION = (7, 0)
 _LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes on Linux and 103 on macOS
@@ -159,12 +159,15 @@ def find_redis_server(environ: Mapping[str, str] = os.environ) -> Path:
 
 async def check_redis(url: str, *, timeout_s: int = 3) -> None:
     """Raise RedisUnusable when the server does not answer, is older than 7.0, or may evict what it was given."""
-    shown = _without_password(url)
+    shown = without_password(url)
     try:
         async with asyncio.timeout(timeout_s):
             facts = await _server_facts(url)
-    except ValueError as error:
-        raise SettingsRefused(f"DUTCHBOOK_REDIS_URL={shown!r}: {error}") from None
+    except ValueError:  # it may quote a part of a password that was not written as it should be
+        raise SettingsRefused(
+            f"DUTCHBOOK_REDIS_URL={shown!r}: expected an address such as redis://host:6379/0, rediss://host:6379/0 or "
+            "unix:///path/to.sock; in a password write %, /, @, : and ? as %25, %2F, %40, %3A and %3F"
+        ) from None
     except (TimeoutError, OSError, RedisError) as error:
         reason = str(error) or f"no answer within {timeout_s} s"
         raise RedisUnusable(f"Redis at {shown} cannot be used ({reason}): check DUTCHBOOK_REDIS_URL") from error
@@ -185,15 +188,6 @@ async def _server_facts(url: str) -> dict[str, Any]:
         return dict(await client.info())
     finally:
         await client.aclose()
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.query:
-        url = f"{url.partition('?')[0]}?…"
-    if "@" not in parts.netloc:
-        return url
-    return urlsplit(url)._replace(netloc=f"…@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def _fresh_folder() -> Path:

@@ -5,7 +5,6 @@ named by ``shared_variable`` where several services share one. A wrong or missin
 variable, what was found and what is expected; secrets are read from files and never shown.
 """
 
-import stat
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
@@ -17,13 +16,24 @@ import msgspec
 
 from shared.domain.numbers import NumberRefused, decimal_from_text
 from shared.runtime.errors import SettingsRefused
+from shared.runtime.redis_address import URL_VARIABLE, redis_url_in
+from shared.runtime.secret_files import Secret, read_intent_key, read_secret_file
+
+__all__ = [
+    "RedisUrl",
+    "Secret",
+    "SharedVariable",
+    "choices_of",
+    "read_intent_key",
+    "read_secret_file",
+    "read_settings",
+    "variable_name",
+]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
-_SECRET_MAX_BYTES = 65_536
-_SHORTEST_KEY_BYTES = 16
 
 
 class SharedVariable(msgspec.Struct, frozen=True):
@@ -32,23 +42,7 @@ class SharedVariable(msgspec.Struct, frozen=True):
     name: str
 
 
-RedisUrl = Annotated[str, SharedVariable("DUTCHBOOK_REDIS_URL")]
-
-
-class Secret:
-    """Bytes that must not be shown: printing or logging it shows nothing."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: bytes) -> None:
-        self._value = value
-
-    def reveal(self) -> bytes:
-        """Return the secret; call it only where it is used."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
+RedisUrl = Annotated[str, SharedVariable(URL_VARIABLE)]
 
 
 def read_settings(kind: type[S], environ: Mapping[str, str], *, prefix: str) -> S:
@@ -63,7 +57,9 @@ def read_settings(kind: type[S], environ: Mapping[str, str], *, prefix: str) -> 
     for field in msgspec.structs.fields(kind):
         variable = variable_name(hints[field.name], prefix, field.name)
         text = environ.get(variable, "")
-        if text:
+        if text and variable == URL_VARIABLE:
+            values[field.name] = redis_url_in(environ)
+        elif text:
             values[field.name] = _parsed(hints[field.name], variable, text)
         elif field.required:
             raise SettingsRefused(f"{variable} is not set")
@@ -97,46 +93,6 @@ def variable_name(hint: Any, prefix: str, field: str) -> str:
             if isinstance(mark, SharedVariable):
                 return mark.name
     return f"{prefix}_{field}".upper()
-
-
-def read_secret_file(path: Path, variable: str) -> Secret:
-    """Read a secret from a file that only its owner can read.
-
-    Raises SettingsRefused, naming ``variable`` and the rule, when the file is missing, a symlink, not a regular file,
-    readable by others, empty or larger than 64 KiB.
-    """
-    try:
-        status = path.lstat()
-    except OSError as error:
-        raise SettingsRefused(f"{variable}: cannot read {path}: {error.strerror}") from None
-    if stat.S_ISLNK(status.st_mode):
-        raise SettingsRefused(f"{variable}: {path} is a symlink; name the file itself")
-    if not stat.S_ISREG(status.st_mode):
-        raise SettingsRefused(f"{variable}: {path} is not a regular file")
-    if status.st_mode & 0o077:
-        mode = stat.S_IMODE(status.st_mode)
-        raise SettingsRefused(f"{variable}: {path} has mode {mode:04o}; others must not read it: chmod 600 {path}")
-    if not 0 < status.st_size <= _SECRET_MAX_BYTES:
-        raise SettingsRefused(f"{variable}: {path} holds {status.st_size} bytes; expected 1 to {_SECRET_MAX_BYTES}")
-    try:
-        return Secret(path.read_bytes())
-    except OSError as error:
-        raise SettingsRefused(f"{variable}: cannot read {path}: {error.strerror}") from None
-
-
-def read_intent_key(path: Path) -> Secret:
-    """Read the key that intents are signed with; every byte counts, a line's end too, for who signs and who checks.
-
-    Raises SettingsRefused as ``read_secret_file`` does, and for a key that is too short.
-    """
-    key = read_secret_file(path, "DUTCHBOOK_INTENT_KEY_FILE")
-    length = len(key.reveal())
-    if length < _SHORTEST_KEY_BYTES:
-        raise SettingsRefused(
-            f"DUTCHBOOK_INTENT_KEY_FILE: the key in {path} has {length} bytes; "
-            f"at least {_SHORTEST_KEY_BYTES} are needed, such as the output of: openssl rand -hex 32"
-        )
-    return key
 
 
 def _parsed(hint: Any, variable: str, text: str) -> Any:

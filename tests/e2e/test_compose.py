@@ -35,11 +35,14 @@ WITHOUT_A_WAY_OUT = {
     "demo_polymarket_feed",
 }
 SECRETS = {
-    "arb_detector": {"intent_key"},
-    "kalshi_executor": {"intent_key"},
-    "kalshi_feed": {"kalshi_read_key"},
-    "alerts": {"slack_webhook_url"},
+    "redis": {"redis_own_password"},
+    "arb_detector": {"redis_password", "intent_key"},
+    "kalshi_executor": {"redis_password", "intent_key"},
+    "kalshi_feed": {"redis_password", "kalshi_read_key"},
+    "alerts": {"redis_password", "slack_webhook_url"},
+    "venue_sim": set(),
 }
+OF_ANY_SERVICE = {"redis_password"}
 
 
 @functools.cache
@@ -139,7 +142,7 @@ def test_only_who_must_talk_to_the_world_can(name: str) -> None:
 @pytest.mark.parametrize("name", names())
 def test_secrets_reach_only_who_needs_them_and_never_by_value(name: str) -> None:
     container = containers()[name]
-    assert set(container.get("secrets", [])) == SECRETS.get(name, set())
+    assert set(container.get("secrets", [])) == SECRETS.get(name, OF_ANY_SERVICE)
     for variable, value in container.get("environment", {}).items():
         if re.search(r"KEY|SECRET|WEBHOOK|TOKEN|PASSWORD", variable):
             assert variable.endswith(("_FILE", "_ID"))
@@ -177,6 +180,18 @@ def test_compose_accepts_the_file(tmp_path: Path) -> None:
     assert found["secrets"]["intent_key"]["file"] == str(tmp_path / "secrets/intent_key")
 
 
+def test_a_password_of_redis_is_used_by_everybody_when_its_variables_are_set(tmp_path: Path) -> None:
+    without = resolved(tmp_path)["services"]
+    found = resolved(tmp_path, DUTCHBOOK_REDIS_PASSWORD_FILE="/p", REDIS_OWN_PASSWORD_FILE="/o")
+    for name in names():
+        if name not in ("redis", "venue_sim"):
+            assert without[name]["environment"]["DUTCHBOOK_REDIS_PASSWORD_FILE"] == ""
+            secret = found["services"][name]["environment"]["DUTCHBOOK_REDIS_PASSWORD_FILE"]
+            assert secret == "/run/secrets/redis_password"
+    assert found["secrets"]["redis_password"]["file"] == "/p"
+    assert found["secrets"]["redis_own_password"]["file"] == "/o"
+
+
 def test_a_key_and_a_webhook_are_used_when_their_variables_are_set(tmp_path: Path) -> None:
     found = resolved(tmp_path, KALSHI_PROD_KEY_ID="k", KALSHI_PROD_KEY_FILE="/k.pem", SLACK_WEBHOOK_URL_FILE="/w")
     assert found["services"]["kalshi_feed"]["environment"]["KALSHI_PROD_KEY_FILE"] == "/run/secrets/kalshi_read_key"
@@ -204,16 +219,35 @@ def test_compose_would_notice_a_mistake(right: str, wrong: str, tmp_path: Path) 
     assert said.stderr
 
 
-def test_a_real_server_takes_the_settings_that_the_file_gives_redis(tmp_path: Path) -> None:
-    program, *arguments = containers()["redis"]["command"]
-    assert program == "redis-server"
+@pytest.mark.parametrize("password", ["", "a-long-one"])
+def test_a_real_server_takes_the_settings_and_the_password_that_the_file_gives_redis(
+    tmp_path: Path, password: str
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text(password and f"{password}\n")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "redis-server").symlink_to(find_redis_server())
+    script, name, *arguments = containers()["redis"]["command"]
+    assert name == "redis-server"
+    script = script.replace("$$", "$").replace("/run/secrets/redis_own_password", str(secret))
     socket_path = tmp_path / "r.sock"
     private = ["--port", "0", "--unixsocket", str(socket_path), "--dir", str(tmp_path)]
-    with subprocess.Popen([str(find_redis_server()), *arguments, *private], stdout=subprocess.PIPE) as server:
+    with subprocess.Popen(
+        [*containers()["redis"]["entrypoint"], script, name, *arguments, *private],
+        stdout=subprocess.PIPE,
+        env={"PATH": f"{programs}:{os.environ['PATH']}"},
+    ) as server:
         try:
             assert server.stdout is not None
             assert any(b"eady to accept connections" in line for line in server.stdout), "it ended at once"
-            with redis.Redis.from_url(f"unix://{socket_path}", decode_responses=True) as client:
+            shown = Path(f"/proc/{server.pid}/cmdline")
+            assert not password or not shown.exists() or password.encode() not in shown.read_bytes()
+            with redis.Redis.from_url(f"unix://{socket_path}", decode_responses=True) as stranger:
+                if password:
+                    with pytest.raises(redis.AuthenticationError):
+                        stranger.ping()
+            with redis.Redis.from_url(f"unix://:{password}@{socket_path}", decode_responses=True) as client:
                 said = client.config_get("*")
         finally:
             server.terminate()

@@ -130,9 +130,13 @@ class World:
 
     async def wait_published(self) -> None:
         """Wait until the ledger says that everything is published."""
+        await self.wait_rows("SELECT count(*) FROM outbox WHERE published = 0", [(0,)])
+
+    async def wait_rows(self, sql: str, expected: list[tuple[Any, ...]]) -> None:
+        """Wait until the ledger on disk answers as expected."""
         deadline_s = time.monotonic() + _WAIT_S
-        while (waiting := self.rows("SELECT count(*) FROM outbox WHERE published = 0")) != [(0,)]:
-            assert time.monotonic() < deadline_s, waiting
+        while (found := self.rows(sql)) != expected:
+            assert time.monotonic() < deadline_s, found
             await asyncio.sleep(0.01)
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:

@@ -1,7 +1,7 @@
 """The detector as a process would run it, against a real Redis: streams in, opportunities and signed intents out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -100,13 +100,10 @@ class Feeds:
                     return found
                 await asyncio.sleep(0.01)
 
-    async def until_half_quoted(self) -> None:
-        """Wait until the newest standing of the pair misses nothing but Polymarket's quote."""
+    async def until_standing(self, holds: Callable[[PairStanding], bool]) -> None:
+        """Wait until the newest standing of the pair is such."""
         async with asyncio.timeout(WITHIN_S):
-            while True:
-                newest = (await self.until(FUNNEL, PairStanding))[-1]
-                if newest.reason == "no quote yet" and newest.legs[0].yes_ask is not None:
-                    return
+            while not holds((await self.until(FUNNEL, PairStanding))[-1]):  # noqa: ASYNC110 - another task tells it
                 await asyncio.sleep(0.01)
 
     async def until_dropped(self, stream: Stream[Any]) -> None:
@@ -263,7 +260,7 @@ async def test_where_a_pair_stands_is_on_the_bus_and_why_tells_it(
         async with detector_at(settings):
             await feeds.list_everything()
             await feeds.write(feeds.scene.kalshi())
-            await feeds.until_half_quoted()
+            await feeds.until_standing(lambda told: told.reason == "no quote yet" and told.legs[0].yes_ask is not None)
             result = await asyncio.to_thread(CliRunner().invoke, app, ["why", feeds.pair.pair_id, "--json"])
             answer = msgspec.json.decode(result.stdout)
             assert (answer["state"], answer["reason"]) == ("live", "no quote yet")

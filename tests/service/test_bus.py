@@ -23,6 +23,7 @@ from shared.io.bus import (
     Outbox,
     OutboxFull,
     Profile,
+    SetAside,
     StreamTail,
     connect,
     last_id,
@@ -86,6 +87,21 @@ async def tailed(url: str, count: int, *, cursor: str = "0-0") -> tuple[list[int
     return found, tail
 
 
+async def refused_once_more(redis: Client) -> None:
+    """Wait until the server has refused another command for want of memory."""
+
+    async def refusals() -> int:
+        told = await redis.info("errorstats")
+        return sum(found["count"] for name, found in told.items() if name in ("errorstat_OOM", "errorstat_EXECABORT"))
+
+    before = await refusals()
+    await until(lambda: _more(refusals, before))
+
+
+async def _more(count: Callable[[], Awaitable[int]], before: int) -> bool:
+    return await count() > before
+
+
 class TestOutbox:
     async def test_messages_are_written_in_order_and_counted(self, redis: Client, redis_url: str) -> None:
         async with running(Outbox(redis_url, ME)) as outbox:
@@ -135,6 +151,47 @@ class TestOutbox:
             proxy.flow()
             await outbox.flushed()
         assert set(await numbers_on_stream(redis)) == {1}
+
+    async def test_what_redis_will_never_take_is_set_aside_and_the_rest_goes_on_in_order(
+        self, redis: Client, redis_url: str
+    ) -> None:
+        told: list[SetAside] = []
+        await redis.set(PAIRS.name, "no stream")
+        outbox = Outbox(redis_url, ME)
+        outbox.on_set_aside = told.append
+        async with running(outbox):
+            for number in range(4):
+                outbox.put(ALERTS, alert(number))
+                outbox.put(PAIRS, PairRetired(pair_id=PAIR.pair_id, reason=str(number)), key="a")
+            await outbox.flushed()
+            assert list(dict.fromkeys(await numbers_on_stream(redis))) == [0, 1, 2, 3]
+            assert (outbox.refused, len(told)) == (4, 1)
+            assert told[0].streams == (PAIRS.name,)
+            assert "WRONGTYPE" in told[0].reason
+            aside = [PAIRS.decoder.decode(payload) for one in outbox.taken_aside(PAIRS) for payload in one.payloads]
+            assert [message.reason for message in aside if isinstance(message, PairRetired)] == ["0", "1", "2", "3"]
+            assert outbox.taken_aside(PAIRS) == outbox.taken_aside(ALERTS) == []
+            await redis.delete(PAIRS.name)
+            outbox.put(PAIRS, PairRetired(pair_id=PAIR.pair_id, reason="again"), key="a")
+            await outbox.flushed()
+        assert await redis.xlen(PAIRS.name) == 1
+        assert outbox.refused == 4
+
+    async def test_a_full_server_loses_nothing_however_long_it_refuses(self, redis: Client, redis_url: str) -> None:
+        usual = (await redis.config_get("maxmemory"))["maxmemory"]
+        await redis.config_set("maxmemory", "1")
+        try:
+            outbox = Outbox(redis_url, ME)
+            async with running(outbox):
+                outbox.put(PAIRS, PairRetired(pair_id=PAIR.pair_id, reason="x"), key="a")
+                outbox.put(ALERTS, alert(1))
+                for _ in range(10):
+                    await refused_once_more(redis)
+                await redis.config_set("maxmemory", usual)
+                await outbox.flushed()
+        finally:
+            await redis.config_set("maxmemory", usual)
+        assert (outbox.refused, await redis.xlen(PAIRS.name), await numbers_on_stream(redis)) == (0, 1, [1])
 
     async def test_the_outbox_holds_so_much_and_no_more(self, redis_url: str) -> None:
         outbox = Outbox(redis_url, ME, limit=2)

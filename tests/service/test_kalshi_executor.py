@@ -19,7 +19,7 @@ from shared.contracts.intents import HedgedIntent
 from shared.contracts.streams import ALERTS, FIELD, dead_letter_name
 from shared.domain.risk_terms import BookSeen
 from shared.runtime.settings import read_settings
-from tests.service.executor_world import INTENTS, ROOT, World, fresh_intent
+from tests.service.executor_world import EXECUTIONS, INTENTS, ROOT, World, fresh_intent
 from tests.service.redis_proxy import RedisProxy
 from tests.unit.kalshi_executor.builders import KALSHI_MARKET, POLYMARKET_MARKET
 
@@ -246,6 +246,39 @@ async def test_a_redis_that_goes_away_and_comes_back_costs_no_intent_and_no_word
         assert refused.reason == "pair_too_soon"
         await world.wait_settled()
         await world.wait_published()
+
+
+async def test_an_executions_stream_that_refuses_holds_nobody_up_and_is_told(world: World) -> None:
+    await world.redis.set(EXECUTIONS.name, "no stream")
+    async with world.executor():
+        await world.send(fresh_intent(1))
+        await world.wait_settled()
+        await world.wait_published()
+        told = [ALERTS.decoder.decode(fields[FIELD]) for _, fields in await world.redis.xrange(ALERTS.name)]
+        [alert] = {alert.alert_id: alert for alert in told}.values()  # told at least once
+        assert (alert.severity, alert.code) == ("page", "outbox.refused")
+        assert EXECUTIONS.name in alert.title
+        noted = world.rows("SELECT count(*) FROM events WHERE kind = 'execution_set_aside'")
+        assert noted == [(2,)], "journaled and done: both are in the ledger, though not on the stream"
+        await world.redis.delete(EXECUTIONS.name)
+        await world.send(fresh_intent(2))
+        [refused] = await world.wait_said(1)
+        assert isinstance(refused, IntentRefused)
+        assert (refused.reason, refused.ledger_seq) == ("pair_too_soon", 3)
+
+
+async def test_a_restart_forgets_old_messages_that_the_stream_holds_and_goes_on_numbering(world: World) -> None:
+    keep = {"KALSHI_EXECUTOR_OUTBOX_KEEP_DAYS": "0"}
+    async with world.executor(keep):
+        await world.send(fresh_intent(1))
+        await world.wait_said(2)
+        await world.wait_published()
+    async with world.executor(keep):
+        await world.wait_rows("SELECT seq FROM outbox", [(2,)])
+        await world.send(fresh_intent(2))
+        [*_, refused] = await world.wait_said(3)
+    assert refused.ledger_seq == 3
+    assert world.rows("SELECT count(*) FROM orders") == [(1,)]
 
 
 async def test_a_redis_that_hangs_while_an_intent_is_checked_means_no_order(world: World) -> None:

@@ -29,7 +29,7 @@ from shared.contracts.pairs import PairActivated, PairSuspended
 from shared.contracts.streams import CATALOG, PAIRS
 from shared.domain.market import Market
 from tests.e2e.processes import GRACE_S, clean_environ, eventually
-from tests.unit.matcher.listings import CONDITION, kalshi, polymarket
+from tests.unit.matcher.listings import CONDITION, OTHER_CONDITION, kalshi, polymarket
 from tests.unit.matcher.test_core import fed, fed_there, settled, started, with_rows
 from tests.unit.matcher.test_mappings import SHIPPED, row
 
@@ -100,6 +100,26 @@ def test_a_script_reads_the_queue_approves_and_is_told_file_and_line(desk: Desk)
     matcher, changes = started(with_rows(approved), fed(), fed_there())
     assert isinstance(changes[0].message, PairActivated), "what was written makes a live pair"
     assert matcher.live_pairs
+
+
+def test_one_unreadable_listing_is_named_and_keeps_nobody_from_the_other_cases(desk: Desk) -> None:
+    spoiled = kalshi("KXOTHER-1", "Will the Fed cut rates by 25bps in January 2027?", "Cut 25bps")
+    there = polymarket("Will the Fed cut rates by 25 bps in January 2027?", market_id=OTHER_CONDITION)
+    lost = desk.put(spoiled, there)
+    shown = desk.put(fed(), fed_there())
+    desk.redis.hset(CATALOG[spoiled.venue].hash_name, spoiled.market_id, b'{"type":"MarketListed","market":{"venue":')
+
+    said = desk.says("review")
+    assert [case["pair_id"] for case in said["cases"]] == [shown]
+    [named] = said["unreadable"]
+    assert named.startswith(f"{lost}: what the bus holds about kalshi KXOTHER-1 cannot be read")
+    ended = desk.run("review")
+    assert (ended.returncode, len(ended.stdout.splitlines())) == (0, 1)
+    assert "not shown" in ended.stderr
+    assert "KXOTHER-1" in ended.stderr
+    refused = desk.run("review", lost)
+    assert refused.returncode == 1
+    assert "cannot be read" in refused.stderr
 
 
 def test_a_rejected_pair_is_kept_and_leaves_the_queue(desk: Desk) -> None:

@@ -202,6 +202,9 @@ async def test_a_server_that_may_evict_is_refused(policy: str) -> None:
         ("unix:///nonexistent/redis.sock", "/nonexistent/redis.sock"),
         ("redis://user:hunter2@127.0.0.1:1/0", "…@127.0.0.1:1"),
         ("redis://127.0.0.1:1/0?password=hunter2", "127.0.0.1:1/0?…"),
+        ("redis://:hunter2@127.0.0.1:1/0", "…@127.0.0.1:1"),
+        ("rediss://:hunter2@127.0.0.1:1/0", "…@127.0.0.1:1"),
+        ("unix://:hunter2@/nonexistent/redis.sock", "…@/nonexistent/redis.sock"),
     ],
 )
 async def test_a_server_that_cannot_be_reached_is_refused_in_one_line(url: str, says: str) -> None:
@@ -210,6 +213,20 @@ async def test_a_server_that_cannot_be_reached_is_refused_in_one_line(url: str, 
     assert says in str(refused.value)
     assert "\n" not in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("redis://:hun/ter2@h:1/0", "redis://:hunter2/@h:1/0", "redis://:h?unter2@h:1/0", "redis://:hunter2:@h:x/0"),
+        *("redis://u:hunter2#@h:1/0", "redis://hunter2:@@h:1x/0", "http://:hunter2@h:1/0", "redis://:[hunter2@h/0"),
+    ],
+)
+async def test_a_password_that_was_written_wrongly_is_not_shown_either(url: str) -> None:
+    with pytest.raises((RedisUnusable, SettingsRefused)) as refused:
+        await check_redis(url)
+    assert "unter2" not in str(refused.value)
+    assert "ter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize("url", ["http://example.invalid", "localhost:6379", "redis://host:port/0"])

@@ -227,3 +227,48 @@ def test_a_step_that_fails_half_way_leaves_nothing_of_it(ledger: Ledger) -> None
         journal(ledger, numbered(2))
     assert ledger.digest_of("i2") is None
     assert ledger.unpublished(10) == []
+
+
+def everything_but_the_outbox(ledger: Ledger) -> list[Any]:
+    return [
+        ledger._db.execute(f"SELECT * FROM {table}").fetchall() for table in ("meta", "intents", "orders", "events")
+    ]
+
+
+def kept(ledger: Ledger) -> list[int]:
+    return [seq for (seq,) in ledger._db.execute("SELECT seq FROM outbox ORDER BY seq")]
+
+
+def test_old_messages_that_the_stream_holds_are_dropped_and_nothing_else(path: Path) -> None:
+    with Ledger(path, **IDENTITY) as ledger:
+        for number in range(1, 6):
+            meant = numbered(number, pair_id=f"p{number}")
+            finish(ledger, meant, journal(ledger, meant, at_ns=NOW_NS + number * DAY_NS), filled=1, at_ns=NOW_NS)
+        before = everything_but_the_outbox(ledger)
+        assert ledger.forget_published(NOW_NS + 9 * DAY_NS, 100) == 0, "the stream holds nothing yet"
+        ledger.mark_published(8)
+        assert ledger.forget_published(NOW_NS + 2 * DAY_NS, 100) == 2, "up to the first that is younger"
+        assert ledger.forget_published(NOW_NS + 9 * DAY_NS, 3) == 3, "a few at a time"
+        assert kept(ledger) == [6, 7, 8, 9, 10]
+        assert ledger.forget_published(NOW_NS + 9 * DAY_NS, 100) == 3
+        assert [message.ledger_seq for message in ledger.unpublished(10)] == [9, 10]
+        ledger.mark_published(10)
+        assert ledger.forget_published(NOW_NS + 9 * DAY_NS, 100) == 1
+        assert kept(ledger) == [10], "the next one is numbered after the newest"
+        assert everything_but_the_outbox(ledger) == before
+    with Ledger(path, **IDENTITY) as again:
+        refuse(again, numbered(9))
+        assert [message.ledger_seq for message in again.unpublished(10)] == [11]
+
+
+def test_what_the_stream_refuses_is_noted_for_good_and_waits_no_more(path: Path) -> None:
+    with Ledger(path, **IDENTITY) as ledger:
+        journal(ledger, numbered(1))
+        refuse(ledger, numbered(2))
+        ledger.set_aside(1, "WRONGTYPE x", happened_ts_ns=NOW_NS)
+        assert [message.ledger_seq for message in ledger.unpublished(10)] == [2]
+        assert ledger.forget_published(NOW_NS + DAY_NS, 10) == 1
+    with Ledger(path, **IDENTITY) as again:  # the chain of events is whole
+        [(kind, body)] = again._db.execute("SELECT kind, body FROM events ORDER BY seq DESC LIMIT 1").fetchall()
+    assert kind == "execution_set_aside"
+    assert msgspec.json.decode(body) == {"ledger_seq": 1, "reason": "WRONGTYPE x"}

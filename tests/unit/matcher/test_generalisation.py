@@ -80,6 +80,22 @@ def test_a_race_pairs_with_its_own_state_and_party_alone(state: str, other: str,
     assert not is_high(ours, polymarket(f"Will the {PARTIES[party]} win the {state} governor race in 2027?"))
 
 
+@pytest.mark.parametrize("state", STATES)
+def test_no_state_is_taken_for_any_other(state: str) -> None:
+    ours = asks(f"Will Republican win the Senate race in {state}?", "Republican party")
+    said = {other: f"Will the Republicans win the {other} Senate race in 2027?" for other in STATES}
+    assert [other for other, question in said.items() if is_high(ours, polymarket(question))] == [state]
+
+
+def test_no_country_is_taken_for_any_other() -> None:
+    countries = sorted({name.title() for name, word in COUNTRY_NAMES.items() if name.replace(" ", "") == word})
+    said = {other: polymarket(f"Will Ana Reyes visit {other} in 2027?") for other in countries}
+    for country, following in zip(countries, [*countries[1:], countries[0]], strict=True):
+        ours = kalshi("KXVISIT-27-X", f"Will Ana Reyes visit {country} in 2027?", "Yes")
+        alike = [other for other in countries if country in other or other in country]
+        assert [other for other in (*alike, following) if is_high(ours, said[other])] == [country]
+
+
 @pytest.mark.parametrize("league", LEAGUES)
 def test_every_team_of_a_league_pairs_with_itself_and_with_no_other(league: str) -> None:
     written, said = LEAGUES[league]
@@ -156,6 +172,8 @@ CHANGED = [
     ("Will Ana Reyes lead Pro Baseball in home runs in 2027?", "Will Ana Reyes lead the MLB in strikeouts in 2027?"),
     ("Will Ana Reyes win the 2027 Pro Basketball Finals MVP?", "Will Ana Reyes win the 2027 NBA MVP?"),
     ("Will Ana Reyes not run for mayor in 2027?", "Will Ana Reyes run for mayor in 2027?"),
+    ("Will Ana Reyes win the Harbor Grand Prix sprint?", "Will Ana Reyes win the 2027 Harbor Grand Prix?"),
+    ("Will Ana Reyes impose a tariff on Peru in 2027?", "Will Ana Reyes impose no tariff on Peru in 2027?"),
     ("Will the second Harbor bridge open in 2027?", "Will the third Harbor bridge open in 2027?"),
 ]  # fmt: skip
 
@@ -171,6 +189,13 @@ def test_by_a_day_and_on_that_day_is_for_a_person_to_read() -> None:
     ours = kalshi("KXSERIES-27-X", "Will Ana Reyes publish the Harbor report by March 3, 2027?", "Yes")
     verdict = verdict_of(ours, polymarket("Will Ana Reyes publish the Harbor report on March 3, 2027?"))
     assert Decimal("0.8") <= verdict.score < HIGH_BAND
+
+
+def test_a_deadline_of_a_year_that_nothing_tells_is_for_a_person_to_read() -> None:
+    ours = kalshi("KXSERIES-27-X", "Will Ana Reyes publish the Harbor report?", "Before July 1, 2027")
+    yearless = "Will Ana Reyes publish the Harbor report by June 30?"
+    assert Decimal("0.8") <= verdict_of(ours, polymarket(yearless)).score < HIGH_BAND
+    assert is_high(ours, polymarket(yearless, close_time=datetime(2027, 6, 30, tzinfo=UTC)))
 
 
 # --- what a listing leaves out ----------------------------------------------------------------------------------
