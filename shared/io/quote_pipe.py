@@ -49,7 +49,7 @@ class QuotePipe:
         if not self.in_flight:
             self._answered_s = asyncio.get_running_loop().time()
         self.in_flight += commands
-        self._transport.write(packed)
+        self._transport.write_now(packed)
 
     async def run(self) -> None:
         """Keep the connection up, for ever."""
