@@ -171,16 +171,14 @@ class QuotePublisher:
 
     def _flush(self) -> None:
         self._scheduled = None
-        room = _WINDOW_COMMANDS - self._pipe.in_flight - len(self._packed)
-        if not self._pipe.is_ready or room <= 0:
+        if not self._pipe.is_ready or self._pipe.in_flight >= _WINDOW_COMMANDS:
             return
         now_ns = self._clock.now_ns()
         if self._may_have_left:
             self._pack_left(now_ns)
         if self._stale:
             self._pack_stale(now_ns)
-        paced = self._pace.room(asyncio.get_running_loop().time())
-        for market_id, source in tuple(islice(self._dirty.items(), min(paced, room // _COMMANDS_PER_QUOTE))):
+        for market_id, source in tuple(islice(self._dirty.items(), self._turns())):
             if self._dirty.pop(market_id, None) is None:
                 continue  # withdrawn while another book of this batch was looked at
             self._pace.spend()
@@ -189,6 +187,11 @@ class QuotePublisher:
             self._pipe.write(b"".join(self._packed), len(self._packed))
             self._packed.clear()
         self._go_on_later()
+
+    def _turns(self) -> int:
+        """Return how many marked markets may have their turn now; those of earlier turns go out whatever there is."""
+        room = _WINDOW_COMMANDS - self._pipe.in_flight - len(self._packed)
+        return max(0, min(self._pace.room(asyncio.get_running_loop().time()), room // _COMMANDS_PER_QUOTE))
 
     def _go_on_later(self) -> None:
         """Look again when the pace has let more out; a full window calls by itself."""

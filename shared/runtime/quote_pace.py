@@ -5,7 +5,7 @@ cheaper. So a feed that is flooded goes on reading all of it and writes at an ev
 often than that goes out in its newest state.
 """
 
-QUOTES_PER_S = 5_000
+QUOTES_PER_S = 10_000
 """What a feed writes each second at most, unless it is told otherwise."""
 _BURST_S = 0.05
 """What may go out at once after a pause, in seconds of the pace."""

@@ -185,6 +185,23 @@ async def test_a_book_that_is_not_whole_at_its_turn_goes_out_with_its_next_mark(
     assert second.market_id == B
 
 
+async def test_more_books_that_become_whole_at_once_than_the_window_holds_all_go_out(
+    redis: Client, redis_url: str
+) -> None:
+    source = Source()
+    markets = [MarketId(f"M{number}") for number in range(600)]
+    async with publishing(redis_url) as publisher:
+        for market_id in markets:
+            publisher.mark(source, market_id)
+        await until(lambda: not publisher._dirty)
+        for market_id in markets:
+            source.set_ask(market_id, 1_000_000)
+            publisher.mark(source, market_id)
+        assert len(publisher._packed) > 512, "more than may be unconfirmed"
+        await settled(publisher)
+    assert len(await written(redis)) == len(markets)
+
+
 async def test_lost_trust_does_not_wait_for_the_pace(redis: Client, redis_url: str) -> None:
     source = Source()
     markets = [MarketId(f"M{number}") for number in range(50)]
