@@ -137,7 +137,11 @@ def test_a_basket_that_pays_is_told_in_words_and_ends_with_the_venues_word(pipe:
     assert f"in a basket of {len(found.legs)} on Kalshi" in alerts(pipe)
     assert "mutually" in alerts(pipe)
 
-    answer = command(pipe, "why", fed.basket_id("every_no"))
+    def told() -> Any:
+        answer = command(pipe, "why", fed.basket_id("every_no"))
+        return answer if answer["standing"] else None
+
+    answer = eventually(told)
     assert (answer["state"], len(answer["standing"]["legs"])) == ("live", len(fed.markets))
     assert fed.basket_id("every_no") in {line["basket_id"] for line in command(pipe, "pairs", "list")["baskets"]}
     file = tmp_path / "basket.json"
