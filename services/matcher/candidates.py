@@ -14,10 +14,11 @@ from typing import NamedTuple
 import msgspec
 
 from services.matcher.ambiguity import lowered, question
+from services.matcher.figures import Figures, read_figures
 from services.matcher.mapping_files import Mappings
 from services.matcher.postings import Postings
 from services.matcher.shortlist import shortlist
-from services.matcher.slots import Figures, Slots, game_of, parse_slots, read_figures
+from services.matcher.slots import Slots, game_of, parse_slots
 from services.matcher.templates import GameKey
 from services.matcher.terms import LONGEST_FIELD, TermReader
 from services.matcher.verdict import Verdict, compare, figures_refuse, is_contest

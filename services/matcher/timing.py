@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from services.matcher.slots import Day, Figures
+from services.matcher.figures import Day, Figures
 from shared.domain.market import Venue
 
 _POINT = 2

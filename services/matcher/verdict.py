@@ -11,11 +11,12 @@ from functools import lru_cache
 import msgspec
 
 from services.matcher.amounts import Interval, Overlap, compare_amounts
+from services.matcher.figures import Figures
 from services.matcher.likeness import Likeness, full_names, score_of, slot_weight
 from services.matcher.mapping_files import Mappings
 from services.matcher.mapping_rows import Relation
 from services.matcher.names import is_among, spelled_out
-from services.matcher.slots import Figures, Slots, parse_slots
+from services.matcher.slots import Slots, parse_slots
 from services.matcher.templates import GameKey, KalshiGame, PolymarketGame, orientation_of
 from services.matcher.text import stem
 from services.matcher.timing import compare_times

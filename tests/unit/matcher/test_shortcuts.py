@@ -8,11 +8,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.cli.bench.matcher_titles import make_listings
-from services.matcher import dates, postings, slots
+from services.matcher import dates, figures, postings
 from services.matcher.candidates import CandidateIndex
+from services.matcher.figures import read_figures
 from services.matcher.mapping_files import load
 from services.matcher.offline_rows import kalshi_market, polymarket_market
-from services.matcher.slots import Slots, parse_slots, read_figures
+from services.matcher.slots import Slots, parse_slots
 from services.matcher.verdict import compare, figures_refuse
 from shared.domain.market import Market, MarketId, Venue
 from tests.shared_folder import shared_folder
@@ -54,10 +55,10 @@ def test_what_stands_before_a_date_is_found_in_the_little_that_is_looked_at(text
 
 @given(TEXTS)
 def test_ordinals_and_parts_are_only_looked_for_where_they_may_be(text: str) -> None:
-    if slots._ORDINAL.search(text):
-        assert slots._MAY_BE_ORDINAL.search(text)
-    if slots._PART.search(text):
-        assert any(cue in text.lower() for cue in slots._PART_CUES)
+    if figures._ORDINAL.search(text):
+        assert figures._MAY_BE_ORDINAL.search(text)
+    if figures._PART.search(text):
+        assert any(cue in text.lower() for cue in figures._PART_CUES)
 
 
 @given(QUESTIONS, st.sampled_from(LABELS), QUESTIONS, st.sampled_from(LABELS))
