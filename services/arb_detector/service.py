@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ from shared.contracts.funnel import FunnelCounted
 from shared.contracts.streams import CATALOG, FEED_HEALTH
 from shared.domain.market import Venue
 from shared.domain.pair import Pair, PairId
-from shared.io.bus import TRANSIENT, Client, Entry, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, waits_s
+from shared.io.bus import TRANSIENT, Client, Entry, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, retried
 from shared.runtime.clock import Clock
 from shared.runtime.live_baskets import LiveBaskets
 from shared.runtime.live_pairs import LivePairs
@@ -96,7 +96,7 @@ class DetectorService:
             return
         redis = connect(self._url, Profile.WRITER)
         try:
-            catalog_cursors = await _retried(lambda: self._begin(redis))
+            catalog_cursors = await retried(lambda: self._begin(redis), what="the ends of the streams")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_leases(stopping))
                 tasks.create_task(self._follow_work(redis, pairs, baskets, stopping))
@@ -149,7 +149,7 @@ class DetectorService:
             if stopping.is_set():
                 return
             self._work_changed.clear()
-            await _retried(lambda: self._take_over(redis, pairs, baskets))
+            await retried(lambda: self._take_over(redis, pairs, baskets), what="what is taken over")
             log.info("detector.ready", extra={"pairs": len(self._detector.pairs), "partitions": len(self._taken)})
             if self._taken and not is_settled:
                 is_settled = True
@@ -330,13 +330,3 @@ async def _first(event: asyncio.Event, stopping: asyncio.Event) -> None:
     finally:
         for wait in waits:
             wait.cancel()
-
-
-async def _retried(call: Callable[[], Awaitable[T]]) -> T:
-    """Call until Redis answers."""
-    async for _ in waits_s():
-        try:
-            return await call()
-        except TRANSIENT as error:
-            log.warning("redis.waiting", extra={"error": str(error)})
-    raise AssertionError("waits_s never ends")
