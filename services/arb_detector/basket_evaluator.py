@@ -12,7 +12,7 @@ from services.arb_detector.basket_state import BasketLeg, BasketState, BasketUnu
 from services.arb_detector.config import DetectorConfig
 from services.arb_detector.episodes import Episode, Step
 from services.arb_detector.links import Links
-from services.arb_detector.trust import Beat, Distrust, distrust
+from services.arb_detector.trust import NOT_HEARD_YET, WANTS_A_QUOTE, Beat, Distrust, distrust
 from shared.contracts.baskets import BasketOpened, BasketOpportunityMessage, BasketStanding, BasketUpdated
 from shared.domain.live_basket import BasketId
 from shared.runtime.clock import Clock
@@ -21,19 +21,7 @@ BasketEmission = BasketOpportunityMessage | BasketStanding
 
 BASKET_GONE = "basket is no longer live"
 BASKET_CHANGED = "basket has changed"
-_RESUME_GRACE_S = 5.0
-_NOT_HEARD_YET = frozenset({Distrust.NO_QUOTE, Distrust.NO_BEAT, BasketUnusable.NOT_LISTED})
-_WANTS_A_QUOTE = frozenset(
-    {
-        Distrust.NO_QUOTE,
-        Distrust.STALE,
-        Distrust.MALFORMED,
-        Distrust.UNVERIFIED,
-        Distrust.CROSSED,
-        Distrust.CHECKSUM,
-    }
-)
-"""Reasons that only another quote can lift. All others a beat, or time alone, can: a quiet book brings no quote."""
+_NOT_HEARD_YET = NOT_HEARD_YET | {BasketUnusable.NOT_LISTED}
 _PRICED_AGAIN_S = 0.1
 """The least pause between two prices of a basket that is too thin: a price of many legs costs milliseconds."""
 Reason = BasketUnusable | Distrust
@@ -207,14 +195,12 @@ class BasketEvaluator:
     def _give_up(self, state: BasketState, reason: Reason, *, is_promising: bool = False) -> str:
         """Close what is open and forget what waited, except for an episode whose feeds have not spoken yet."""
         now_s, watch = self._clock.monotonic_s(), state.watch
-        state.is_held_back = is_promising and reason not in _WANTS_A_QUOTE
+        state.is_held_back = is_promising and reason not in WANTS_A_QUOTE
         watch.start_over()
         episode = watch.episode
-        if episode is not None:
-            is_young = episode.resumed_s is not None and now_s - episode.resumed_s < _RESUME_GRACE_S
-            if not (is_young and reason in _NOT_HEARD_YET):
-                detail = f": {state.detail}" if reason is BasketUnusable.NOT_BORNE else ""
-                self._close(state, f"{reason.value}{detail}")
+        if episode is not None and not (reason in _NOT_HEARD_YET and episode.is_just_resumed(now_s)):
+            detail = f": {state.detail}" if reason is BasketUnusable.NOT_BORNE else ""
+            self._close(state, f"{reason.value}{detail}")
         return reason.value
 
     def _close(self, state: BasketState, reason: str) -> None:

@@ -7,12 +7,13 @@ may not be acted upon; ``every_yes`` buys all or nothing.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from services.arb_detector.config import EdgeLimits
 from services.arb_detector.episodes import EpisodeRules, Watch
-from services.arb_detector.pair_state import EdgeLimits, fees_or_worst_case
+from services.arb_detector.terms import fees_or_worst_case, is_priceable, terms_of
 from services.arb_detector.trust import LegState
 from shared.domain.arbitrage import Limits
 from shared.domain.basket_pricing import BasketMarket, BasketResult, best_every_no, evaluate_basket
@@ -22,11 +23,9 @@ from shared.domain.legs import MarketTerms, scaled
 from shared.domain.live_basket import BasketMember, LiveBasket, stated_terms
 from shared.domain.market import Market, MarketId, MarketStatus
 from shared.domain.numbers import ONE_DOLLAR_E4
-from shared.domain.returns import settles_at
+from shared.domain.returns import days_e2, in_days, paid_s
 
 ALERT_ONLY = "a basket is alert-only: nothing here orders more than two legs"
-_SECONDS_PER_DAY = 86_400
-_DAY_STEP = Decimal("0.01")
 
 
 class BasketUnusable(StrEnum):
@@ -132,12 +131,7 @@ class BasketState:
 
     def limits(self, *, is_open: bool) -> Limits:
         """Return what a price is held against."""
-        return Limits(
-            min_edge_dollars_per_contract=self._asked.least_dollars_per_contract(is_open=is_open),
-            void_haircut_dollars_per_contract=(
-                self._asked.void_haircut_dollars_per_contract if self.basket.void_risk else Decimal(0)
-            ),
-        )
+        return self._asked.limits(is_open=is_open, has_void_risk=bool(self.basket.void_risk))
 
     @property
     def max_capital_dollars(self) -> Decimal | None:
@@ -184,7 +178,8 @@ class BasketState:
         assert event is not None
         useful = self.useful(legs)
         markets = [_market(leg) for leg in useful]
-        days = _days_until_paid([self._markets[leg.member.market_id] for leg in useful], now_ns)
+        paid_at_s = paid_s(*(self._markets[leg.member.market_id] for leg in useful))
+        days = in_days(days_e2(paid_at_s, now_ns // 1_000_000_000))
         asked = self.limits(is_open=is_open)
         try:
             if self.basket.kind is BasketKind.EVERY_NO:
@@ -204,19 +199,12 @@ class BasketState:
 
     def _priced(self, leg: BasketLeg) -> BasketLeg:
         market = self._markets.get(leg.member.market_id)
-        step = None if market is None else market.size_step_contracts
-        if market is None or step is None or market.status is not MarketStatus.OPEN or not 0 < step == round(step, 6):
+        if market is None or market.status is not MarketStatus.OPEN or not is_priceable(market):
             return leg._replace(terms=None, fees=None)
         fees, why_assumed = fees_or_worst_case(market)
         if why_assumed and why_assumed not in self.alert_only:
             self.alert_only = f"{self.alert_only}; {why_assumed}"
-        terms = MarketTerms(
-            fees=fees,
-            size_step_contracts=step,
-            min_contracts=market.min_contracts.quantize(Decimal("0.000001"), rounding=ROUND_CEILING),
-            min_notional_dollars=market.min_notional_dollars.quantize(Decimal("0.0001"), rounding=ROUND_CEILING),
-        )
-        return leg._replace(terms=terms, fees=taker_fees(fees))
+        return leg._replace(terms=terms_of(market, fees), fees=taker_fees(fees))
 
     def _why_unusable(self) -> BasketUnusable | None:
         known = [self._markets[market_id] for market_id in self.basket.market_ids if market_id in self._markets]
@@ -233,15 +221,6 @@ class BasketState:
         is_open = [leg.terms is not None for leg in self.legs]
         needed = len(is_open) if self.basket.kind is BasketKind.EVERY_YES else 2
         return None if sum(is_open) >= needed else BasketUnusable.NOT_OPEN
-
-
-def _days_until_paid(markets: Sequence[Market], now_ns: int) -> Decimal | None:
-    """Return the days until the last of these markets has ordinarily paid, in hundredths and at least one."""
-    moments = [moment for moment in map(settles_at, markets) if moment is not None]
-    if not moments:
-        return None
-    seconds = int(max(moments).timestamp()) - now_ns // 1_000_000_000
-    return max(_DAY_STEP, (Decimal(seconds) / _SECONDS_PER_DAY).quantize(_DAY_STEP, rounding=ROUND_CEILING))
 
 
 def _market(leg: BasketLeg) -> BasketMarket:

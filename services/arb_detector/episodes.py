@@ -10,6 +10,9 @@ from typing import Protocol
 
 import msgspec
 
+_RESUME_GRACE_S = 5.0
+"""How long an episode that was taken over is not ended because a feed has not spoken yet."""
+
 
 class Step(StrEnum):
     """What one evaluation of one direction led to; later members matter more."""
@@ -91,6 +94,10 @@ class Episode:
         self.dipped_s: float | None = None
         self.resumed_s: float | None = None
         """When it was taken over from another process; None once this one has seen it with trusted quotes."""
+
+    def is_just_resumed(self, now_s: float) -> bool:
+        """Return whether it was taken over so lately that the feeds need not have spoken yet."""
+        return self.resumed_s is not None and now_s - self.resumed_s < _RESUME_GRACE_S
 
     def note_told(self, edge_e10: int, size_e6: int) -> None:
         """Note the exact figures that are told, which may be a unit of rounding above the quick ones."""

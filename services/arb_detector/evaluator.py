@@ -14,7 +14,7 @@ from services.arb_detector.links import Links
 from services.arb_detector.opening_text import Opening, OpeningFacts
 from services.arb_detector.pair_state import PairState, Unusable
 from services.arb_detector.ration import Ration
-from services.arb_detector.trust import Distrust, distrust, skewed
+from services.arb_detector.trust import NOT_HEARD_YET, PASSES_BY_ITSELF, Distrust, distrust, skewed
 from shared.contracts.funnel import PairDiverged, PairStanding
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
 from shared.domain.arbitrage import may_earn_e10, result_of
@@ -22,28 +22,14 @@ from shared.domain.depth_legs import E24_PER_E10, Walk
 from shared.domain.depth_near import settled
 from shared.domain.numbers import money_dollars
 from shared.domain.pair import Direction, PairId
-from shared.domain.returns import DAY_DIGITS, RETURN_DIGITS, annualised_e6
+from shared.domain.returns import RETURN_DIGITS, annualised_e6, in_days
 from shared.runtime.clock import Clock
 
 Emission = Opening | OpportunityUpdated | OpportunityClosed | PairStanding | PairDiverged
 
 PAIR_GONE = "pair is no longer live"
 PAIR_CHANGED = "pair has changed"
-_RESUME_GRACE_S = 5.0
-_NOT_HEARD_YET = frozenset({Distrust.NO_QUOTE, Distrust.NO_BEAT, Unusable.MARKET_UNKNOWN})
-_PASSES_BY_ITSELF = frozenset(
-    {
-        Distrust.FROM_THE_FUTURE,
-        Distrust.NO_BEAT,
-        Distrust.BEAT_OLD,
-        Distrust.FEED_NOT_LIVE,
-        Distrust.EPOCH,
-        Distrust.LINK_QUIET,
-        Distrust.LAGGING,
-        Distrust.SKEW,
-    }
-)
-"""Reasons that a beat, or time alone, can lift: a quiet book would bring no quote to look again."""
+_NOT_HEARD_YET = NOT_HEARD_YET | {Unusable.MARKET_UNKNOWN}
 _STEPS = tuple(Step)
 _TOO_MANY = "too many intents in the last minute"
 
@@ -140,7 +126,7 @@ class Evaluator:
                 return Step.NO_EDGE
         reason = self.reason_against(state)
         if reason is not None:
-            state.is_held_back = bool(directions) and reason in _PASSES_BY_ITSELF
+            state.is_held_back = bool(directions) and reason in PASSES_BY_ITSELF
             return self._give_up(state, reason)
         steps = [self._step(state, direction, watch, wire_ts_ns) for direction, watch in state.watches.items()]
         return max(steps, key=_STEPS.index)
@@ -234,7 +220,7 @@ class Evaluator:
         now_ns, pricing = self._clock.now_ns(), state.staying
         assert pricing is not None
         days_e2 = state.days_e2(now_ns)
-        days = None if days_e2 is None else Decimal(days_e2).scaleb(-DAY_DIGITS)
+        days = in_days(days_e2)
         result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
         edge_e10, size_e6 = messages.e10(result.edge_dollars), messages.e6(result.contracts)
         episode.note_told(edge_e10, size_e6)
@@ -283,8 +269,7 @@ class Evaluator:
             episode = watch.episode
             if episode is None:
                 continue
-            is_young = episode.resumed_s is not None and now_s - episode.resumed_s < _RESUME_GRACE_S
-            if not (is_young and reason in _NOT_HEARD_YET):
+            if not (reason in _NOT_HEARD_YET and episode.is_just_resumed(now_s)):
                 self._close(state, direction, reason.value)
         return reason.value
 
