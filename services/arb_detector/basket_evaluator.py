@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from services.arb_detector import basket_messages, ids
 from services.arb_detector.basket_state import BasketLeg, BasketState, BasketUnusable, Found
+from services.arb_detector.caseload import Caseload
 from services.arb_detector.config import DetectorConfig
 from services.arb_detector.episodes import Episode, Step
 from services.arb_detector.links import Links
@@ -28,7 +29,7 @@ Reason = BasketUnusable | Distrust
 
 
 class BasketEvaluator:
-    """Judges baskets one at a time. ``active`` are those that wait, are open or are held back."""
+    """Judges baskets one at a time."""
 
     def __init__(
         self, config: DetectorConfig, links: Links, clock: Clock, *, random_bits: Callable[[int], int]
@@ -37,29 +38,21 @@ class BasketEvaluator:
         self._links = links
         self._clock = clock
         self._random_bits = random_bits
-        self.active: dict[BasketId, BasketState] = {}
+        self.cases: Caseload[BasketId, BasketState] = Caseload()
         self.out: list[BasketEmission] = []
-        self.evaluations = 0
 
     def evaluate(self, state: BasketState, wire_ts_ns: int | None) -> None:
         """Judge a basket now; ``wire_ts_ns`` is the stamp of the frame that gave cause, None when time did."""
         state.is_held_back = False
-        outcome = self._outcome(state, wire_ts_ns)
-        self.evaluations += 1
-        state.counts[outcome] += 1
-        state.outcome = outcome
-        if state.watch.is_idle and not state.is_held_back:
-            self.active.pop(state.basket.basket_id, None)
-        else:
-            self.active[state.basket.basket_id] = state
+        self.cases.note(state, self._outcome(state, wire_ts_ns))
 
     def forget(self, state: BasketState) -> None:
         """Leave a basket to another process: its episode goes on there, so nothing is said."""
-        self.active.pop(state.basket.basket_id, None)
+        self.cases.drop(state)
 
     def close(self, state: BasketState, reason: str) -> None:
         """A basket is over: close what is open."""
-        self.active.pop(state.basket.basket_id, None)
+        self.cases.drop(state)
         if state.watch.episode is not None:
             self._close(state, reason)
 
@@ -71,7 +64,7 @@ class BasketEvaluator:
             return
         state.told_legs = frozenset(leg.market_id for leg in message.legs)
         state.watch.begin(episode)
-        self.active[message.basket_id] = state
+        self.cases.active[state.key] = state
 
     def distrusted(self, leg: BasketLeg) -> Distrust | None:
         """Return why a leg must not be acted upon now, or None."""
@@ -199,8 +192,7 @@ class BasketEvaluator:
         watch.start_over()
         episode = watch.episode
         if episode is not None and not (reason in _NOT_HEARD_YET and episode.is_just_resumed(now_s)):
-            detail = f": {state.detail}" if reason is BasketUnusable.NOT_BORNE else ""
-            self._close(state, f"{reason.value}{detail}")
+            self._close(state, state.in_full(reason.value))
         return reason.value
 
     def _close(self, state: BasketState, reason: str) -> None:

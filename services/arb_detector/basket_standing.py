@@ -1,54 +1,34 @@
 """Where each basket stands: what its last evaluation came to, with the figures behind it, for whoever asks why."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
 from services.arb_detector.basket_evaluator import BasketEvaluator
-from services.arb_detector.basket_state import BasketLeg, BasketState, BasketUnusable
+from services.arb_detector.basket_state import BasketLeg, BasketState
 from services.arb_detector.config import DetectorConfig
 from services.arb_detector.links import Links
 from shared.contracts.baskets import BasketStanding
 from shared.contracts.funnel import LegStanding
 from shared.domain.book import LevelE
-from shared.domain.live_basket import BasketId
 from shared.domain.numbers import price_dollars, size_contracts
 from shared.runtime.clock import Clock
 
-_AT_ONCE = 20
-"""Baskets per look whose reason has changed, and again as many in turn."""
 _EDGE_STEP = Decimal("0.000001")
 
 
 class BasketStandings:
-    """Chooses whom to tell about, and tells it."""
+    """Tells where a basket stands."""
 
     def __init__(self, config: DetectorConfig, links: Links, evaluator: BasketEvaluator, clock: Clock) -> None:
         self._config = config
         self._links = links
         self._evaluator = evaluator
         self._clock = clock
-        self._turn: Iterator[BasketId] = iter(())
-
-    def next(self, baskets: Mapping[BasketId, BasketState]) -> list[BasketState]:
-        """Return the baskets to look at now: some whose reason has changed, and the next in turn."""
-        changed = [state for state in baskets.values() if state.outcome != state.told_outcome][:_AT_ONCE]
-        chosen = {state.basket.basket_id: state for state in changed}
-        for _ in range(min(_AT_ONCE, len(baskets))):
-            basket_id = next(self._turn, None)
-            if basket_id is None:
-                self._turn = iter(tuple(baskets))
-                basket_id = next(self._turn)
-            if basket_id in baskets:
-                chosen[basket_id] = baskets[basket_id]
-        return list(chosen.values())
 
     def of(self, state: BasketState) -> BasketStanding:
         """Return where a basket stands now."""
         now_ns = self._clock.now_ns()
-        if state.outcome != state.told_outcome:
-            state.told_outcome, state.reason_since_ns = state.outcome, now_ns
-        detail = f": {state.detail}" if state.outcome == BasketUnusable.NOT_BORNE else ""
-        return self._told(state, f"{state.outcome}{detail}", state.reason_since_ns, now_ns)
+        return self._told(state, state.in_full(state.tally.outcome), state.tally.tell(now_ns), now_ns)
 
     def last(self, state: BasketState, reason: str) -> BasketStanding:
         """Return the last word about a basket that is no longer watched."""
@@ -65,8 +45,8 @@ class BasketStandings:
             reason=reason,
             since_ts_ns=since_ts_ns,
             as_of_ts_ns=now_ns,
-            evaluations=state.counts.total(),
-            reasons=tuple((str(name), count) for name, count in state.counts.most_common()),
+            evaluations=state.tally.counts.total(),
+            reasons=tuple((str(name), count) for name, count in state.tally.counts.most_common()),
             asked_dollars_per_contract=asked.least_dollars_per_contract(is_open=False),
             asked_dollars=asked.least_dollars(is_open=False),
             alert_only=state.alert_only,

@@ -4,13 +4,13 @@ Which legs are bought is decided anew with every price: ``every_no`` leaves out 
 may not be acted upon; ``every_yes`` buys all or nothing.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from services.arb_detector.caseload import Tally
 from services.arb_detector.config import EdgeLimits
 from services.arb_detector.episodes import EpisodeRules, Watch
 from services.arb_detector.terms import fees_or_worst_case, is_priceable, terms_of
@@ -71,23 +71,26 @@ class BasketState:
         "_markets",
         "alert_only",
         "basket",
-        "counts",
         "detail",
         "event",
         "found",
         "is_held_back",
+        "key",
+        "leg_states",
         "legs",
-        "outcome",
-        "reason_since_ns",
+        "partition",
+        "tally",
         "thin_until_s",
         "told_legs",
-        "told_outcome",
         "unusable",
         "watch",
     )
 
     def __init__(self, basket: LiveBasket, legs: Sequence[LegState], rules: EpisodeRules, asked: EdgeLimits) -> None:
         self.basket = basket
+        self.key = basket.basket_id
+        self.partition = basket.partition
+        self.leg_states = tuple(legs)
         self.legs = tuple(BasketLeg(member, leg) for member, leg in zip(basket.members, legs, strict=True))
         self.watch = Watch(rules)
         self.event: EventTerms | None = None
@@ -95,11 +98,7 @@ class BasketState:
         self.detail = ""
         """What exactly the listing does not say."""
         self.alert_only = ALERT_ONLY
-        self.counts: Counter[str] = Counter()
-        """Evaluations by what they came to."""
-        self.outcome = ""
-        self.told_outcome = ""
-        self.reason_since_ns = 0
+        self.tally = Tally()
         self.is_held_back = False
         """Whether there is an edge at the best prices, and only time or a beat is missing."""
         self.found: Found | None = None
@@ -114,6 +113,19 @@ class BasketState:
         self._least_e18 = {
             is_open: max(1, scaled(asked.least_dollars_per_contract(is_open=is_open), 18)) for is_open in (False, True)
         }
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is neither open nor waiting."""
+        return self.watch.is_idle
+
+    def due_s(self) -> float | None:
+        """Return when it must be looked at again even if nothing happens; None when it need not be."""
+        return self.watch.due_s()
+
+    def in_full(self, reason: str) -> str:
+        """Return a reason against this basket with what exactly is wrong."""
+        return f"{reason}: {self.detail}" if reason == BasketUnusable.NOT_BORNE else reason
 
     def is_expired(self, now_ns: int) -> bool:
         """Return whether the row's last moment has passed."""

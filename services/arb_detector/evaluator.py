@@ -3,11 +3,11 @@
 Every evaluation ends in exactly one counted outcome. What is to be said is gathered in ``out``, in order.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 
 from services.arb_detector import ids, messages
+from services.arb_detector.caseload import Caseload
 from services.arb_detector.config import DetectorConfig
 from services.arb_detector.episodes import Episode, Step, Watch
 from services.arb_detector.links import Links
@@ -35,7 +35,7 @@ _TOO_MANY = "too many intents in the last minute"
 
 
 class Evaluator:
-    """Judges pairs one at a time. ``active`` are those that wait, are open or are held back by a connection."""
+    """Judges pairs one at a time."""
 
     def __init__(
         self, config: DetectorConfig, links: Links, clock: Clock, *, random_bits: Callable[[int], int]
@@ -46,24 +46,12 @@ class Evaluator:
         self._random_bits = random_bits
         self._suspicious_e18 = int(config.suspicious_edge_dollars_per_contract.scaleb(18))
         self._ration = Ration(per_minute=config.max_intents_per_minute, per_pair=config.max_intents_per_pair)
-        self.active: dict[PairId, PairState] = {}
-        self.waiting: dict[PairId, PairState] = {}
-        """Those of them that must be looked at again by a moment of their own."""
-        self.changed: dict[PairId, PairState] = {}
-        """Pairs whose evaluations come to something else than was told, for whoever tells: take them out."""
-        self.funnel: Counter[str] = Counter()
+        self.cases: Caseload[PairId, PairState] = Caseload()
         self.out: list[Emission] = []
-        self.evaluations = 0
 
     def evaluate(self, state: PairState, wire_ts_ns: int | None) -> None:
         """Judge a pair now; ``wire_ts_ns`` is the stamp of the frame that gave cause, None when time did."""
-        outcome = self._outcome(state, wire_ts_ns)
-        self.evaluations += 1
-        self.funnel[outcome] += 1
-        state.count(outcome)
-        if outcome != state.told_outcome:
-            self.changed[state.pair.pair_id] = state
-        self._keep_active(state)
+        self.cases.note(state, self._outcome(state, wire_ts_ns))
 
     def reason_against(self, state: PairState) -> Unusable | Distrust | None:
         """Return why a pair must not be acted upon now, or None."""
@@ -72,8 +60,8 @@ class Evaluator:
         if state.unusable is not None:
             return state.unusable
         limits, now_s = self._config.trust, self._clock.monotonic_s()
-        beats = [self._links.beat_of(leg) for leg in (state.kalshi, state.polymarket)]
-        for leg, beat in zip((state.kalshi, state.polymarket), beats, strict=True):
+        beats = [self._links.beat_of(leg) for leg in state.leg_states]
+        for leg, beat in zip(state.leg_states, beats, strict=True):
             reason = distrust(leg, beat, now_s=now_s, limits=limits)
             if reason is not None:
                 return reason
@@ -83,11 +71,11 @@ class Evaluator:
 
     def forget(self, state: PairState) -> None:
         """Leave a pair to another process: its episodes go on there, so nothing is said."""
-        self._drop_active(state)
+        self.cases.drop(state)
 
     def close_all(self, state: PairState, reason: str) -> None:
         """A pair is over: close what is open."""
-        self._drop_active(state)
+        self.cases.drop(state)
         for direction, watch in state.watches.items():
             if watch.episode is not None:
                 self._close(state, direction, reason)
@@ -99,22 +87,7 @@ class Evaluator:
             self._say_closed(message.pair_id, message.direction, episode, PAIR_GONE if state is None else PAIR_CHANGED)
             return
         state.watches[message.direction].begin(episode)
-        self.active[message.pair_id] = state
-
-    def _keep_active(self, state: PairState) -> None:
-        if state.is_idle and not state.is_held_back:
-            if state.pair.pair_id in self.active:
-                self._drop_active(state)
-            return
-        self.active[state.pair.pair_id] = state
-        if state.due_s() is None:
-            self.waiting.pop(state.pair.pair_id, None)
-        else:
-            self.waiting[state.pair.pair_id] = state
-
-    def _drop_active(self, state: PairState) -> None:
-        self.active.pop(state.pair.pair_id, None)
-        self.waiting.pop(state.pair.pair_id, None)
+        self.cases.active[state.key] = state
 
     def _outcome(self, state: PairState, wire_ts_ns: int | None) -> str:
         kalshi, polymarket, opening = state.kalshi.top, state.polymarket.top, state.opening
@@ -211,7 +184,7 @@ class Evaluator:
             intent_ttl_ms=self._config.intent_ttl_ms,
         )
         watch.begin(episode)
-        self.out.append(text.opening(direction, exact, (state.kalshi, state.polymarket), episode, facts))
+        self.out.append(text.opening(direction, exact, state.leg_states, episode, facts))
         return step
 
     def _update(
@@ -242,8 +215,7 @@ class Evaluator:
         """Return the stamp of the frame that gave cause; when time did, of the newest that there is."""
         if wire_ts_ns is not None:
             return wire_ts_ns
-        quotes = (state.kalshi.quote, state.polymarket.quote)
-        return max(quote.received_ts_ns for quote in quotes if quote is not None)
+        return max(leg.quote.received_ts_ns for leg in state.leg_states if leg.quote is not None)
 
     def _why_alert_only(self, state: PairState, edge_e10: int, size_e6: int, earns_e6: int | None) -> str:
         if state.why_alert_only:

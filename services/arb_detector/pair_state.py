@@ -1,11 +1,11 @@
 """One live pair as the detector holds it: its two legs, its prices' terms and its two directions."""
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from services.arb_detector.caseload import Tally
 from services.arb_detector.config import EdgeLimits
 from services.arb_detector.episodes import EpisodeRules, Watch
 from services.arb_detector.opening_text import PairText
@@ -38,19 +38,19 @@ class PairState:
         "_staying",
         "alert_only",
         "apart",
-        "counts",
         "diverged",
         "is_held_back",
         "kalshi",
+        "key",
+        "leg_states",
         "markets",
         "opening",
-        "outcome",
         "pair",
+        "partition",
         "polymarket",
-        "reason_since_ns",
+        "tally",
         "terms",
         "text",
-        "told_outcome",
         "unusable",
         "version",
         "watches",
@@ -58,9 +58,12 @@ class PairState:
 
     def __init__(self, pair: Pair, kalshi: LegState, polymarket: LegState, rules: EpisodeRules) -> None:
         self.pair = pair
+        self.key = pair.pair_id
+        self.partition = pair.partition
         self.version = pair.version
         self.kalshi = kalshi
         self.polymarket = polymarket
+        self.leg_states = (kalshi, polymarket)
         self.watches = {direction: Watch(rules) for direction in Direction}
         self.markets: Mapping[Venue, Market] = {}
         self.opening: PairPricing | None = None
@@ -75,13 +78,7 @@ class PairState:
         self.text: PairText | None = None
         """What every opening repeats; there when ``opening`` is."""
         self._paid_s: int | None = None
-        self.counts: Counter[str] = Counter()
-        """Evaluations by what they came to."""
-        self.outcome = ""
-        """What the last evaluation came to."""
-        self.told_outcome = ""
-        """What it had come to when the pair's standing was told last, and since when it had."""
-        self.reason_since_ns = 0
+        self.tally = Tally()
         self.apart = Apart()
         self.diverged = ""
         """Why the sentinel takes the pair for a wrong match; empty when it does not."""
@@ -113,11 +110,6 @@ class PairState:
     def days_e2(self, now_ns: int) -> int | None:
         """Return the days until both venues have ordinarily paid, in hundredths; None when neither says when."""
         return days_e2(self._paid_s, now_ns // 1_000_000_000)
-
-    def count(self, outcome: str) -> None:
-        """Note what an evaluation came to."""
-        self.counts[outcome] += 1
-        self.outcome = outcome
 
     def is_expired(self, now_ns: int) -> bool:
         """Return whether the mapping's last moment has passed."""

@@ -1,6 +1,6 @@
 """Where each pair stands: what its last evaluation came to, with the figures behind it, for whoever asks why."""
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Sequence
 from decimal import ROUND_FLOOR, Decimal
 
 from services.arb_detector.config import DetectorConfig
@@ -10,45 +10,24 @@ from services.arb_detector.trust import LegState, distrust
 from shared.contracts.funnel import DirectionStanding, LegStanding, PairDiverged, PairStanding
 from shared.domain.book import LevelE
 from shared.domain.numbers import price_dollars, size_contracts
-from shared.domain.pair import Direction, PairId
+from shared.domain.pair import Direction
 from shared.runtime.clock import Clock
 
 _EDGE_STEP = Decimal("0.000001")
 
 
 class Standings:
-    """Chooses whom to tell about, and tells it."""
+    """Tells where a pair stands."""
 
     def __init__(self, config: DetectorConfig, links: Links, clock: Clock) -> None:
         self._config = config
         self._links = links
         self._clock = clock
-        self._turn: Iterator[PairId] = iter(())
-
-    def next(
-        self, pairs: Mapping[PairId, PairState], changed: MutableMapping[PairId, PairState], at_once: int
-    ) -> list[PairState]:
-        """Return the pairs to look at now: some of ``changed``, which they leave, and the next in turn."""
-        chosen: dict[PairId, PairState] = {}
-        while changed and len(chosen) < at_once:
-            state = changed.pop(next(iter(changed)))
-            if pairs.get(state.pair.pair_id) is state and state.outcome != state.told_outcome:
-                chosen[state.pair.pair_id] = state
-        for _ in range(min(at_once, len(pairs))):
-            pair_id = next(self._turn, None)
-            if pair_id is None:
-                self._turn = iter(tuple(pairs))
-                pair_id = next(self._turn)
-            if pair_id in pairs:
-                chosen[pair_id] = pairs[pair_id]
-        return list(chosen.values())
 
     def of(self, state: PairState) -> PairStanding:
         """Return where a pair stands now."""
         now_ns = self._clock.now_ns()
-        if state.outcome != state.told_outcome:
-            state.told_outcome, state.reason_since_ns = state.outcome, now_ns
-        return self._told(state, state.outcome, state.reason_since_ns, now_ns)
+        return self._told(state, state.tally.outcome, state.tally.tell(now_ns), now_ns)
 
     def last(self, state: PairState, reason: str) -> PairStanding:
         """Return the last word about a pair that is no longer watched."""
@@ -89,8 +68,8 @@ class Standings:
             reason=str(reason),
             since_ts_ns=since_ts_ns,
             as_of_ts_ns=now_ns,
-            evaluations=state.counts.total(),
-            reasons=tuple((str(name), count) for name, count in state.counts.most_common()),
+            evaluations=state.tally.counts.total(),
+            reasons=tuple((str(name), count) for name, count in state.tally.counts.most_common()),
             asked_dollars_per_contract=asked.least_dollars_per_contract(is_open=False),
             asked_dollars=asked.least_dollars(is_open=False),
             alert_only=state.why_alert_only,
@@ -99,7 +78,7 @@ class Standings:
         )
 
     def _legs(self, state: PairState) -> tuple[LegStanding, ...]:
-        return tuple(self._leg(leg) for leg in (state.kalshi, state.polymarket))
+        return tuple(self._leg(leg) for leg in state.leg_states)
 
     def _leg(self, leg: LegState) -> LegStanding:
         now_s, beat, quote = self._clock.monotonic_s(), self._links.beat_of(leg), leg.quote
