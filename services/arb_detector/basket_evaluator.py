@@ -12,6 +12,7 @@ from services.arb_detector.basket_state import BasketLeg, BasketState, BasketUnu
 from services.arb_detector.caseload import Caseload
 from services.arb_detector.config import DetectorConfig
 from services.arb_detector.episodes import Episode, Step
+from services.arb_detector.evidence import resumed
 from services.arb_detector.links import Links
 from services.arb_detector.trust import NOT_HEARD_YET, WANTS_A_QUOTE, Beat, Distrust, distrust
 from shared.contracts.baskets import BasketOpened, BasketOpportunityMessage, BasketStanding, BasketUpdated
@@ -58,7 +59,7 @@ class BasketEvaluator:
 
     def resume(self, state: BasketState | None, message: BasketOpened | BasketUpdated) -> None:
         """Take over an episode that another process left open; one of a basket that is gone or changed is closed."""
-        episode = basket_messages.resumed(message, now_s=self._clock.monotonic_s())
+        episode = resumed(message, now_s=self._clock.monotonic_s())
         if state is None or state.basket.version != message.basket_version:
             self._say_closed(message.basket_id, episode, BASKET_GONE if state is None else BASKET_CHANGED)
             return

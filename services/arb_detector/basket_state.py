@@ -13,6 +13,7 @@ from typing import NamedTuple
 from services.arb_detector.caseload import Tally
 from services.arb_detector.config import EdgeLimits
 from services.arb_detector.episodes import EpisodeRules, Watch
+from services.arb_detector.evidence import e6, e10
 from services.arb_detector.terms import fees_or_worst_case, is_priceable, terms_of
 from services.arb_detector.trust import LegState
 from shared.domain.arbitrage import Limits
@@ -207,7 +208,7 @@ class BasketState:
             return None
         if not found.contracts or found.edge_dollars < self._asked.least_dollars(is_open=is_open):
             return None
-        return Found(found, int(found.edge_dollars.scaleb(10)), int(found.contracts.scaleb(6)), days)
+        return Found(found, e10(found.edge_dollars), e6(found.contracts), days)
 
     def _priced(self, leg: BasketLeg) -> BasketLeg:
         market = self._markets.get(leg.member.market_id)

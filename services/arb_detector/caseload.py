@@ -25,6 +25,11 @@ class Tally:
         """What it had come to when that was told last, and since when it had."""
         self.told_since_ns = 0
 
+    @property
+    def reasons(self) -> tuple[tuple[str, int], ...]:
+        """What they came to, and how often, the most frequent first."""
+        return tuple((str(outcome), count) for outcome, count in self.counts.most_common())
+
     def tell(self, now_ns: int) -> int:
         """Note that the present outcome is told now; return since when it is so, as far as was noticed."""
         if self.outcome != self.told_outcome:

@@ -10,6 +10,7 @@ from services.arb_detector import ids, messages
 from services.arb_detector.caseload import Caseload
 from services.arb_detector.config import DetectorConfig
 from services.arb_detector.episodes import Episode, Step, Watch
+from services.arb_detector.evidence import e6, e10, resumed
 from services.arb_detector.links import Links
 from services.arb_detector.opening_text import Opening, OpeningFacts
 from services.arb_detector.pair_state import PairState, Unusable
@@ -82,7 +83,7 @@ class Evaluator:
 
     def resume(self, state: PairState | None, message: OpportunityOpened | OpportunityUpdated) -> None:
         """Take over an episode that another process left open; one of a pair that is gone or changed is closed."""
-        episode = messages.resumed(message, now_s=self._clock.monotonic_s())
+        episode = resumed(message, now_s=self._clock.monotonic_s())
         if state is None or state.version != message.pair_version:
             self._say_closed(message.pair_id, message.direction, episode, PAIR_GONE if state is None else PAIR_CHANGED)
             return
@@ -195,9 +196,9 @@ class Evaluator:
         days_e2 = state.days_e2(now_ns)
         days = in_days(days_e2)
         result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
-        edge_e10, size_e6 = messages.e10(result.edge_dollars), messages.e6(result.contracts)
+        edge_e10, size_e6 = e10(result.edge_dollars), e6(result.contracts)
         episode.note_told(edge_e10, size_e6)
-        earns_e6 = annualised_e6(edge_e10, messages.e10(result.capital_dollars), days_e2)
+        earns_e6 = annualised_e6(edge_e10, e10(result.capital_dollars), days_e2)
         self.out.append(
             messages.updated(
                 state,

@@ -1,19 +1,13 @@
 """Where each pair stands: what its last evaluation came to, with the figures behind it, for whoever asks why."""
 
-from collections.abc import Sequence
-from decimal import ROUND_FLOOR, Decimal
-
 from services.arb_detector.config import DetectorConfig
+from services.arb_detector.evidence import leg_standing, shown_edge_dollars
 from services.arb_detector.links import Links
 from services.arb_detector.pair_state import PairState
 from services.arb_detector.trust import LegState, distrust
 from shared.contracts.funnel import DirectionStanding, LegStanding, PairDiverged, PairStanding
-from shared.domain.book import LevelE
-from shared.domain.numbers import price_dollars, size_contracts
 from shared.domain.pair import Direction
 from shared.runtime.clock import Clock
-
-_EDGE_STEP = Decimal("0.000001")
 
 
 class Standings:
@@ -52,8 +46,8 @@ class Standings:
             pair_id=state.pair.pair_id,
             pair_version=state.version,
             direction=direction,
-            edge_dollars_per_contract=_dollars(edge_e18),
-            least_dollars_per_contract=_dollars(apart.least_e18),
+            edge_dollars_per_contract=shown_edge_dollars(edge_e18),
+            least_dollars_per_contract=shown_edge_dollars(apart.least_e18),
             since_ts_ns=now_ns - int(lasted_s * 1_000_000_000),
             diverged_ts_ns=now_ns,
             legs=self._legs(state),
@@ -69,7 +63,7 @@ class Standings:
             since_ts_ns=since_ts_ns,
             as_of_ts_ns=now_ns,
             evaluations=state.tally.counts.total(),
-            reasons=tuple((str(name), count) for name, count in state.tally.counts.most_common()),
+            reasons=state.tally.reasons,
             asked_dollars_per_contract=asked.least_dollars_per_contract(is_open=False),
             asked_dollars=asked.least_dollars(is_open=False),
             alert_only=state.why_alert_only,
@@ -81,30 +75,16 @@ class Standings:
         return tuple(self._leg(leg) for leg in state.leg_states)
 
     def _leg(self, leg: LegState) -> LegStanding:
-        now_s, beat, quote = self._clock.monotonic_s(), self._links.beat_of(leg), leg.quote
+        now_s, beat = self._clock.monotonic_s(), self._links.beat_of(leg)
         reason = distrust(leg, beat, now_s=now_s, limits=self._config.trust)
-        if quote is None:
-            return LegStanding(venue=leg.venue, market_id=leg.market_id, reason=str(reason))
-        return LegStanding(
-            venue=leg.venue,
-            market_id=leg.market_id,
-            reason="" if reason is None else reason.value,
-            yes_bid=_best(leg.top.yes_bids) if leg.top else None,
-            yes_ask=_best(leg.top.yes_asks) if leg.top else None,
-            verified=quote.verified,
-            connection=quote.connection,
-            quote_received_ts_ns=quote.received_ts_ns,
-            beat_age_ms=-1 if beat is None else int((now_s - beat.read_s) * 1_000),
-            frame_age_ms=-1 if beat is None else max(0, int((now_s - beat.verified_s) * 1_000)),
-            lag_ms=0 if beat is None else beat.message.lag_ms,
-        )
+        return leg_standing(leg, beat, "" if reason is None else reason.value, now_s=now_s)
 
 
 def _direction(state: PairState, direction: Direction, now_s: float) -> DirectionStanding:
     watch, edge_e18 = state.watches[direction], _edge_e18(state, direction)
     return DirectionStanding(
         direction=direction,
-        edge_dollars_per_contract=None if edge_e18 is None else _dollars(edge_e18),
+        edge_dollars_per_contract=None if edge_e18 is None else shown_edge_dollars(edge_e18),
         opportunity_id="" if watch.episode is None else watch.episode.opportunity_id,
         waited_ms=int(watch.waited_s(now_s) * 1_000),
     )
@@ -115,11 +95,3 @@ def _edge_e18(state: PairState, direction: Direction) -> int | None:
     if state.opening is None or kalshi is None or polymarket is None:
         return None
     return state.opening.first_contract_e18(direction, kalshi, polymarket)
-
-
-def _best(levels: Sequence[LevelE]) -> tuple[Decimal, Decimal] | None:
-    return (price_dollars(levels[0][0]), size_contracts(levels[0][1])) if levels else None
-
-
-def _dollars(edge_e18: int) -> Decimal:
-    return Decimal(edge_e18).scaleb(-18).quantize(_EDGE_STEP, rounding=ROUND_FLOOR)

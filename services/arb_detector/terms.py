@@ -50,6 +50,11 @@ def terms_of(market: Market, fees: FeeSchedule, *, max_capital_dollars: Decimal 
     )
 
 
+def fee_source(terms: MarketTerms) -> str:
+    """Return where a leg's fees were read, and from when on they are charged."""
+    return f"{terms.fees.source}, from {terms.fees.effective_from.isoformat()}"
+
+
 def _worst_case(venue: Venue) -> FeeSchedule:
     source = "assumed: the highest ordinary rate"
     if venue is Venue.KALSHI:
