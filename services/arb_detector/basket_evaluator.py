@@ -163,14 +163,8 @@ class BasketEvaluator:
 
     def _open(self, state: BasketState, found: Found, wire_ts_ns: int | None) -> None:
         now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
-        episode = Episode(
-            ids.new_id(self._clock.now_ms(), self._random_bits),
-            opened_ts_ns=now_ns,
-            seen_ts_ns=now_ns - int(state.watch.waited_s(now_s) * 1_000_000_000),
-            edge_e10=found.edge_e10,
-            size_e6=found.size_e6,
-            now_s=now_s,
-        )
+        new_id = ids.new_id(now_ns // 1_000_000, self._random_bits)
+        episode = state.watch.episode_of(new_id, found, now_ns=now_ns, now_s=now_s)
         facts = self._facts(state, found, episode, wire_ts_ns)
         state.watch.begin(episode)
         state.told_legs = found.market_ids

@@ -161,6 +161,17 @@ class Watch:
             and now_s - episode.walked_s < self._rules.update_after_s
         )
 
+    def episode_of(self, opportunity_id: str, found: Priced, *, now_ns: int, now_s: float) -> Episode:
+        """Return the episode that a price which has waited long enough makes; ``begin`` opens it."""
+        return Episode(
+            opportunity_id,
+            opened_ts_ns=now_ns,
+            seen_ts_ns=now_ns - int(self.waited_s(now_s) * 1_000_000_000),
+            edge_e10=found.edge_e10,
+            size_e6=found.size_e6,
+            now_s=now_s,
+        )
+
     def begin(self, episode: Episode) -> None:
         """Open an episode."""
         self.episode = episode

@@ -158,15 +158,8 @@ class Evaluator:
         now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
         exact, text, watch = settled(walk), state.text, state.watches[direction]
         assert text is not None
-        edge_e10 = exact.edge_e10
-        episode = Episode(
-            ids.new_id(now_ns // 1_000_000, self._random_bits),
-            opened_ts_ns=now_ns,
-            seen_ts_ns=now_ns - int(watch.waited_s(now_s) * 1_000_000_000),
-            edge_e10=edge_e10,
-            size_e6=exact.size_e6,
-            now_s=now_s,
-        )
+        edge_e10, new_id = exact.edge_e10, ids.new_id(now_ns // 1_000_000, self._random_bits)
+        episode = watch.episode_of(new_id, exact, now_ns=now_ns, now_s=now_s)
         days_e2 = state.days_e2(now_ns)
         earns_e6 = annualised_e6(edge_e10, sum(exact.outlays_e10), days_e2)
         alert_only, step = self._why_alert_only(state, edge_e10, exact.size_e6, earns_e6), Step.OPENED

@@ -21,10 +21,10 @@ from services.arb_detector.bus import (
 )
 from services.arb_detector.core import Detector
 from services.arb_detector.publisher import Publisher
-from services.arb_detector.sources import OpportunitySource
-from shared.contracts.catalog import CatalogMessage, MarketClosed
+from services.arb_detector.sources import OpportunitySource, take_catalog
+from shared.contracts.catalog import CatalogMessage
 from shared.contracts.funnel import FunnelCounted
-from shared.contracts.streams import CATALOG, FEED_HEALTH
+from shared.contracts.streams import CATALOG, FEED_HEALTH, FUNNEL
 from shared.domain.market import Venue
 from shared.domain.pair import Pair, PairId
 from shared.io.bus import TRANSIENT, Client, Entry, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, retried
@@ -176,7 +176,7 @@ class DetectorService:
         if new:
             episodes = await load_open_episodes(redis, new)
             publish(detector.resume(found for part, found in episodes if self._leases.held.get(part) is new[part]))
-            await drop_standings(redis, new, detector.pairs)
+            await drop_standings(redis, FUNNEL, new, detector.pairs)
         for legs in _handfuls(detector.legs(unheard_only=True)):
             publish(detector.take_books(await load_books(redis, legs)))
         await self._baskets.take_over(redis, baskets.baskets, new, followed=self._taken)
@@ -216,12 +216,7 @@ class DetectorService:
 
     def _take_catalog(self, venue: Venue, message: CatalogMessage) -> None:
         self._baskets.take_catalog(venue, message)
-        detector = self._detector
-        if isinstance(message, MarketClosed):
-            if detector.is_market_wanted(venue, message.market_id):
-                self._publisher.publish(detector.close_market(venue, message.market_id))
-        elif detector.is_market_wanted(venue, message.market.market_id):
-            self._publisher.publish(detector.set_market(message.market))
+        self._publisher.publish(take_catalog(self._detector, venue, message))
 
     async def _keep_time(self, stopping: asyncio.Event) -> None:
         """Tick when something that waits is due, and every quarter of a second in any case; sweep now and then."""

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from services.arb_detector.legs import QuoteInPart
+from shared.contracts.catalog import CatalogMessage, MarketClosed
 from shared.contracts.health import FeedBeat
 from shared.domain.market import Market, MarketId, Venue
 
@@ -75,3 +76,15 @@ class OpportunitySource(Protocol[Said_co]):
     def leave(self, parts: Collection[int]) -> None:
         """Another process has these partitions now: forget their sets and say nothing."""
         ...
+
+
+def take_catalog(source: OpportunitySource[Said_co], venue: Venue, message: CatalogMessage) -> Sequence[Said_co]:
+    """Hand over what the catalog says about a market that some set has; return what follows."""
+    market_id = message.market_id if isinstance(message, MarketClosed) else message.market.market_id
+    if not source.is_market_wanted(venue, market_id):
+        return ()
+    return (
+        source.close_market(venue, market_id)
+        if isinstance(message, MarketClosed)
+        else source.set_market(message.market)
+    )
