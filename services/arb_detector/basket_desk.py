@@ -10,7 +10,6 @@ from services.arb_detector.basket_core import BasketDetector
 from services.arb_detector.basket_evaluator import BASKET_GONE, BasketEmission
 from services.arb_detector.bus import drop_standings, load_books, load_markets, load_open_baskets
 from services.arb_detector.legs import QuoteInPart
-from services.arb_detector.sources import take_catalog
 from shared.contracts.baskets import (
     BasketClosed,
     BasketOpened,
@@ -78,7 +77,7 @@ class BasketDesk:
 
     def take_catalog(self, venue: Venue, message: CatalogMessage) -> None:
         """Take what the catalog says about a market that some basket has."""
-        self._say(take_catalog(self.source, venue, message))
+        self._say(self.source.take_catalog(venue, message))
 
     def tick(self) -> None:
         """Let what waits be looked at."""

@@ -47,10 +47,6 @@ class BasketEvaluator:
         state.is_held_back = False
         self.cases.note(state, self._outcome(state, wire_ts_ns))
 
-    def forget(self, state: BasketState) -> None:
-        """Leave a basket to another process: its episode goes on there, so nothing is said."""
-        self.cases.drop(state)
-
     def close(self, state: BasketState, reason: str) -> None:
         """A basket is over: close what is open."""
         self.cases.drop(state)

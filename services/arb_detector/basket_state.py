@@ -76,6 +76,7 @@ class BasketState:
         "event",
         "found",
         "is_held_back",
+        "item",
         "key",
         "leg_states",
         "legs",
@@ -88,7 +89,7 @@ class BasketState:
     )
 
     def __init__(self, basket: LiveBasket, legs: Sequence[LegState], rules: EpisodeRules, asked: EdgeLimits) -> None:
-        self.basket = basket
+        self.basket = self.item = basket
         self.key = basket.basket_id
         self.partition = basket.partition
         self.leg_states = tuple(legs)

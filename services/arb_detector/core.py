@@ -4,25 +4,24 @@ Only pairs that a quote touched are evaluated, plus, by timer, those that wait o
 the key is the shell's.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from services.arb_detector.config import DetectorConfig
 from services.arb_detector.evaluator import PAIR_CHANGED, PAIR_GONE, Emission, Evaluator
-from services.arb_detector.legs import Legs, QuoteInPart
+from services.arb_detector.legs import Legs
 from services.arb_detector.links import Links
 from services.arb_detector.pair_state import PairState
 from services.arb_detector.sentinel import why_diverged
+from services.arb_detector.sources import OpportunitySource
 from services.arb_detector.standing import Standings
 from shared.contracts.funnel import PairDiverged
-from shared.contracts.health import FeedBeat
 from shared.contracts.opportunities import OpportunityOpened, OpportunityUpdated
-from shared.domain.market import Market, MarketId, Venue
+from shared.domain.market import Venue
 from shared.domain.pair import Pair, PairId
 from shared.runtime.clock import Clock
 
 
-class Detector:
+class Detector(OpportunitySource[PairId, Pair, PairState, Emission]):
     """All live pairs of this process. Methods return what is to be published, in order."""
 
     def __init__(
@@ -34,24 +33,13 @@ class Detector:
         say: Callable[[list[Emission]], None] | None = None,
     ) -> None:
         """``say`` gets what a quote leads to pair by pair, so that no intent waits for the rest of a batch."""
+        links = Links(clock)
+        legs: Legs[PairState] = Legs(links, clock, keeps_unknown=True)
         self._config = config
-        self._say = say
-        self._links = Links(clock)
-        self._legs: Legs[PairState] = Legs(self._links, clock, keeps_unknown=True)
-        self._evaluator = Evaluator(config, self._links, clock, random_bits=random_bits)
-        self._standings = Standings(config, self._links, clock)
-        self._cases = self._evaluator.cases
-        self.pairs: dict[PairId, PairState] = {}
-
-    @property
-    def evaluations(self) -> int:
-        """How often a pair was evaluated."""
-        return self._cases.evaluations
-
-    @property
-    def funnel(self) -> Counter[str]:
-        """Evaluations by outcome; they add up to ``evaluations``."""
-        return self._cases.funnel
+        self._evaluator = Evaluator(config, links, clock, random_bits=random_bits)
+        self._standings = Standings(config, links, clock)
+        super().__init__(self._evaluator, self._standings, legs, links, say=say)
+        self.pairs = self.watched
 
     @property
     def quotes(self) -> int:
@@ -70,87 +58,13 @@ class Detector:
 
     def set_pairs(self, pairs: Mapping[PairId, Pair]) -> list[Emission]:
         """Watch exactly these pairs; episodes of pairs that left or changed are closed."""
-        for pair_id, state in tuple(self.pairs.items()):
-            if pairs.get(pair_id) != state.pair:
-                reason = PAIR_CHANGED if pair_id in pairs else PAIR_GONE
-                self._evaluator.close_all(state, reason)
-                if pair_id not in pairs:
-                    self._evaluator.out.append(self._standings.last(state, reason))
-                del self.pairs[state.key]
-        for pair_id, pair in pairs.items():
-            if pair_id not in self.pairs:
-                self.pairs[pair_id] = self._new_state(pair)
-        self._legs.index(self.pairs.values())
-        return self._emitted()
+        return self._watch(pairs, gone=PAIR_GONE, changed=PAIR_CHANGED)
 
     def unfamiliar(self, pairs: Mapping[PairId, Pair]) -> list[PairId]:
         """Return which of these are not watched, or not as they are now."""
         return [
             pair_id for pair_id, pair in pairs.items() if pair_id not in self.pairs or self.pairs[pair_id].pair != pair
         ]
-
-    def leave(self, parts: Collection[int]) -> None:
-        """Another process has these partitions now: forget their pairs and say nothing, for their episodes go on."""
-        theirs = [state for state in self.pairs.values() if state.partition in parts] if parts else []
-        for state in theirs:
-            self._evaluator.forget(state)
-            del self.pairs[state.key]
-        if theirs:
-            self._legs.index(self.pairs.values())
-
-    def wanted_markets(self) -> set[tuple[Venue, MarketId]]:
-        """Return the markets of live pairs that the catalog has not told about yet."""
-        return self._legs.unlisted()
-
-    def legs(self, *, unheard_only: bool = False) -> list[tuple[int, Venue, MarketId]]:
-        """Return the legs of live pairs with their partition; ``unheard_only``: those without a word from a feed."""
-        return self._legs.places(unheard_only=unheard_only)
-
-    def is_market_wanted(self, venue: Venue, market_id: MarketId) -> bool:
-        """Return whether a live pair has this market."""
-        return self._legs.is_wanted(venue, market_id)
-
-    def set_market(self, market: Market) -> list[Emission]:
-        """Take over what the catalog says about a market and evaluate its pairs."""
-        for state in self._legs.take_market(market):
-            self._set_markets(state)
-            self._look_again(state)
-        return self._emitted()
-
-    def close_market(self, venue: Venue, market_id: MarketId) -> list[Emission]:
-        """A market trades no more: its pairs are closed."""
-        closed = self._legs.as_closed(venue, market_id)
-        return [] if closed is None else self.set_market(closed)
-
-    def take_quotes(self, entries: Iterable[QuoteInPart]) -> list[Emission]:
-        """Take a batch in stream order and evaluate the pairs that it touched, each once with the newest quotes.
-
-        A withdrawal acts at once, even when a newer quote follows in the same batch.
-        """
-        touched = self._legs.take(entries, self._look_again)
-        for state, wire_ts_ns in touched.items():
-            self._evaluator.evaluate(state, wire_ts_ns)
-            if self._say is not None and self._evaluator.out:
-                self._say(self._emitted())
-        return self._emitted()
-
-    def take_books(self, entries: Iterable[QuoteInPart]) -> list[Emission]:
-        """Take what the keys of latest books say, where it is newer than what the streams have told."""
-        return self.take_quotes([entry for entry in entries if self._legs.is_news(*entry)])
-
-    def take_beat(self, beat: FeedBeat) -> None:
-        """Note that a feed's connection is alive, or that it says it is not; timers act on it."""
-        self._links.take_beat(beat)
-
-    def tick(self) -> list[Emission]:
-        """Evaluate the pairs that wait or are open: quiet books reach the end of the debounce, lost trust closes."""
-        for state in tuple(self._cases.active.values()):
-            self._look_again(state)
-        return self._emitted()
-
-    def due_s(self) -> float | None:
-        """Return when ``tick`` is next needed by what waits, on the monotonic clock; None when nothing does."""
-        return self._cases.due_s()
 
     def resume(self, found: Iterable[OpportunityOpened | OpportunityUpdated]) -> list[Emission]:
         """Take over episodes that another process left open; they keep their ids and are not opened again.
@@ -184,22 +98,12 @@ class Detector:
             self._evaluator.out.append(self._standings.of(state))
         return self._emitted()
 
-    def _look_again(self, state: PairState) -> None:
-        """Evaluate a pair although no quote touched it."""
-        self._evaluator.evaluate(state, None)
-
-    def _new_state(self, pair: Pair) -> PairState:
+    def _new_state(self, item: Pair) -> PairState:
         kalshi, polymarket = (
-            self._legs.leg(pair.partition, venue, pair.market_id(venue)) for venue in (Venue.KALSHI, Venue.POLYMARKET)
+            self._legs.leg(item.partition, venue, item.market_id(venue)) for venue in (Venue.KALSHI, Venue.POLYMARKET)
         )
-        state = PairState(pair, kalshi, polymarket, self._config.rules)
-        self._set_markets(state)
-        return state
+        return PairState(item, kalshi, polymarket, self._config.rules)
 
     def _set_markets(self, state: PairState) -> None:
         markets = {venue: self._legs.markets.get((venue, state.pair.market_id(venue))) for venue in Venue}
         state.set_markets(markets, self._config.edges)
-
-    def _emitted(self) -> list[Emission]:
-        out, self._evaluator.out = self._evaluator.out, []
-        return out

@@ -70,11 +70,7 @@ class Evaluator:
         assert beats[1] is not None
         return Distrust.SKEW if skewed(beats[0], beats[1], limits) else None
 
-    def forget(self, state: PairState) -> None:
-        """Leave a pair to another process: its episodes go on there, so nothing is said."""
-        self.cases.drop(state)
-
-    def close_all(self, state: PairState, reason: str) -> None:
+    def close(self, state: PairState, reason: str) -> None:
         """A pair is over: close what is open."""
         self.cases.drop(state)
         for direction, watch in state.watches.items():

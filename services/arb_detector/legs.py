@@ -50,9 +50,6 @@ class Legs(Generic[S]):
         self.coalesced = 0
         """Quotes that a newer one of the same market replaced before they were evaluated."""
 
-    def __len__(self) -> int:
-        return len(self._legs)
-
     def leg(self, part: int, venue: Venue, market_id: MarketId) -> LegState:
         """Return a leg for a set, a new one when nothing was said about it."""
         key = (part, venue.value, market_id)
@@ -67,6 +64,8 @@ class Legs(Generic[S]):
         A withdrawal acts at once, even when a newer quote follows in the same batch: each set that it touches is
         handed to ``on_withdrawn``.
         """
+        if not (self._legs or self._keeps_unknown):
+            return {}
         newest: dict[LegKey, QuoteRaw] = {}
         for part, message in entries:
             if isinstance(message, QuoteRaw):

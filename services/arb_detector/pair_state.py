@@ -40,6 +40,7 @@ class PairState:
         "apart",
         "diverged",
         "is_held_back",
+        "item",
         "kalshi",
         "key",
         "leg_states",
@@ -57,7 +58,7 @@ class PairState:
     )
 
     def __init__(self, pair: Pair, kalshi: LegState, polymarket: LegState, rules: EpisodeRules) -> None:
-        self.pair = pair
+        self.pair = self.item = pair
         self.key = pair.pair_id
         self.partition = pair.partition
         self.version = pair.version

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from services.arb_detector.basket_desk import BasketDesk
 from services.arb_detector.bus import (
@@ -21,7 +21,7 @@ from services.arb_detector.bus import (
 )
 from services.arb_detector.core import Detector
 from services.arb_detector.publisher import Publisher
-from services.arb_detector.sources import OpportunitySource, take_catalog
+from services.arb_detector.sources import OpportunitySource
 from shared.contracts.catalog import CatalogMessage
 from shared.contracts.funnel import FunnelCounted
 from shared.contracts.streams import CATALOG, FEED_HEALTH, FUNNEL
@@ -70,7 +70,7 @@ class DetectorService:
         self._url = url
         self._detector = detector
         self._baskets = baskets
-        self._sources: tuple[OpportunitySource[object], ...] = (detector, baskets.source)
+        self._sources: tuple[OpportunitySource[Any, Any, Any, Any], ...] = (detector, baskets.source)
         self._publisher = publisher
         self._leases = leases
         self._clock = clock
@@ -216,7 +216,7 @@ class DetectorService:
 
     def _take_catalog(self, venue: Venue, message: CatalogMessage) -> None:
         self._baskets.take_catalog(venue, message)
-        self._publisher.publish(take_catalog(self._detector, venue, message))
+        self._publisher.publish(self._detector.take_catalog(venue, message))
 
     async def _keep_time(self, stopping: asyncio.Event) -> None:
         """Tick when something that waits is due, and every quarter of a second in any case; sweep now and then."""
