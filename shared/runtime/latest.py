@@ -11,13 +11,18 @@ from shared.io.bus import Profile, StreamTail, connect, load_latest, retried
 M = TypeVar("M", bound=Message)
 
 
-async def load_patiently(url: str, stream: Stream[M]) -> tuple[dict[str, M], str]:
-    """Return what ``load_latest`` does, waiting for as long as Redis is away."""
+async def load_now(url: str, stream: Stream[M]) -> tuple[dict[str, M], str]:
+    """Return what ``load_latest`` does, over a connection of its own."""
     redis = connect(url, Profile.READER)
     try:
-        return await retried(lambda: load_latest(redis, stream), what=stream.hash_name)
+        return await load_latest(redis, stream)
     finally:
         await redis.aclose()
+
+
+async def load_patiently(url: str, stream: Stream[M]) -> tuple[dict[str, M], str]:
+    """Return what ``load_now`` does, waiting for as long as Redis is away."""
+    return await retried(lambda: load_now(url, stream), what=stream.hash_name)
 
 
 async def follow_latest(url: str, stream: Stream[M], stopping: asyncio.Event) -> AsyncIterator[list[M]]:
