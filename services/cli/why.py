@@ -1,20 +1,16 @@
 """``dutchbook why PAIR`` (or BASKET): why it is not alerting, as the detector told it last."""
 
-import asyncio
-import os
 import time
 from typing import Annotated
 
 import typer
 
+from services.cli.asking import ask_redis
 from services.cli.output import write_json, write_line
 from services.cli.why_answers import Why, WhyBasket, read_answer
 from shared.contracts.baskets import BasketStanding
 from shared.contracts.funnel import DirectionStanding, LegStanding, PairStanding
-from shared.io.bus import TRANSIENT, Profile, connect
-from shared.runtime.errors import StartRefused
-from shared.runtime.redis_address import redis_url_in
-from shared.runtime.redis_server import check_redis
+from shared.io.bus import Profile, connect
 
 
 def why_command(
@@ -22,10 +18,7 @@ def why_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say why a pair or a basket is not alerting, with the figures that the detector saw."""
-    try:
-        answer = asyncio.run(_answer(redis_url_in(os.environ), pair))
-    except TRANSIENT as error:
-        raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
+    answer = ask_redis(lambda url: _answer(url, pair))
     if as_json:
         write_json(answer)
         return
@@ -86,7 +79,6 @@ def _seconds(ms: int) -> str:
 
 
 async def _answer(url: str, name: str) -> Why | WhyBasket:
-    await check_redis(url)
     redis = connect(url, Profile.WRITER)
     try:
         return await read_answer(redis, name, now_ns=time.time_ns())
