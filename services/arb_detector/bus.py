@@ -14,7 +14,7 @@ from shared.contracts.envelope import SequenceWatch
 from shared.contracts.funnel import PairDiverged
 from shared.contracts.health import FeedBeat
 from shared.contracts.opportunities import OpportunityOpened, OpportunityUpdated
-from shared.contracts.quotes import QuoteRaw, QuotesStale
+from shared.contracts.quotes import QuoteRawMessage
 from shared.contracts.streams import (
     BASKET_OPPORTUNITIES,
     CATALOG,
@@ -31,7 +31,7 @@ from shared.io.bus import Client, Entry, load_latest
 
 log = logging.getLogger(__name__)
 
-_QUOTES: "msgspec.json.Decoder[QuoteRaw | QuotesStale]" = msgspec.json.Decoder(QuoteRaw | QuotesStale)
+_QUOTES: "msgspec.json.Decoder[QuoteRawMessage]" = msgspec.json.Decoder(QuoteRawMessage)
 _PART_OF = {stream.name: part for streams in QUOTES.values() for part, stream in enumerate(streams)}
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 

@@ -7,11 +7,11 @@ import msgspec
 
 from services.arb_detector.links import Links
 from services.arb_detector.trust import LegState
-from shared.contracts.quotes import QuoteRaw, QuotesStale
+from shared.contracts.quotes import QuoteRaw, QuoteRawMessage, QuotesStale
 from shared.domain.market import Market, MarketId, MarketStatus, Venue
 from shared.runtime.clock import Clock
 
-QuoteInPart = tuple[int, QuoteRaw | QuotesStale]
+QuoteInPart = tuple[int, QuoteRawMessage]
 """A message and the partition whose stream it was on."""
 LegKey = tuple[int, str, MarketId]
 """Partition, venue, market."""
@@ -114,7 +114,7 @@ class Legs(Generic[S]):
             if not (unheard_only and leg.word_ts_ns)
         ]
 
-    def is_news(self, part: int, message: QuoteRaw | QuotesStale) -> bool:
+    def is_news(self, part: int, message: QuoteRawMessage) -> bool:
         """Return whether a message was published after everything known about its markets."""
         market_ids = (message.market_id,) if isinstance(message, QuoteRaw) else message.market_ids
         venue = Venue(message.venue).value
