@@ -34,8 +34,9 @@ from shared.contracts.streams import (
 )
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import PARTITIONS, Pair, PairId
-from tests.e2e.processes import Run, eventually, running
+from tests.e2e.processes import Run, running
 from tests.unit.arb_detector.scene import Levels, market, pair
+from tests.waiting import eventually
 
 EPOCH = "feed-1"
 BEAT_S = 0.3

@@ -30,7 +30,8 @@ from shared.domain.book import LevelE
 from shared.domain.fees import KalshiFees
 from shared.domain.market import MarketId, Venue
 from shared.domain.numbers import price_dollars, size_contracts
-from shared.domain.pair import Orientation, Pair, PairId
+from shared.domain.pair import Pair
+from tests.pairs import made_up_pair
 
 KEY_ID = "11111111-2222-4333-8444-555555555555"
 WITHIN_S = 30.0
@@ -138,17 +139,7 @@ class Bus:
         self.redis = redis_client.Redis.from_url(url, protocol=2)
 
     async def pair(self, ticker: MarketId) -> Pair:
-        pair = Pair(
-            pair_id=PairId(f"{ticker}~x"),
-            kalshi_ticker=ticker,
-            polymarket_id=MarketId("0x1"),
-            polymarket_token_ids=("1", "2"),
-            orientation=Orientation.SAME,
-            origin="curated",
-            source="test:1",
-            kalshi_rules_hash="",
-            polymarket_rules_hash="",
-        )
+        pair = made_up_pair(f"{ticker}~x", kalshi=ticker, polymarket="0x1")
         payload = msgspec.json.encode(PairActivated(pair=pair))
         await self.redis.hset(PAIRS.hash_name, pair.pair_id, payload)
         await self.redis.xadd(PAIRS.name, {FIELD: payload})
