@@ -9,7 +9,7 @@ from typing import Protocol
 from aiohttp import web
 
 from services.venue_sim import polymarket_frames as frames
-from services.venue_sim.book_hash import MirroredBook
+from services.venue_sim.book_hash import MirroredBook, mirrored
 from services.venue_sim.engine import SimBook
 from services.venue_sim.faults import FaultKind, Faults
 from services.venue_sim.markets import TRADABLE, Operation, PolymarketMarket, SimMarket
@@ -110,7 +110,7 @@ class LiveVenue:
         self._slugs[market.slug] = gamma_id
         self._conditions[market.market_id] = gamma_id
         self._tokens |= dict.fromkeys(market.token_ids, gamma_id)
-        self._books[gamma_id] = _mirrored(market)
+        self._books[gamma_id] = mirrored(market)
         self._changed_ms[gamma_id] = self._updated_ms[gamma_id] = at_ms
 
     # --- listings and books -----------------------------------------------------------------------------------
@@ -406,16 +406,3 @@ def spoil_hashes(frame: bytes) -> bytes:
 
 def _digest(text: str, number: int) -> int:
     return int.from_bytes(sha256(f"{text} {number}".encode()).digest())
-
-
-def _mirrored(market: PolymarketMarket) -> MirroredBook:
-    book = MirroredBook(
-        market.market_id,
-        market.token_ids,
-        min_size_e6=market.min_contracts_e6,
-        tick_e4=market.tick_e4,
-        neg_risk=market.event.neg_risk,
-    )
-    book.load(market.book.bids(), market.book.asks())
-    book.last_price_e4 = market.last_price_e4 or None
-    return book
