@@ -8,8 +8,8 @@ from services.kalshi_feed.live_books import LiveBooks
 from services.kalshi_feed.rest_client import RestClient, RestFailed
 from shared.domain.book import Book
 from shared.domain.market import MarketId
-from shared.venues.kalshi import catalog, market_data, rest
-from shared.venues.kalshi.market_data import ExchangeStatus
+from shared.venues.kalshi import catalog, exchange, rest
+from shared.venues.kalshi.exchange import ExchangeStatus
 from shared.venues.kalshi.scale import agreement
 
 _AUDITED_AT_ONCE = 3
@@ -141,7 +141,7 @@ class ExchangeWatch:
         while True:
             try:
                 body = await self._client.get(rest.exchange_status_request(), attempts=2)
-                self._on_status(market_data.read_exchange_status(body))
+                self._on_status(exchange.read_exchange_status(body))
             except (RestFailed, catalog.BodyRefused) as error:
                 log.warning("exchange.status_missing", extra={"error": str(error)})
             await asyncio.sleep(self._every_s)

@@ -14,8 +14,8 @@ from services.kalshi_feed.trading import TradingState
 from shared.domain.market import Market, MarketId
 from shared.runtime.clock import Clock
 from shared.runtime.connections import assigned
+from shared.venues.kalshi.exchange import ExchangeStatus
 from shared.venues.kalshi.lifecycle import MarketNews
-from shared.venues.kalshi.market_data import ExchangeStatus
 
 _LOOK_S = 0.1
 

@@ -18,7 +18,7 @@ from shared.domain.market import Market, MarketId, Venue
 from shared.runtime.clock import Clock
 from shared.runtime.feed import QuoteState
 from shared.venues.kalshi import catalog, rest
-from shared.venues.kalshi.market_data import ExchangeStatus
+from shared.venues.kalshi.exchange import ExchangeStatus
 
 _OLD_AFTER_S = 10.0
 _ROUNDS_MISSED = 3

@@ -7,8 +7,8 @@ is known. A halt by message outlasts any listing that was read before it (Kalshi
 from collections.abc import Iterable, Set
 
 from shared.domain.market import Market, MarketId, MarketStatus
+from shared.venues.kalshi.exchange import ExchangeStatus
 from shared.venues.kalshi.lifecycle import MarketNews
-from shared.venues.kalshi.market_data import ExchangeStatus
 
 _FORGET_AFTER_MS = 24 * 3_600_000
 _NEVER_MS = 2**63

@@ -15,8 +15,8 @@ from shared.domain.market import MarketStatus
 from shared.venues.kalshi import fee_changes
 from shared.venues.kalshi.catalog import BodyRefused
 from shared.venues.kalshi.events import AuditDiffered, BookChanged, BooksLost
+from shared.venues.kalshi.exchange import ExchangeStatus, ShardStatus
 from shared.venues.kalshi.lifecycle import EventFees, LifecycleMissed, MarketNews, read_lifecycle
-from shared.venues.kalshi.market_data import ExchangeStatus, ShardStatus
 from shared.venues.kalshi.schema import RestEvent, RestSeries
 from shared.venues.kalshi.session import KalshiSession
 from tests.unit.kalshi.frames import (
