@@ -26,6 +26,8 @@ _PASSING = frozenset({18, 27})
 """Command timeout and command rate: the same command may work later."""
 _HOPELESS = frozenset({3, 5, 8, 9, 13})
 """Our commands are not understood or not allowed; no other ticker would help."""
+_UNKNOWN_SID = 7
+"""Whatever was asked, nothing comes on that sid: its books have stood still since nobody knows when."""
 _TOO_MANY_MARKETS = 26
 
 
@@ -59,6 +61,8 @@ class Replies:
         if not self._log.is_open:
             return
         for command in list(self._log.pending.values()):
+            if command.id not in self._log.pending:
+                continue  # the sid was left because of another one's silence
             if command.again_ns and now_ns >= command.again_ns:
                 del self._log.pending[command.id]
                 self._log.send(command.kind, command.tickers, sid=command.sid)
@@ -140,13 +144,14 @@ class Replies:
             self._subs.resubscribe(subscription, f"error {code}: {text}")
             return
         command = self._log.pending.pop(message.id or 0, None)
-        if command is None or command.kind in {CommandKind.AUDIT, CommandKind.LIST}:
+        is_look = command is not None and command.kind in {CommandKind.AUDIT, CommandKind.LIST}
+        if command is None or (is_look and code != _UNKNOWN_SID):
             return
         if command.kind is CommandKind.CHANNEL:
             self._subs.channel_missed(command.channel, f"error {code} to the subscription of {command.channel}: {text}")
         elif code in _PASSING:
             self._try_later(command)
-        elif command.kind is CommandKind.SNAPSHOT or command.kind is CommandKind.DELETE or code == 7:
+        elif command.kind is CommandKind.SNAPSHOT or command.kind is CommandKind.DELETE or code == _UNKNOWN_SID:
             self._subscription_failed(command, f"error {code} to {command.kind}: {text}")
         elif code in _HOPELESS:
             self._events.append(LinkUnusable(f"error {code} to {command.kind}: {text}"))
