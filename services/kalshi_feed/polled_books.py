@@ -50,7 +50,7 @@ class PolledBooks:
         self._clock = clock
         self._alert = alert
         self._poll_s = poll_s
-        self._wanted: tuple[MarketId, ...] = ()
+        self._wanted: dict[MarketId, None] = {}
         self._books: dict[MarketId, _Polled] = {}
         self._unknown: set[MarketId] = set()
         self._reads = 0
@@ -62,10 +62,9 @@ class PolledBooks:
 
     def want(self, market_ids: Iterable[MarketId]) -> None:
         """Read exactly these markets from now on."""
-        wanted = dict.fromkeys(market_ids)
         self._unknown.intersection_update(self._wanted)
-        self._wanted = tuple(wanted)
-        self._books = {market_id: polled for market_id, polled in self._books.items() if market_id in wanted}
+        self._wanted = dict.fromkeys(market_ids)
+        self._books = {market_id: polled for market_id, polled in self._books.items() if market_id in self._wanted}
 
     def listed(self, markets: Iterable[Market], read_ms: int) -> None:
         """Take the status and closing times of a listing whose reading began at ``read_ms``."""
@@ -137,7 +136,7 @@ class PolledBooks:
         first = not self._books
         for market_id in batch:
             book = found.get(market_id)
-            if book is not None:
+            if book is not None and market_id in self._wanted:  # not any more, perhaps
                 self._take(market_id, book, read_s=read_s, read_ns=read_ns)
         if first and self._books:
             self.state_changed.set()

@@ -55,7 +55,7 @@ class Streaming:
             self._new_books, self._serve, self._trading, clock, per_connection=settings.markets_per_connection
         )
 
-    def _new_books(self, number: int) -> LiveBooks:
+    def _new_books(self, name: str, number: int) -> LiveBooks:
         settings = self._settings
         session = KalshiSession(
             use_yes_price=settings.use_yes_price,
@@ -69,7 +69,7 @@ class Streaming:
             self._publisher,
             self._clock,
             alert=self._alert,
-            name=f"{self._epoch}-{number}",
+            name=f"{self._epoch}-{name}",
             silent_s=settings.silent_s,
             trading=self._trading,
             state_changed=self.state_changed,

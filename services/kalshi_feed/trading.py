@@ -24,6 +24,7 @@ class TradingState:
         self._closes_ms: dict[MarketId, int] = {}
         self._first_close_ms = _NEVER_MS
         """No market closes before this."""
+        self._looked_ms = 0
         self._shards: dict[MarketId, int] = {}
         self._paused = ""
         self._paused_shards: frozenset[int] = frozenset()
@@ -83,8 +84,11 @@ class TradingState:
         """Return the markets whose time to close has come since the last call.
 
         Only a close that lies ahead when it is heard of counts: one that is past while the exchange says that the
-        market is open was moved.
+        market is open was moved. A clock that goes back takes the halts along, which would outlast every listing.
         """
+        if now_ms < self._looked_ms:
+            self._halted = {market_id: (why, min(at_ms, now_ms)) for market_id, (why, at_ms) in self._halted.items()}
+        self._looked_ms = now_ms
         if now_ms < self._first_close_ms:
             return []
         found = [market_id for market_id, closes_ms in self._closes_ms.items() if closes_ms <= now_ms]

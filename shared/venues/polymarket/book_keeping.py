@@ -69,6 +69,7 @@ class BookKeeper:
             if asset.phase is not Phase.ENDED:
                 asset.forget(Phase.AWAITING)
         self._to_prove.clear()
+        self.newest_ts_ms = self.newest_received_ts_ns = 0
         self.trust.connection_forgotten()
 
     def expect(self, token_ids: list[str]) -> None:

@@ -135,6 +135,10 @@ def test_a_book_that_nobody_confirms_is_believed_no_more() -> None:
     assert actions(session) == [("get_snapshot", [A])]
 
 
+def closing_in(*, minutes: int) -> datetime:
+    return NOW + timedelta(minutes=minutes)
+
+
 def news(happening: Any, **fields: Any) -> MarketNews:
     return MarketNews(market_id=A, happening=happening, **fields)
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.kalshi_feed.lag import LagGauge
 from services.kalshi_feed.skew import ClockSkew
+from shared.runtime.lag import LagGauge
 from shared.venues.kalshi import exchange, history, limits, market_data, milestones
 from shared.venues.kalshi.catalog import BodyRefused
 from shared.venues.kalshi.history import Trade, merged, read_trades, tiers, trades_request

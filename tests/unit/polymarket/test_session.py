@@ -482,7 +482,7 @@ def test_an_unknown_side_loses_the_book() -> None:
     assert session.receive(frame(odd), 2)[0] == BooksLost((MARKET,), "side is neither BUY nor SELL")
 
 
-@pytest.mark.parametrize("timestamp", ["", "yesterday", "-1", "12345678901234567890", None])
+@pytest.mark.parametrize("timestamp", ["", "yesterday", "-1", "12345678901234567890", str(T0 * 1000), None])
 def test_a_timestamp_that_is_none_loses_the_book(timestamp: str | None) -> None:
     session = started()
     odd = {**change(entry("BUY", "0.42", "8", bid="0.42", ask="0.44"), ts=0), "timestamp": timestamp}
