@@ -12,6 +12,7 @@ from shared.venues.kalshi.lifecycle import MarketNews
 
 _FORGET_AFTER_MS = 24 * 3_600_000
 _NEVER_MS = 2**63
+_TIME_HAS_COME = "the market's time to close has come"
 _FINAL = {"determined": "the exchange has determined the answer", "settled": "the exchange has settled the market"}
 
 
@@ -94,7 +95,7 @@ class TradingState:
         found = [market_id for market_id, closes_ms in self._closes_ms.items() if closes_ms <= now_ms]
         for market_id in found:
             del self._closes_ms[market_id]
-            self._halted.setdefault(market_id, ("the market's time to close has come", now_ms))
+            self._halted.setdefault(market_id, (_TIME_HAS_COME, now_ms))
         self._first_close_ms = min(self._closes_ms.values(), default=_NEVER_MS)
         return found
 
@@ -116,7 +117,7 @@ class TradingState:
     def _close_at(self, market_id: MarketId, closes_ms: int, now_ms: int) -> None:
         self._note_close(market_id, closes_ms)
         halt = self._halted.get(market_id)
-        if halt is not None and closes_ms > now_ms and market_id not in self._over:
+        if halt is not None and halt[0] == _TIME_HAS_COME and closes_ms > now_ms:
             del self._halted[market_id]
 
     def _note_close(self, market_id: MarketId, closes_ms: int) -> None:

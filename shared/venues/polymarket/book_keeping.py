@@ -68,7 +68,6 @@ class BookKeeper:
             self._forget_timers(asset)
             if asset.phase is not Phase.ENDED:
                 asset.forget(Phase.AWAITING)
-        self._to_prove.clear()
         self.newest_ts_ms = self.newest_received_ts_ns = 0
         self.trust.connection_forgotten()
 

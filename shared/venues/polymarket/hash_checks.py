@@ -26,8 +26,11 @@ class HashChecks:
         self._undecided: Waiting = {}
 
     def forget(self, asset: AssetBook) -> None:
-        """Wait no more for a message that this book's hash may belong to."""
+        """Look at this book's hash no more."""
         self._undecided.pop(asset, None)
+        if asset.is_queued:
+            asset.is_queued = False
+            self.to_prove.remove(asset)
 
     def trade_learned(self, asset: AssetBook) -> None:
         """Look again: an undecided hash may have been waiting for the price of a trade."""

@@ -177,6 +177,17 @@ def test_a_closing_time_in_the_past_does_not_overrule_an_open_status() -> None:
     assert state.why_not(A) is None
 
 
+def test_a_later_closing_time_lifts_no_halt_but_that_of_the_time_itself() -> None:
+    state = TradingState()
+    state.heard(news("deactivated"), NOW_MS)
+    state.heard(news("close_date_updated", close_ts_s=NOW_MS // 1000 + 60), NOW_MS + 1)
+    assert state.why_not(A) == "the exchange has halted the market"
+    state.heard(news("activated"), NOW_MS + 2)
+    assert state.due(NOW_MS + 60_000) == [A]
+    assert state.heard(news("close_date_updated", close_ts_s=NOW_MS // 1000 + 120), NOW_MS + 60_001)
+    assert state.why_not(A) is None
+
+
 def test_a_pause_of_the_exchange_or_of_one_shard_withdraws_its_markets() -> None:
     state = TradingState()
     state.listed([market(A), market(B, exchange_index=2)], read_ms=NOW_MS)
