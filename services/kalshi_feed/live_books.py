@@ -7,7 +7,7 @@ open operations are ended once two turns of the event loop brought no further fr
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 from websockets.exceptions import WebSocketException
 
@@ -16,8 +16,9 @@ from shared.domain.market import MarketId
 from shared.io.frame_link import FrameLink
 from shared.io.websocket import Unauthorised
 from shared.runtime.clock import Clock
-from shared.runtime.feed import QuoteSource, QuoteState
+from shared.runtime.feed import QuoteState
 from shared.runtime.lag import LagGauge
+from shared.runtime.quote_sink import QuoteSink
 from shared.venues.kalshi.auth import AuthFailure, auth_failure
 from shared.venues.kalshi.events import (
     AuditDiffered,
@@ -46,18 +47,6 @@ _LOST = (OSError, WebSocketException)
 log = logging.getLogger(__name__)
 
 
-class Publisher(Protocol):
-    """Where quotes go."""
-
-    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
-        """Say that a book changed."""
-        ...
-
-    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
-        """Say that quotes must not be believed."""
-        ...
-
-
 Alert = Callable[[str, str, str], None]
 """Tells the operator: a stable code, a title, details."""
 
@@ -75,7 +64,7 @@ class LiveBooks:
     def __init__(
         self,
         session: KalshiSession,
-        publisher: Publisher,
+        publisher: QuoteSink,
         clock: Clock,
         *,
         alert: Alert,

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 
-from services.kalshi_feed.live_books import Alert, Publisher
+from services.kalshi_feed.live_books import Alert
 from services.kalshi_feed.rest_client import RestClient, RestFailed
 from services.kalshi_feed.trading import TradingState
 from shared.contracts.health import FeedBeat
@@ -17,6 +17,7 @@ from shared.domain.book import Book
 from shared.domain.market import Market, MarketId, Venue
 from shared.runtime.clock import Clock
 from shared.runtime.feed import QuoteState
+from shared.runtime.quote_sink import QuoteSink
 from shared.venues.kalshi import catalog, rest
 from shared.venues.kalshi.exchange import ExchangeStatus
 
@@ -43,7 +44,7 @@ class PolledBooks:
     """The wanted markets' books, as the publisher's source of quotes."""
 
     def __init__(
-        self, client: RestClient, publisher: Publisher, clock: Clock, *, alert: Alert, epoch: str, poll_s: float
+        self, client: RestClient, publisher: QuoteSink, clock: Clock, *, alert: Alert, epoch: str, poll_s: float
     ) -> None:
         self._client = client
         self._publisher = publisher

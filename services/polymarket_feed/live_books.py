@@ -6,7 +6,7 @@ hashes are checked once nothing more is waiting, before the publisher reads the 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from websockets.exceptions import WebSocketException
@@ -14,8 +14,9 @@ from websockets.exceptions import WebSocketException
 from shared.domain.market import MarketId
 from shared.io.frame_link import FrameLink
 from shared.runtime.clock import Clock
-from shared.runtime.feed import QuoteSource, QuoteState
+from shared.runtime.feed import QuoteState
 from shared.runtime.lag import LagGauge
+from shared.runtime.quote_sink import QuoteSink
 from shared.venues.polymarket.asset_book import AssetTerms, Phase
 from shared.venues.polymarket.events import (
     BookChanged,
@@ -41,36 +42,6 @@ _DATA_FRAMES = ("book", "price_change", "last_trade_price", "tick_size_change")
 log = logging.getLogger(__name__)
 
 
-class Publisher(Protocol):
-    """Where quotes go."""
-
-    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
-        """Say that a book changed."""
-        ...
-
-    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
-        """Say that quotes must not be believed."""
-        ...
-
-
-class Gate:
-    """A connection's way to the publisher, open only while that connection stands for its markets."""
-
-    def __init__(self, publisher: Publisher, *, is_open: bool) -> None:
-        self._publisher = publisher
-        self.is_open = is_open
-
-    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
-        """Say that a book changed."""
-        if self.is_open:
-            self._publisher.mark(source, market_id)
-
-    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
-        """Say that quotes must not be believed."""
-        if self.is_open:
-            self._publisher.stale(market_ids, reason)
-
-
 class Catalog(Protocol):
     """Who must know at once what the stream says about a market itself."""
 
@@ -91,7 +62,7 @@ class LiveBooks:
 
     def __init__(
         self,
-        publisher: Publisher,
+        publisher: QuoteSink,
         catalog: Catalog,
         clock: Clock,
         *,

@@ -10,7 +10,8 @@ from services.polymarket_feed.beat import beat
 from services.polymarket_feed.core import agreeing, tokens_of_baskets, tokens_of_pairs
 from services.polymarket_feed.discovery import Discovery
 from services.polymarket_feed.fleet import Fleet
-from services.polymarket_feed.live_books import Gate, LiveBooks
+from services.polymarket_feed.gate import Gate
+from services.polymarket_feed.live_books import LiveBooks
 from services.polymarket_feed.settings import Settings
 from shared.contracts.health import FeedBeat
 from shared.io.frame_link import FrameLink

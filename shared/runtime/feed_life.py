@@ -112,6 +112,11 @@ class FeedLife:
             log.warning("outbox.abandoned")
 
 
+def age_ms(now_s: float, then_s: float | None) -> int:
+    """Return for a beat how long ago something was, by a monotonic clock; -1 when it has not been yet."""
+    return -1 if then_s is None else max(0, int((now_s - then_s) * 1000))
+
+
 async def _stopped(tasks: Sequence["asyncio.Task[None]"]) -> None:
     """Cancel these tasks and wait until they are done; what they raise is the task group's to see."""
     for task in tasks:
