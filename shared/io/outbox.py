@@ -1,22 +1,24 @@
-"""Writing messages in order and at least once."""
+"""Writing messages in order, each once for as long as Redis keeps its memory and at least once when it does not."""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from shared.contracts.envelope import Message, TextMessage
-from shared.contracts.streams import FIELD, Stream
+from shared.contracts.streams import Stream, outbox_key
+from shared.io.appends import Append, Outcome, Turn, streams_of
 from shared.io.clients import TRANSIENT, Profile, waits_s
-from shared.io.leases import FencedAppend, Lease, fenced_append
-from shared.io.resp import Reply, RespLink, Word, pack, raise_refusals
+from shared.io.leases import Lease
+from shared.io.resp import Reply, RespLink, raise_refusal
 
 M = TypeVar("M", bound=Message)
 
@@ -31,35 +33,23 @@ _MOST_SET_ASIDE = 1_000
 _ABOUT_THE_SERVER = frozenset(
     (
         *("NOAUTH", "WRONGPASS", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"),
-        *("UNKILLABLE", "NOSCRIPT", "READONLY", "LOADING", "OOM", "EXECABORT"),
+        *("UNKILLABLE", "NOSCRIPT", "READONLY", "LOADING", "OOM"),
     )
 )
 """Refusals that say nothing against the message, or not what: it is tried for as long as it takes."""
-_OTHER_HOLDER, _NO_HOLDER = 0, -1
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who writes: the service and one value per start of its process."""
+    """Who writes: the service and one value per start of its process, which no two outboxes may share.
+
+    Each counts from 1, so a reader would take one's messages for repeats of the other's.
+    """
 
     src: str
     epoch: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Append:
-    stream: Stream[Any]
-    payload: bytes
-    key: str
-    drop_key: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Fenced:
-    lease: Lease
-    appends: tuple[FencedAppend, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +63,9 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
-    """What was sent and not answered yet: items with the number of commands of each."""
+    """What was sent and not answered yet, one command each."""
 
-    items: list[tuple[_Append | _Fenced, int]]
+    turns: list[Turn]
     answered: asyncio.Future[list[Reply]]
 
 
@@ -84,10 +74,12 @@ class OutboxFull(Exception):
 
 
 class Outbox:
-    """Appends in order and at least once: messages wait here until Redis has confirmed them.
+    """Appends in order: messages wait here until Redis has confirmed them, and those behind one that it refused wait
+    behind it, on whatever stream they are; see ``shared.io.appends``.
 
-    A reply that was lost leads to a second entry with the same ``pseq``. ``StreamTail`` drops it; whoever reads through
-    a group folds by the message's own id, because a group also delivers again what was never acknowledged.
+    What Redis forgot, because it lost its memory with a reply on the way, is written again with the same ``pseq``.
+    ``StreamTail`` drops it; whoever reads through a group folds by the message's own id, because a group also delivers
+    again what was never acknowledged.
 
     A message that Redis refuses for a reason of its own, such as a key of another type, is set aside after a few tries
     and the others go on in their order. ``on_set_aside`` is told of the first one in a while.
@@ -97,12 +89,15 @@ class Outbox:
         self._link = RespLink(url, timeout_s=Profile.WRITER.value)
         self._identity = identity
         self._src, self._epoch = (msgspec.json.encode(name).decode() for name in (identity.src, identity.epoch))
+        self._number_key = outbox_key(identity.src, uuid4().hex)
+        """Of this outbox alone: two that share a name would take each other's messages for their own."""
+        self._numbered = 0
         self._flights: deque[_Flight] = deque()
         self._is_failing = False
         self._is_script_known = False
-        """Whether the server has the script for writing under a lease, so that its name will do."""
+        """Whether the server has the script, so that its name will do; the first command of a link has all of it."""
         self._limit = limit
-        self._waiting: deque[_Append | _Fenced] = deque()
+        self._waiting: deque[Turn] = deque()
         self._pseq: dict[str, int] = {}
         self._encoder = msgspec.json.Encoder()
         self._work = asyncio.Event()
@@ -126,7 +121,7 @@ class Outbox:
         Raises OutboxFull.
         """
         stamped = self._stamped(stream, message)
-        self._queue(_Append(stream, self._encoder.encode(stamped), key, drop_key))
+        self._queue((_append(stream, self._encoder.encode(stamped), key, drop_key),))
         return stamped
 
     def put_under_lease(self, lease: Lease, writes: Sequence[Write]) -> None:
@@ -140,8 +135,8 @@ class Outbox:
                 payload = message.stamped(self._src, self._epoch, self._next_pseq(stream))
             else:
                 payload = self._encoder.encode(self._stamped(stream, message))
-            appends.append(FencedAppend(stream.name, stream.hash_name, key, payload, drop_key, stream.keep))
-        self._queue(_Fenced(lease, tuple(appends)))
+            appends.append(_append(stream, payload, key, drop_key))
+        self._queue(tuple(appends), lease)
 
     def push(self) -> None:
         """Send what is queued, now: a task that has to wake up first costs 0.1 ms.
@@ -182,8 +177,9 @@ class Outbox:
         self._pseq[stream.name] = pseq
         return pseq
 
-    def _queue(self, item: _Append | _Fenced) -> None:
-        self._waiting.append(item)
+    def _queue(self, appends: tuple[Append, ...], lease: Lease | None = None) -> None:
+        self._numbered += 1
+        self._waiting.append(Turn(self._numbered, appends, lease))
         self._idle.clear()
         self._work.set()
 
@@ -209,7 +205,8 @@ class Outbox:
         self._refusals += 1
         if reason.partition(" ")[0] in _ABOUT_THE_SERVER:
             return False
-        refused = _refused(self._waiting[0], reason)
+        appends = self._waiting[0].appends
+        refused = SetAside(streams_of(appends), tuple(append.payload for append in appends), reason)
         now_s = asyncio.get_running_loop().time()
         is_news = all(now_s - self._spoiled_s.get(name, -_SPOILED_S) >= _SPOILED_S for name in refused.streams)
         if is_news and self._refusals < _TRIES:
@@ -234,68 +231,52 @@ class Outbox:
             self._take_off(flight, await self._link.answer(flight.answered))
         except Exception:
             self._is_failing = True
+            self._is_script_known = False
             self._forget_flights()  # all that waits is sent again, in order
             raise
         self._is_failing = False
         self._flights.popleft()
 
     def _take_off(self, flight: _Flight, replies: Sequence[Reply]) -> None:
-        at = 0
-        for item, commands in flight.items:
-            at += commands
-            reply = replies[at - 1]
-            if isinstance(item, _Fenced):
-                self._is_script_known = not str(reply).startswith("NOSCRIPT")
-            raise_refusals(reply)
-            if isinstance(item, _Fenced):
-                self._note_fence(item, reply)
+        for turn, reply in zip(flight.turns, replies, strict=True):
+            raise_refusal(reply)
+            self._is_script_known = True
+            self._note(turn, reply)
             self._waiting.popleft()
             self._refusals = 0
 
     def _send(self, *, at_once: bool) -> None:
         """Send what waits and is not on its way."""
-        flown = sum(len(flight.items) for flight in self._flights)
+        flown = sum(len(flight.turns) for flight in self._flights)
         batch = list(islice(self._waiting, flown, flown + (1 if self._refusals else _BATCH)))
         if not batch:
             return
-        commands = [_commands(item, is_script_known=self._is_script_known) for item in batch]
-        lengths = list(map(len, commands))
-        packed = b"".join(chain.from_iterable(commands))
-        answered = self._link.send(packed, sum(lengths), at_once=at_once)
-        self._flights.append(_Flight(list(zip(batch, lengths, strict=True)), answered))
+        packed = [
+            turn.packed(self._number_key, is_next=at == 0, by_name=at > 0 or self._is_script_known)
+            for at, turn in enumerate(batch, start=flown)
+        ]
+        answered = self._link.send(b"".join(packed), len(packed), at_once=at_once)
+        self._flights.append(_Flight(batch, answered))
 
     def _forget_flights(self) -> None:
         for flight in self._flights:
             flight.answered.cancel()
         self._flights.clear()
 
-    def _note_fence(self, item: _Fenced, reply: Reply) -> None:
-        if reply == _NO_HOLDER:
-            raise RedisConnectionError(f"Redis knows no holder of partition {item.lease.part}")
-        if reply == _OTHER_HOLDER:
-            self.fenced += len(item.appends)
-            log.warning("outbox.fenced", extra={"partition": item.lease.part, "messages": len(item.appends)})
+    def _note(self, turn: Turn, reply: Reply) -> None:
+        """Raise unless the messages are done with."""
+        part = "" if turn.lease is None else turn.lease.part
+        match reply:
+            case Outcome.NO_HOLDER:
+                raise RedisConnectionError(f"Redis knows no holder of partition {part}")
+            case Outcome.OUT_OF_TURN:
+                raise RedisConnectionError(
+                    f"Redis has forgotten that it wrote message {turn.number - 1} of this outbox"
+                )
+            case Outcome.OTHER_HOLDER:
+                self.fenced += len(turn.appends)
+                log.warning("outbox.fenced", extra={"partition": part, "messages": len(turn.appends)})
 
 
-def _refused(item: _Append | _Fenced, reason: str) -> SetAside:
-    if isinstance(item, _Fenced):
-        names = tuple(dict.fromkeys(append.stream_name for append in item.appends))
-        return SetAside(names, tuple(append.payload for append in item.appends), reason)
-    return SetAside((item.stream.name,), (item.payload,), reason)
-
-
-def _commands(item: _Append | _Fenced, *, is_script_known: bool) -> list[bytes]:
-    """Return what writes one message; the reply to the last command says whether it is written.
-
-    A compacted stream's hash and log change together or not at all.
-    """
-    if isinstance(item, _Fenced):
-        return [fenced_append(item.lease, item.appends, by_name=is_script_known)]
-    trim: tuple[Word, ...] = ("MAXLEN", "~", item.stream.keep) if item.stream.keep else ()
-    append = pack("XADD", item.stream.name, *trim, "*", FIELD, item.payload)
-    if not item.key:
-        return [append]
-    keyed: tuple[Word, ...] = ("HDEL", item.stream.hash_name, item.key)
-    if not item.drop_key:
-        keyed = ("HSET", item.stream.hash_name, item.key, item.payload)
-    return [pack("MULTI"), pack(*keyed), append, pack("EXEC")]
+def _append(stream: Stream[Any], payload: bytes, key: str, drop_key: bool) -> Append:
+    return Append(stream.name, stream.hash_name, key, payload, drop_key, stream.keep)

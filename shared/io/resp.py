@@ -41,19 +41,11 @@ EMPTY_WORD = word(b"")
 
 
 def raise_refusal(reply: Reply) -> None:
-    """Raise what redis-py would raise when ``reply`` is an error. Of replies, only a transaction's can hold one."""
+    """Raise what redis-py would raise when ``reply`` is an error."""
     if isinstance(reply, hiredis.ReplyError):
         text = str(reply)
         kind, _, _ = text.partition(" ")
         raise _REFUSALS.get(kind, ResponseError)(text)
-
-
-def raise_refusals(reply: Reply) -> None:
-    """Do the same for the reply to a transaction, which holds one reply for each of its commands."""
-    raise_refusal(reply)
-    if isinstance(reply, list):
-        for part in reply:
-            raise_refusal(part)
 
 
 def _tls(options: Any) -> ssl.SSLContext | None:

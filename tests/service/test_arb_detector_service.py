@@ -10,12 +10,14 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from services.arb_detector import main as detector_main
 from services.arb_detector import service
 from services.arb_detector.main import main
 from services.arb_detector.settings import Settings
 from services.cli.main import app
 from shared.contracts.alerts import OperationalAlert
 from shared.contracts.catalog import MarketChanged, MarketListed
+from shared.contracts.envelope import SequenceWatch
 from shared.contracts.funnel import FunnelCounted, PairDiverged, PairStanding
 from shared.contracts.intents import HedgedIntent, is_authentic, key_id_of
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
@@ -37,7 +39,7 @@ from shared.contracts.streams import (
 )
 from shared.domain.market import MarketStatus, Venue
 from shared.domain.pair import PARTITIONS, Pair
-from shared.io.bus import Identity, Outbox, Profile, connect
+from shared.io.bus import Identity, Outbox, Profile, SetAside, connect
 from shared.runtime.clock import SystemClock
 from shared.runtime.errors import SettingsRefused
 from tests.unit.arb_detector.scene import FEED_EPOCH, Scene, market
@@ -285,6 +287,30 @@ async def test_the_funnel_of_the_process_is_told_and_adds_up(
         counted = (await feeds.until(FUNNEL, FunnelCounted, seen + 1))[-1]
         assert sum(count for _, count in counted.reasons) == counted.evaluations > 0
         assert (counted.pairs, counted.partitions) == (1, tuple(range(PARTITIONS)))
+
+
+async def test_its_two_outboxes_do_not_count_as_one_writer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both raise alarms; a reader would take those of one for repeats of the other's."""
+    made: list[Outbox] = []
+
+    class Noted(Outbox):
+        def __init__(self, url: str, identity: Identity) -> None:
+            super().__init__(url, identity)
+            made.append(self)
+
+    monkeypatch.setattr(detector_main, "Outbox", Noted)
+    async with feeds_at(settings.redis_url) as feeds, detector_at(settings):
+        await asyncio.wait_for(until_made(made, 2), WITHIN_S)
+        for outbox in made:
+            outbox.on_set_aside(SetAside((FUNNEL.name,), (b"{}",), "WRONGTYPE"))
+        told = await feeds.until(ALERTS, OperationalAlert, 2)
+    watch = SequenceWatch()
+    assert [watch.is_repeat(ALERTS.name, alert) for alert in told] == [False, False]
+
+
+async def until_made(made: list[Outbox], count: int) -> None:
+    while len(made) < count:  # noqa: ASYNC110 - the detector makes them when it starts
+        await asyncio.sleep(0.01)
 
 
 async def test_a_pair_that_stays_far_apart_is_told_to_the_matcher_and_the_operator_and_stays_alert_only(
