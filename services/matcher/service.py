@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from services.matcher.atomic_files import write_atomically
 from services.matcher.baskets import BasketChange, BasketMatcher
@@ -22,7 +22,7 @@ from shared.contracts.envelope import Message
 from shared.contracts.pairs import CandidateFound, PairSuspended
 from shared.contracts.streams import BASKETS, CATALOG, PAIRS, Stream
 from shared.domain.market import Venue
-from shared.io.bus import TRANSIENT, Outbox, Profile, StreamTail, connect, load_latest, waits_s
+from shared.io.bus import TRANSIENT, Outbox, Profile, connect, follow_state, load_patiently
 from shared.runtime.alarm import Alarm
 from shared.runtime.clock import Clock
 from shared.runtime.errors import SettingsRefused
@@ -34,22 +34,7 @@ _FLUSH_S = 2.0
 _REPAIR_EVERY_S = 2.0
 _WRITE_AGAIN_S = 30.0
 
-M = TypeVar("M", bound=Message)
-
 log = logging.getLogger(__name__)
-
-
-async def load_patiently(url: str, stream: Stream[M]) -> tuple[dict[str, M], str]:
-    """Return a compacted stream's state as ``load_latest`` does, waiting for as long as Redis is away."""
-    async for _ in waits_s():
-        redis = connect(url, Profile.READER)
-        try:
-            return await load_latest(redis, stream)
-        except TRANSIENT as error:
-            log.warning("state.waiting", extra={"stream": stream.name, "error": str(error)})
-        finally:
-            await redis.aclose()
-    raise AssertionError("waits_s never ends")
 
 
 async def _within(stopping: asyncio.Event, seconds: float) -> bool:
@@ -111,9 +96,17 @@ class MatcherService:
         return cursor
 
     async def _follow(self, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:
-        tail = StreamTail(self._settings.redis_url, CATALOG[venue], cursor)
-        async for messages in tail.batches(stopping):
-            self._take(messages)
+        async for told in follow_state(self._settings.redis_url, CATALOG[venue], cursor, stopping):
+            if isinstance(told, dict):
+                self._drop_missing(venue, told)
+            self._take(told.values() if isinstance(told, dict) else told)
+
+    def _drop_missing(self, venue: Venue, listed: Mapping[str, CatalogMessage]) -> None:
+        """Remove what the whole catalog does not hold any more; an empty one is about to be told again."""
+        for market_id in tuple(self._matcher.markets[venue]) if listed else ():
+            if market_id not in listed:
+                self._matcher.remove(venue, market_id)
+                self._baskets.remove(venue, market_id)
 
     def _take(self, messages: Iterable[CatalogMessage]) -> None:
         for message in messages:

@@ -4,7 +4,7 @@ from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, connect, wai
 from shared.io.groups import Delivery, GroupReader, trim_behind_groups
 from shared.io.leases import Lease, LeaseChange, Leases
 from shared.io.outbox import Identity, Outbox, OutboxFull, SetAside, Write
-from shared.io.tails import Entry, StreamTail, Tail, last_id, load_latest
+from shared.io.tails import Entry, StreamTail, Tail, follow_state, last_id, load_latest, load_patiently
 
 __all__ = [
     "BLOCK_MS",
@@ -25,8 +25,10 @@ __all__ = [
     "Tail",
     "Write",
     "connect",
+    "follow_state",
     "last_id",
     "load_latest",
+    "load_patiently",
     "trim_behind_groups",
     "waits_s",
 ]

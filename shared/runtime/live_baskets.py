@@ -1,13 +1,13 @@
 """Which baskets are live right now, kept up to date from their stream, and where the books of followed markets go."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from shared.contracts.baskets import BasketActivated, BasketMessage, BasketRetired
 from shared.contracts.streams import BASKETS
 from shared.domain.live_basket import BasketId, LiveBasket
 from shared.domain.market import MarketId, Venue
-from shared.io.bus import TRANSIENT, Profile, StreamTail, connect, load_latest, waits_s
+from shared.io.bus import follow_state, load_patiently
 from shared.runtime.live_pairs import LivePairs
 
 
@@ -34,28 +34,23 @@ class LiveBaskets:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load the present baskets and follow their changes until ``stopping`` is set."""
-        tail = StreamTail(self._url, BASKETS, await self._load())
-        async for messages in tail.batches(stopping):
-            if messages:
-                for message in messages:
+        latest, cursor = await load_patiently(self._url, BASKETS)
+        self._replace(latest.values())
+        self.loaded.set()
+        async for told in follow_state(self._url, BASKETS, cursor, stopping):
+            if isinstance(told, dict):
+                self._replace(told.values())
+            elif told:
+                for message in told:
                     self._apply(message)
                 self._changed()
 
-    async def _load(self) -> str:
-        async for _ in waits_s():
-            redis = connect(self._url, Profile.WRITER)
-            try:
-                latest, cursor = await load_latest(redis, BASKETS)
-            except TRANSIENT:
-                continue
-            finally:
-                await redis.aclose()
-            for message in latest.values():
-                self._apply(message)
-            self._changed()
-            self.loaded.set()
-            return cursor
-        raise AssertionError("waits_s never ends")
+    def _replace(self, latest: Iterable[BasketMessage]) -> None:
+        """Take the whole state; a basket that is not in it is no more."""
+        self.baskets.clear()
+        for message in latest:
+            self._apply(message)
+        self._changed()
 
     def _apply(self, message: BasketMessage) -> None:
         if isinstance(message, BasketActivated):

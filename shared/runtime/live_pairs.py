@@ -1,7 +1,7 @@
 """Which pairs are live right now, kept up to date from the pairs stream."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from shared.contracts.pairs import (
     CandidateFound,
@@ -14,7 +14,7 @@ from shared.contracts.pairs import (
 from shared.contracts.streams import PAIRS
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import Pair, PairId
-from shared.io.bus import TRANSIENT, Profile, StreamTail, connect, load_latest, waits_s
+from shared.io.bus import follow_state, load_patiently
 
 _PAUSE_PER_TELLING = 4
 _LONGEST_PAUSE_S = 0.25
@@ -53,29 +53,27 @@ class LivePairs:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load the present pairs and follow their changes until ``stopping`` is set."""
-        cursor = await self._load()
-        tail = StreamTail(self._url, PAIRS, cursor)
-        async for messages in tail.batches(stopping):
-            if messages:
-                for message in messages:
-                    self._apply(message)
-                await asyncio.sleep(min(_LONGEST_PAUSE_S, _PAUSE_PER_TELLING * self._tell()))
-
-    async def _load(self) -> str:
-        async for _ in waits_s():
-            redis = connect(self._url, Profile.WRITER)
-            try:
-                latest, cursor = await load_latest(redis, PAIRS)
-            except TRANSIENT:
+        latest, cursor = await load_patiently(self._url, PAIRS)
+        self._replace(latest)
+        self._tell()
+        self.loaded.set()
+        async for told in follow_state(self._url, PAIRS, cursor, stopping):
+            if isinstance(told, dict):
+                self._replace(told)
+            elif not told:
                 continue
-            finally:
-                await redis.aclose()
-            for message in latest.values():
-                self._apply(message)
-            self._tell()
-            self.loaded.set()
-            return cursor
-        raise AssertionError("waits_s never ends")
+            else:
+                for message in told:
+                    self._apply(message)
+            await asyncio.sleep(min(_LONGEST_PAUSE_S, _PAUSE_PER_TELLING * self._tell()))
+
+    def _replace(self, latest: Mapping[str, PairMessage]) -> None:
+        """Take the whole state; a pair that is not in it is no more."""
+        told = [message for message in latest.values() if isinstance(message, PairActivated | PairSuspended)]
+        for pair_id in (self.pairs.keys() | self.over.keys()) - {message.pair.pair_id for message in told}:
+            self._apply(PairRetired(pair_id=pair_id, reason="Redis knows no such pair"))
+        for message in told:
+            self._apply(message)
 
     def _apply(self, message: PairMessage) -> None:
         match message:

@@ -16,7 +16,7 @@ from services.arb_detector.main import main
 from services.arb_detector.settings import Settings
 from services.cli.main import app
 from shared.contracts.alerts import OperationalAlert
-from shared.contracts.catalog import MarketChanged, MarketListed
+from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
 from shared.contracts.envelope import SequenceWatch
 from shared.contracts.funnel import FunnelCounted, PairDiverged, PairStanding
 from shared.contracts.intents import HedgedIntent, is_authentic, key_id_of
@@ -37,11 +37,12 @@ from shared.contracts.streams import (
     book_key,
     intents,
 )
-from shared.domain.market import MarketStatus, Venue
+from shared.domain.market import MarketId, MarketStatus, Venue
 from shared.domain.pair import PARTITIONS, Pair
 from shared.io.bus import Identity, Outbox, Profile, SetAside, connect
 from shared.runtime.clock import SystemClock
 from shared.runtime.errors import SettingsRefused
+from tests.service.lost_message import lose
 from tests.unit.arb_detector.scene import FEED_EPOCH, Scene, market
 
 KEY = b"a key of more than sixteen bytes\n"
@@ -287,6 +288,20 @@ async def test_the_funnel_of_the_process_is_told_and_adds_up(
         counted = (await feeds.until(FUNNEL, FunnelCounted, seen + 1))[-1]
         assert sum(count for _, count in counted.reasons) == counted.evaluations > 0
         assert (counted.pairs, counted.partitions) == (1, tuple(range(PARTITIONS)))
+
+
+async def test_a_market_whose_end_the_catalog_lost_is_looked_up(settings: Settings) -> None:
+    async with feeds_at(settings.redis_url) as feeds, detector_at(settings):
+        await feeds.list_everything()
+        await feeds.offer()
+        await feeds.until(OPPORTUNITIES, OpportunityOpened)
+        ended, other = market(Venue.KALSHI), msgspec.structs.replace(market(Venue.KALSHI), market_id=MarketId("OTHER"))
+        stream, listed = CATALOG[Venue.KALSHI], MarketListed(market=other)
+        feeds.outbox.put(stream, listed, key=other.market_id)
+        closed = MarketClosed(venue=Venue.KALSHI, market_id=ended.market_id, reason="determined")
+        await lose(feeds.outbox, feeds.redis, stream, closed, key=ended.market_id, drop_key=True)
+        feeds.outbox.put(stream, listed, key=other.market_id)
+        await feeds.until(OPPORTUNITIES, OpportunityClosed)
 
 
 async def test_its_two_outboxes_do_not_count_as_one_writer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

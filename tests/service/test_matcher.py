@@ -32,6 +32,7 @@ from shared.domain.pair import Direction, Orientation, Pair
 from shared.io.bus import Identity, Outbox, Profile, connect, load_latest
 from shared.runtime.errors import SettingsRefused
 from shared.runtime.redis_server import RedisServer
+from tests.service.lost_message import lose
 from tests.unit.matcher.listings import CONDITION, OTHER_CONDITION, kalshi, kalshi_game_side, moneyline, polymarket
 from tests.unit.matcher.test_mappings import SHIPPED, row
 
@@ -130,6 +131,17 @@ FILM_THERE = polymarket("Will Glass Harbor win Best Picture in 2027?", market_id
 
 def kinds(said: list[Any]) -> list[type]:
     return [type(message) for message in said]
+
+
+async def test_a_market_whose_end_the_log_lost_ends_its_pair(feeds: Feeds, mappings: Path) -> None:
+    async with running(feeds.url, mappings):
+        await feeds.put(FED, FED_THERE)
+        await feeds.until(lambda said: kinds(said) == [PairActivated])
+        await feeds.put(PORTLAND)  # heard on the log, whether or not the first ones were there at the start
+        closed = MarketClosed(venue=Venue.KALSHI, market_id=FED.market_id, reason="determined")
+        await lose(feeds.outbox, feeds.redis, CATALOG[Venue.KALSHI], closed, key=FED.market_id, drop_key=True)
+        await feeds.put(HOUSTON)
+        await feeds.until(lambda said: bool(said) and not isinstance(said[-1], PairActivated))
 
 
 async def test_catalogs_become_pairs_and_candidates_as_markets_arrive(feeds: Feeds, mappings: Path) -> None:
