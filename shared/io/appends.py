@@ -15,13 +15,15 @@ from shared.contracts.streams import FIELD
 from shared.io.leases import Lease
 from shared.io.resp import Word, pack
 
-_KEPT_S = 86_400
+NUMBER_KEPT_S = 86_400
 """How long Redis keeps the number of a writer that says nothing; longer than what it sent can be on its way."""
 
 
 class Outcome(IntEnum):
     """What became of a message; only the positive ones and ``OTHER_HOLDER`` are final."""
 
+    WRITTEN_AFRESH = 3
+    """Written, and Redis has forgotten something that it had confirmed: it came back with an older memory, or none."""
     WRITTEN_BEFORE = 2
     WRITTEN = 1
     OTHER_HOLDER = 0
@@ -33,16 +35,16 @@ class Outcome(IntEnum):
 
 
 _SCRIPT = f"""
-local number, last = tonumber(ARGV[1]), tonumber(redis.call('GET', KEYS[1]) or '')
+local number, after, last = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(redis.call('GET', KEYS[1]) or '')
 if last and last >= number then return {Outcome.WRITTEN_BEFORE:d} end
-if ARGV[2] == '0' and last ~= number - 1 then return {Outcome.OUT_OF_TURN:d} end
-local outcome = {Outcome.WRITTEN:d}
+if not after and last ~= number - 1 then return {Outcome.OUT_OF_TURN:d} end
+local outcome = after and after > (last or 0) and {Outcome.WRITTEN_AFRESH:d} or {Outcome.WRITTEN:d}
 if ARGV[4] ~= '' then
   local holder = redis.call('HGET', KEYS[2], ARGV[3])
   if not holder then return {Outcome.NO_HOLDER:d} end
   if holder ~= ARGV[4] then outcome = {Outcome.OTHER_HOLDER:d} end
 end
-if outcome == {Outcome.WRITTEN:d} then
+if outcome ~= {Outcome.OTHER_HOLDER:d} then
   -- What has a key of another type is refused before anything is written.
   for place = 3, #KEYS, 2 do
     if place > 3 then redis.call('XLEN', KEYS[place]) end
@@ -66,7 +68,7 @@ if outcome == {Outcome.WRITTEN:d} then
   end
 end
 -- Last: whatever is refused above must not count as written.
-redis.call('SET', KEYS[1], ARGV[1], 'EX', {_KEPT_S})
+redis.call('SET', KEYS[1], ARGV[1], 'EX', {NUMBER_KEPT_S})
 return outcome
 """
 _SHA = sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
@@ -96,15 +98,16 @@ class Turn:
     appends: tuple[Append, ...]
     lease: Lease | None = None
 
-    def packed(self, number_key: str, *, is_next: bool, by_name: bool) -> bytes:
+    def packed(self, number_key: str, *, after: int | None, by_name: bool) -> bytes:
         """Return one packed command that writes all of it or nothing; its reply is an ``Outcome`` or a refusal.
 
-        ``is_next`` says that everything before it is done with, whatever Redis knows of that. ``by_name`` is quicker
-        and refused with NOSCRIPT by a server that has not seen the command in full since it started.
+        ``after`` is the last number that Redis has confirmed, when nothing else before this one is still to be written;
+        None while the one before is on its way. ``by_name`` is quicker and refused with NOSCRIPT by a server that has
+        not seen the command in full since it started.
         """
         lease = self.lease
         keys: list[Word] = [number_key, number_key if lease is None else lease.hash_name]
-        arguments: list[Word] = [self.number, int(is_next)]
+        arguments: list[Word] = [self.number, "" if after is None else after]
         arguments += ("", "") if lease is None else (lease.part, lease.holder)
         for item in self.appends:
             keys += (item.stream_name, item.hash_name or item.stream_name)

@@ -15,8 +15,8 @@ from redis.exceptions import ResponseError
 
 from shared.contracts.envelope import Message, TextMessage
 from shared.contracts.streams import Stream, outbox_key
-from shared.io.appends import Append, Outcome, Turn, streams_of
-from shared.io.clients import TRANSIENT, Profile, waits_s
+from shared.io.appends import NUMBER_KEPT_S, Append, Outcome, Turn, streams_of
+from shared.io.clients import TRANSIENT, Client, Profile, waits_s
 from shared.io.leases import Lease
 from shared.io.resp import Reply, RespLink, raise_refusal
 
@@ -92,6 +92,7 @@ class Outbox:
         self._number_key = outbox_key(identity.src, uuid4().hex)
         """Of this outbox alone: two that share a name would take each other's messages for their own."""
         self._numbered = 0
+        self._confirmed = 0
         self._flights: deque[_Flight] = deque()
         self._is_failing = False
         self._is_script_known = False
@@ -113,6 +114,8 @@ class Outbox:
         """Messages that were set aside."""
         self.fenced = 0
         """Messages that were not written, because another process holds their partition now."""
+        self.is_forgotten = False
+        """Whether Redis has forgotten messages that it had confirmed; whoever says them again sets this to False."""
 
     def put(self, stream: Stream[M], message: M, *, key: str = "", drop_key: bool = False) -> M:
         """Stamp a message and queue it; return it as it will be written.
@@ -159,6 +162,21 @@ class Outbox:
     async def flushed(self) -> None:
         """Wait until everything queued so far is written."""
         await self._idle.wait()
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether nothing waits to be written."""
+        return self._idle.is_set()
+
+    async def look_back(self, redis: Client) -> None:
+        """Find out whether Redis still knows what it confirmed, although nothing may have been written since.
+
+        Raises what redis-py raises.
+        """
+        confirmed = self._confirmed
+        known = await redis.getex(self._number_key, ex=NUMBER_KEPT_S)
+        if int(known or 0) < confirmed == self._confirmed:
+            self._forgotten()
 
     def taken_aside(self, stream: Stream[M]) -> list[SetAside]:
         """Return, once, what was set aside of a stream's messages; of all streams the last thousand are kept."""
@@ -242,6 +260,7 @@ class Outbox:
             raise_refusal(reply)
             self._is_script_known = True
             self._note(turn, reply)
+            self._confirmed = turn.number
             self._waiting.popleft()
             self._refusals = 0
 
@@ -252,7 +271,9 @@ class Outbox:
         if not batch:
             return
         packed = [
-            turn.packed(self._number_key, is_next=at == 0, by_name=at > 0 or self._is_script_known)
+            turn.packed(
+                self._number_key, after=None if at else self._confirmed, by_name=at > 0 or self._is_script_known
+            )
             for at, turn in enumerate(batch, start=flown)
         ]
         answered = self._link.send(b"".join(packed), len(packed), at_once=at_once)
@@ -262,6 +283,11 @@ class Outbox:
         for flight in self._flights:
             flight.answered.cancel()
         self._flights.clear()
+
+    def _forgotten(self) -> None:
+        self.is_forgotten = True
+        self._confirmed = 0
+        log.error("outbox.forgotten", extra={"src": self._identity.src, "epoch": self._identity.epoch})
 
     def _note(self, turn: Turn, reply: Reply) -> None:
         """Raise unless the messages are done with."""
@@ -273,6 +299,8 @@ class Outbox:
                 raise RedisConnectionError(
                     f"Redis has forgotten that it wrote message {turn.number - 1} of this outbox"
                 )
+            case Outcome.WRITTEN_AFRESH:
+                self._forgotten()
             case Outcome.OTHER_HOLDER:
                 self.fenced += len(turn.appends)
                 log.warning("outbox.fenced", extra={"partition": part, "messages": len(turn.appends)})

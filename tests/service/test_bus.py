@@ -146,6 +146,34 @@ class TestOutbox:
         found, tail = await tailed(redis_url, 4)
         assert (found, tail.watch.lost) == ([0, 1, 2, 3], 0)
 
+    @pytest.mark.parametrize("is_told_by", ["the next message", "a look"])
+    @pytest.mark.parametrize("remembers", ["1", None])
+    async def test_a_server_that_came_back_with_an_older_memory_is_noticed(
+        self, redis: Client, redis_url: str, remembers: str | None, is_told_by: str
+    ) -> None:
+        outbox = Outbox(redis_url, ME)
+        async with running(outbox):
+            for number in range(3):
+                outbox.put(ALERTS, alert(number))
+            await outbox.flushed()
+            await outbox.look_back(redis)
+            outbox.put(ALERTS, alert(3))
+            await outbox.flushed()
+            assert not outbox.is_forgotten
+            await redis.delete(outbox._number_key)
+            if remembers is not None:
+                await redis.set(outbox._number_key, remembers)
+            if is_told_by == "a look":
+                await outbox.look_back(redis)
+                assert outbox.is_forgotten
+                outbox.is_forgotten = False
+                await outbox.look_back(redis)
+                assert not outbox.is_forgotten, "once is enough"
+            outbox.put(ALERTS, alert(4))
+            await outbox.flushed()
+            assert outbox.is_forgotten == (is_told_by == "the next message")
+        assert await numbers_on_stream(redis) == [0, 1, 2, 3, 4]
+
     @pytest.mark.parametrize("why", [Fate.REFUSED, Fate.UNLEASED])
     async def test_nothing_overtakes_a_message_that_was_refused(self, redis: Client, redis_url: str, why: Fate) -> None:
         """A suspension that is refused and comes after the next word about the pair would be that pair's last word."""

@@ -144,6 +144,25 @@ async def test_a_market_whose_end_the_log_lost_ends_its_pair(feeds: Feeds, mappi
         await feeds.until(lambda said: bool(said) and not isinstance(said[-1], PairActivated))
 
 
+async def test_what_a_crash_of_redis_took_back_is_said_again(feeds: Feeds, mappings: Path) -> None:
+    """A suspension of its last second is gone, and what it remembers looks whole: as many pairs as there should be."""
+    async with running(feeds.url, mappings):
+        await feeds.put(FED, FED_THERE)
+        [activated] = await feeds.until(lambda said: kinds(said) == [PairActivated])
+        [number_key] = await feeds.redis.keys("arb:v1:outbox:matcher:*")
+        number, pair_key = await feeds.redis.get(number_key), activated.pair.pair_id
+        before = await feeds.redis.hgetall(PAIRS.hash_name)
+        await feeds.change(msgspec.structs.replace(FED, rules_text="Something else."), "rules_text")
+        await feeds.until(lambda said: isinstance(said[-1], PairSuspended))
+        stranger = msgspec.json.encode(PairActivated(pair=msgspec.structs.replace(activated.pair, pair_id="stranger")))
+        await feeds.redis.hset(PAIRS.hash_name, mapping={**before, "stranger": stranger})
+        await feeds.redis.set(number_key, number)
+        async with asyncio.timeout(WITHIN_S):
+            while kinds(list((await feeds.held()).values())) != [PairSuspended]:  # noqa: ASYNC110 - a process repairs it
+                await asyncio.sleep(0.01)
+    assert (await feeds.held()).keys() == {pair_key}
+
+
 async def test_catalogs_become_pairs_and_candidates_as_markets_arrive(feeds: Feeds, mappings: Path) -> None:
     await feeds.put(FED, HOUSTON)
     async with running(feeds.url, mappings):
