@@ -18,7 +18,7 @@ from shared.contracts.streams import Stream, outbox_key
 from shared.io.appends import NUMBER_KEPT_S, Append, Outcome, Turn, streams_of
 from shared.io.clients import TRANSIENT, Client, Profile, waits_s
 from shared.io.leases import Lease
-from shared.io.resp import Reply, RespLink, raise_refusal
+from shared.io.resp import Reply, RespLink, ServerUnfit, raise_refusal
 
 M = TypeVar("M", bound=Message)
 
@@ -30,12 +30,7 @@ _FLIGHTS = 8
 _TRIES = 8
 _SPOILED_S = 60.0
 _MOST_SET_ASIDE = 1_000
-_ABOUT_THE_SERVER = frozenset(
-    (
-        *("NOAUTH", "WRONGPASS", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"),
-        *("UNKILLABLE", "NOSCRIPT", "READONLY", "LOADING", "OOM"),
-    )
-)
+_ABOUT_THE_SERVER = frozenset(("NOAUTH", "WRONGPASS", "NOSCRIPT"))
 """Refusals that say nothing against the message, or not what: it is tried for as long as it takes."""
 
 log = logging.getLogger(__name__)
@@ -171,10 +166,13 @@ class Outbox:
     async def look_back(self, redis: Client) -> None:
         """Find out whether Redis still knows what it confirmed, although nothing may have been written since.
 
-        Raises what redis-py raises.
+        Raises redis-py's ConnectionError or TimeoutError.
         """
         confirmed = self._confirmed
-        known = await redis.getex(self._number_key, ex=NUMBER_KEPT_S)
+        try:
+            known = await redis.getex(self._number_key, ex=NUMBER_KEPT_S)
+        except ResponseError as error:  # it writes, and Redis may have no disk left
+            raise RedisConnectionError(str(error)) from None
         if int(known or 0) < confirmed == self._confirmed:
             self._forgotten()
 
@@ -247,10 +245,12 @@ class Outbox:
         flight = self._flights[0]
         try:
             self._take_off(flight, await self._link.answer(flight.answered))
-        except Exception:
+        except Exception as error:
             self._is_failing = True
             self._is_script_known = False
             self._forget_flights()  # all that waits is sent again, in order
+            if isinstance(error, ServerUnfit):
+                self._link.close()  # the address may lead to another one by now
             raise
         self._is_failing = False
         self._flights.popleft()

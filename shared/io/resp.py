@@ -23,7 +23,19 @@ Reply = object
 
 OnAnswer = Callable[[list[Reply] | None], None]
 
-_REFUSALS: dict[str, type[RedisError]] = {"OOM": OutOfMemoryError, "LOADING": BusyLoadingError}
+
+class ServerUnfit(RedisConnectionError):
+    """This server cannot do it now, whatever it is: its disk is full, it is a replica now, or busy with a script."""
+
+
+_REFUSALS: dict[str, type[RedisError]] = {
+    "OOM": OutOfMemoryError,
+    "LOADING": BusyLoadingError,
+    **dict.fromkeys(
+        ("MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN", "UNBLOCKED", "BUSY", "UNKILLABLE"), ServerUnfit
+    ),
+    **dict.fromkeys(("CLUSTERDOWN", "TRYAGAIN"), ServerUnfit),
+}
 _pack_command: Callable[[tuple[Word, ...]], bytes] = cast("Any", hiredis.pack_command)
 
 

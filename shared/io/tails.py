@@ -142,6 +142,7 @@ class Tail:
                     entries = await self._read()
                 except TRANSIENT as error:
                     log.warning("tail.waiting", extra={"error": str(error), "streams": len(self._cursors)})
+                    self._link.close()
                     check_at_s = 0.0
                     continue
                 attempts = waits_s()
