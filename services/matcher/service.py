@@ -21,11 +21,12 @@ from shared.contracts.envelope import Message
 from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairRetired, PairSuspended
 from shared.contracts.streams import BASKETS, CATALOG, PAIRS
 from shared.domain.market import Venue
-from shared.io.bus import TRANSIENT, Outbox, Profile, connect, follow_state, load_patiently
+from shared.io.bus import TRANSIENT, Outbox, Profile, connect
 from shared.runtime.alarm import Alarm
 from shared.runtime.clock import Clock
 from shared.runtime.errors import SettingsRefused
 from shared.runtime.kept_state import KeptState, say_again_if_lost
+from shared.runtime.latest import follow_changes, load_patiently
 
 _PROPOSALS_AT_ONCE = 5
 _PROPOSING_S = 0.05
@@ -97,7 +98,7 @@ class MatcherService:
         return cursor
 
     async def _follow(self, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:
-        async for told in follow_state(self._settings.redis_url, CATALOG[venue], cursor, stopping):
+        async for told in follow_changes(self._settings.redis_url, CATALOG[venue], cursor, stopping):
             if isinstance(told, dict):
                 self._drop_missing(venue, told)
             self._take(told.values() if isinstance(told, dict) else told)

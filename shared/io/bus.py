@@ -1,10 +1,10 @@
 """Redis as the bus: the ways to write and read streams, under one name."""
 
-from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, connect, waits_s
+from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, connect, retried, waits_s
 from shared.io.groups import Delivery, GroupReader, trim_behind_groups
 from shared.io.leases import Lease, LeaseChange, Leases
 from shared.io.outbox import Identity, Outbox, OutboxFull, SetAside, Write
-from shared.io.tails import Entry, StreamTail, Tail, follow_state, last_id, load_latest, load_patiently
+from shared.io.tails import Entry, StreamTail, Tail, last_id, load_latest
 
 __all__ = [
     "BLOCK_MS",
@@ -25,10 +25,9 @@ __all__ = [
     "Tail",
     "Write",
     "connect",
-    "follow_state",
     "last_id",
     "load_latest",
-    "load_patiently",
+    "retried",
     "trim_behind_groups",
     "waits_s",
 ]

@@ -15,7 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.contracts.envelope import Message, SequenceWatch
 from shared.contracts.streams import Stream
-from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, connect, waits_s
+from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, waits_s
 from shared.io.entries import id_order, payload_of
 from shared.io.resp import EMPTY_WORD, Reply, RespLink, pack, raise_refusal, word
 
@@ -46,52 +46,6 @@ async def load_latest(redis: Client, stream: Stream[M]) -> tuple[dict[str, M], s
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             log.error("state.unreadable", extra={"hash": stream.hash_name, "key": repr(key), "error": str(error)})
     return latest, cursor
-
-
-async def load_patiently(url: str, stream: Stream[M]) -> tuple[dict[str, M], str]:
-    """Return a compacted stream's state as ``load_latest`` does, waiting for as long as Redis is away."""
-    loaded = await _load_until(asyncio.Event(), url, stream)
-    assert loaded is not None
-    return loaded
-
-
-async def _load_until(stopping: asyncio.Event, url: str, stream: Stream[M]) -> tuple[dict[str, M], str] | None:
-    """Do the same, and return None when ``stopping`` is set before Redis has answered."""
-    async for _ in waits_s():
-        if stopping.is_set():
-            break
-        redis = connect(url, Profile.READER)
-        try:
-            return await load_latest(redis, stream)
-        except TRANSIENT as error:
-            log.warning("state.waiting", extra={"stream": stream.name, "error": str(error)})
-        finally:
-            await redis.aclose()
-    return None
-
-
-async def follow_state(
-    url: str, stream: Stream[M], cursor: str, stopping: asyncio.Event
-) -> AsyncGenerator[list[M] | dict[str, M], None]:
-    """Yield a compacted stream's messages after ``cursor`` as ``StreamTail`` does, until ``stopping`` is set.
-
-    When some were missed, because the log was trimmed or Redis lost them, a mapping comes in their place: the whole
-    state, the latest message per key. What is not in it is no more.
-    """
-    while not stopping.is_set():
-        tail = StreamTail(url, stream, cursor)
-        async with aclosing(tail.batches(stopping)) as batches:
-            async for messages in batches:
-                if tail.missed:
-                    break
-                yield messages
-        if not tail.missed:
-            return
-        log.error("state.missed", extra={"stream": stream.name, "messages": tail.watch.lost})
-        loaded = await _load_until(stopping, url, stream)
-        if loaded is not None:
-            latest, cursor = loaded
-            yield latest
 
 
 Entry = tuple[str, bytes, bytes]

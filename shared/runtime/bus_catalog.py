@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
 from shared.contracts.streams import Stream
 from shared.domain.market import Market, MarketId
-from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_patiently
+from shared.io.bus import TRANSIENT, Outbox, Profile, connect
 from shared.runtime.kept_state import KeptState, say_again_if_lost
+from shared.runtime.latest import load_patiently
 
 _LOOK_EVERY_S = 5.0
 

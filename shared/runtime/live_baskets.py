@@ -1,13 +1,13 @@
 """Which baskets are live right now, kept up to date from their stream, and where the books of followed markets go."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from shared.contracts.baskets import BasketActivated, BasketMessage, BasketRetired
 from shared.contracts.streams import BASKETS
 from shared.domain.live_basket import BasketId, LiveBasket
 from shared.domain.market import MarketId, Venue
-from shared.io.bus import follow_state, load_patiently
+from shared.runtime.latest import follow_latest
 from shared.runtime.live_pairs import LivePairs
 
 
@@ -34,23 +34,13 @@ class LiveBaskets:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load the present baskets and follow their changes until ``stopping`` is set."""
-        latest, cursor = await load_patiently(self._url, BASKETS)
-        self._replace(latest.values())
-        self.loaded.set()
-        async for told in follow_state(self._url, BASKETS, cursor, stopping):
+        async for told in follow_latest(self._url, BASKETS, stopping):
             if isinstance(told, dict):
-                self._replace(told.values())
-            elif told:
-                for message in told:
-                    self._apply(message)
-                self._changed()
-
-    def _replace(self, latest: Iterable[BasketMessage]) -> None:
-        """Take the whole state; a basket that is not in it is no more."""
-        self.baskets.clear()
-        for message in latest:
-            self._apply(message)
-        self._changed()
+                self.baskets.clear()
+            for message in told.values() if isinstance(told, dict) else told:
+                self._apply(message)
+            self._changed()
+            self.loaded.set()
 
     def _apply(self, message: BasketMessage) -> None:
         if isinstance(message, BasketActivated):

@@ -1,7 +1,7 @@
 """Which pairs are live right now, kept up to date from the pairs stream."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 
 from shared.contracts.pairs import (
     CandidateFound,
@@ -14,7 +14,7 @@ from shared.contracts.pairs import (
 from shared.contracts.streams import PAIRS
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import Pair, PairId
-from shared.io.bus import follow_state, load_patiently
+from shared.runtime.latest import follow_latest
 
 _PAUSE_PER_TELLING = 4
 _LONGEST_PAUSE_S = 0.25
@@ -53,27 +53,20 @@ class LivePairs:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load the present pairs and follow their changes until ``stopping`` is set."""
-        latest, cursor = await load_patiently(self._url, PAIRS)
-        self._replace(latest)
-        self._tell()
-        self.loaded.set()
-        async for told in follow_state(self._url, PAIRS, cursor, stopping):
+        async for told in follow_latest(self._url, PAIRS, stopping):
             if isinstance(told, dict):
-                self._replace(told)
-            elif not told:
-                continue
-            else:
-                for message in told:
-                    self._apply(message)
-            await asyncio.sleep(min(_LONGEST_PAUSE_S, _PAUSE_PER_TELLING * self._tell()))
+                self._forget_all_but(told.values())
+            for message in told.values() if isinstance(told, dict) else told:
+                self._apply(message)
+            took_s = self._tell()
+            self.loaded.set()
+            await asyncio.sleep(min(_LONGEST_PAUSE_S, _PAUSE_PER_TELLING * took_s))
 
-    def _replace(self, latest: Mapping[str, PairMessage]) -> None:
-        """Take the whole state; a pair that is not in it is no more."""
-        told = [message for message in latest.values() if isinstance(message, PairActivated | PairSuspended)]
-        for pair_id in (self.pairs.keys() | self.over.keys()) - {message.pair.pair_id for message in told}:
+    def _forget_all_but(self, latest: Iterable[PairMessage]) -> None:
+        """Drop the pairs of which the whole state knows nothing."""
+        told = {message.pair.pair_id for message in latest if isinstance(message, PairActivated | PairSuspended)}
+        for pair_id in (self.pairs.keys() | self.over.keys()) - told:
             self._apply(PairRetired(pair_id=pair_id, reason="Redis knows no such pair"))
-        for message in told:
-            self._apply(message)
 
     def _apply(self, message: PairMessage) -> None:
         match message:

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from shared.contracts.streams import FIELD, QUOTES
 from shared.domain.market import Venue
-from shared.io.bus import TRANSIENT, waits_s
+from shared.io.bus import retried
 from shared.io.quote_pipe import newest_ids_ms
 from shared.io.resp import EMPTY_WORD, pack, word
 
@@ -44,12 +44,7 @@ def partition_writers(venue: Venue) -> list[PartitionWriter]:
 
 async def catch_up(url: str, writers: list[PartitionWriter]) -> None:
     """Let ids go on behind those that an earlier process left; wait for Redis as long as it takes."""
-    async for _ in waits_s():
-        try:
-            await _catch_up(url, writers)
-        except TRANSIENT:
-            continue
-        return
+    await retried(lambda: _catch_up(url, writers), what="the quote streams")
 
 
 async def repeat_refused(
