@@ -45,18 +45,21 @@ async def test_an_empty_state_is_told_too(redis_url: str) -> None:
 
 async def test_the_whole_state_comes_again_when_something_was_missed(redis_url: str) -> None:
     redis = connect(redis_url, Profile.WRITER)
-    async with asyncio.timeout(30), matcher(redis_url) as outbox:
-        async with aclosing(follow_latest(redis_url, PAIRS, asyncio.Event())) as told:
-            assert await anext(told) == {}
-            await written(outbox, PairActivated(pair=pair("a")), "a")
-            assert [type(message) for message in await anext(told)] == [PairActivated]
-            await lose(outbox, redis, PAIRS, PairSuspended(pair=pair("a"), reason="rules changed"), key="a")
-            await written(outbox, PairActivated(pair=pair("b")), "b")
-            whole = await anext(told)
-            assert isinstance(whole, dict)
-            assert {key: type(message) for key, message in whole.items()} == {"a": PairSuspended, "b": PairActivated}
-            await written(outbox, PairActivated(pair=pair("c")), "c")
-            assert [type(message) for message in await anext(told)] == [PairActivated], "and then changes, as before"
+    async with (
+        asyncio.timeout(30),
+        matcher(redis_url) as outbox,
+        aclosing(follow_latest(redis_url, PAIRS, asyncio.Event())) as told,
+    ):
+        assert await anext(told) == {}
+        await written(outbox, PairActivated(pair=pair("a")), "a")
+        assert [type(message) for message in await anext(told)] == [PairActivated]
+        await lose(outbox, redis, PAIRS, PairSuspended(pair=pair("a"), reason="rules changed"), key="a")
+        await written(outbox, PairActivated(pair=pair("b")), "b")
+        whole = await anext(told)
+        assert isinstance(whole, dict)
+        assert {key: type(message) for key, message in whole.items()} == {"a": PairSuspended, "b": PairActivated}
+        await written(outbox, PairActivated(pair=pair("c")), "c")
+        assert [type(message) for message in await anext(told)] == [PairActivated], "and then changes, as before"
     await redis.aclose()
 
 
