@@ -259,7 +259,8 @@ class Outbox:
         for turn, reply in zip(flight.turns, replies, strict=True):
             raise_refusal(reply)
             self._is_script_known = True
-            self._note(turn, reply)
+            if reply != Outcome.WRITTEN:
+                self._note(turn, reply)
             self._confirmed = turn.number
             self._waiting.popleft()
             self._refusals = 0
