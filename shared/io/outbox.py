@@ -15,10 +15,11 @@ from redis.exceptions import ResponseError
 
 from shared.contracts.envelope import Message, TextMessage
 from shared.contracts.streams import Stream, outbox_key
-from shared.io.appends import NUMBER_KEPT_S, Append, Outcome, Turn, streams_of
+from shared.io.appends import NUMBER_KEPT_S, Append, Outcome, Turn
 from shared.io.clients import TRANSIENT, Client, Profile, waits_s
 from shared.io.leases import Lease
 from shared.io.resp import Reply, RespLink, ServerUnfit, raise_refusal
+from shared.io.set_aside import Refusals, SetAside
 
 M = TypeVar("M", bound=Message)
 
@@ -27,11 +28,6 @@ Write = tuple[Stream[Any], Message | TextMessage, str, bool]
 
 _BATCH = 500
 _FLIGHTS = 8
-_TRIES = 8
-_SPOILED_S = 60.0
-_MOST_SET_ASIDE = 1_000
-_ABOUT_THE_SERVER = frozenset(("NOAUTH", "WRONGPASS", "NOSCRIPT"))
-"""Refusals that say nothing against the message, or not what: it is tried for as long as it takes."""
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +41,6 @@ class Identity:
 
     src: str
     epoch: str
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """Messages that Redis refused again and again for a reason of their own; meant to be written together."""
-
-    streams: tuple[str, ...]
-    payloads: tuple[bytes, ...]
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +86,8 @@ class Outbox:
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._refusals = 0
-        """How often the first that waits was refused; while it is, it is sent alone."""
-        self._spoiled_s: dict[str, float] = {}
-        """When a stream's message was last set aside: the next one is not tried as often."""
-        self._set_aside: deque[SetAside] = deque(maxlen=_MOST_SET_ASIDE)
+        self._refusals = Refusals()
         self.on_set_aside: Callable[[SetAside], None] = lambda _: None
-        self.refused = 0
-        """Messages that were set aside."""
         self.fenced = 0
         """Messages that were not written, because another process holds their partition now."""
         self.is_forgotten = False
@@ -159,6 +140,11 @@ class Outbox:
         await self._idle.wait()
 
     @property
+    def refused(self) -> int:
+        """Messages that were set aside."""
+        return self._refusals.messages
+
+    @property
     def is_flushed(self) -> bool:
         """Whether nothing waits to be written."""
         return self._idle.is_set()
@@ -178,9 +164,7 @@ class Outbox:
 
     def taken_aside(self, stream: Stream[M]) -> list[SetAside]:
         """Return, once, what was set aside of a stream's messages; of all streams the last thousand are kept."""
-        found = [aside for aside in self._set_aside if stream.name in aside.streams]
-        self._set_aside = deque((a for a in self._set_aside if a not in found), maxlen=_MOST_SET_ASIDE)
-        return found
+        return self._refusals.taken(stream.name)
 
     def _stamped(self, stream: Stream[M], message: M) -> M:
         pseq = self._next_pseq(stream)
@@ -218,23 +202,12 @@ class Outbox:
 
     def _give_up(self, reason: str) -> bool:
         """Set the first that waits aside if Redis will never take it; return whether it was."""
-        self._refusals += 1
-        if reason.partition(" ")[0] in _ABOUT_THE_SERVER:
+        aside = self._refusals.given_up(self._waiting[0].appends, reason)
+        if aside is None:
             return False
-        appends = self._waiting[0].appends
-        refused = SetAside(streams_of(appends), tuple(append.payload for append in appends), reason)
-        now_s = asyncio.get_running_loop().time()
-        is_news = all(now_s - self._spoiled_s.get(name, -_SPOILED_S) >= _SPOILED_S for name in refused.streams)
-        if is_news and self._refusals < _TRIES:
-            return False
-        self._refusals = 0
         self._waiting.popleft()
-        self._spoiled_s |= dict.fromkeys(refused.streams, now_s)
-        self._set_aside.append(refused)
-        self.refused += len(refused.payloads)
-        log.error("outbox.set_aside", extra={"streams": refused.streams, "reason": reason})
-        if is_news:
-            self.on_set_aside(refused)
+        if aside.is_news:
+            self.on_set_aside(aside)
         return True
 
     async def _write(self) -> None:
@@ -263,12 +236,12 @@ class Outbox:
                 self._note(turn, reply)
             self._confirmed = turn.number
             self._waiting.popleft()
-            self._refusals = 0
+            self._refusals.of_first = 0
 
     def _send(self, *, at_once: bool) -> None:
         """Send what waits and is not on its way."""
         flown = sum(len(flight.turns) for flight in self._flights)
-        batch = list(islice(self._waiting, flown, flown + (1 if self._refusals else _BATCH)))
+        batch = list(islice(self._waiting, flown, flown + (1 if self._refusals.of_first else _BATCH)))
         if not batch:
             return
         packed = [
