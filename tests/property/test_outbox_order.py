@@ -17,6 +17,7 @@ from shared.domain.pair import PairId
 from shared.io import outbox as outbox_module
 from shared.io.bus import Client, Identity, Lease, Outbox, Profile, connect
 from shared.runtime.redis_server import RedisServer
+from tests.outboxes import writing
 from tests.service.spoiled_link import Fate, SpoiledLink
 
 LEASE = Lease("test:leases", 0, "me:1")
@@ -67,12 +68,10 @@ async def spoiled(url: str, fates: Iterable[Fate]) -> AsyncIterator[tuple[Outbox
     outbox = Outbox(url, Identity("test", "e1"))
     number_key = outbox._number_key
     outbox._link = SpoiledLink(url, fates, number_key=number_key, leases=LEASE.hash_name, holder=LEASE.holder)
-    running = asyncio.create_task(outbox.run())
     try:
-        yield outbox, redis
+        async with writing(outbox):
+            yield outbox, redis
     finally:
-        running.cancel()
-        await asyncio.wait({running})
         await redis.aclose()
 
 

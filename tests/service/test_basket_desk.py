@@ -14,6 +14,7 @@ from shared.domain.live_basket import BasketId
 from shared.domain.pair import partition_of
 from shared.io.bus import Client, Identity, Lease, Outbox, Profile, connect
 from shared.testing.clock import FakeClock
+from tests.outboxes import writing
 
 NAME = BasketId("a-basket")
 PART = partition_of(NAME)
@@ -35,16 +36,13 @@ async def redis(redis_url: str) -> AsyncIterator[Client]:
 
 async def say(url: str, held: dict[int, Lease], *words: BasketStanding) -> None:
     """Let a desk with these leases say where a basket stands, one word after the other."""
-    outbox = Outbox(url, Identity("test", "e1"))
-    running = asyncio.create_task(outbox.run())
-    for word in words:
-        source = SimpleNamespace(sweep=lambda word=word: [word])
-        clock = FakeClock()
-        clock.advance(ms=10_000)
-        BasketDesk(source, outbox, SimpleNamespace(held=held), clock).sweep()  # type: ignore[arg-type]
-    await asyncio.wait_for(outbox.flushed(), 20)
-    running.cancel()
-    await asyncio.wait({running})
+    async with writing(Outbox(url, Identity("test", "e1"))) as outbox:
+        for word in words:
+            source = SimpleNamespace(sweep=lambda word=word: [word])
+            clock = FakeClock()
+            clock.advance(ms=10_000)
+            BasketDesk(source, outbox, SimpleNamespace(held=held), clock).sweep()  # type: ignore[arg-type]
+        await asyncio.wait_for(outbox.flushed(), 20)
 
 
 @pytest.mark.parametrize("leases", [{}, {PART: Lease(DETECTOR_LEASES, PART, "another:2")}])

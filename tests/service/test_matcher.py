@@ -32,6 +32,7 @@ from shared.domain.pair import Direction, Orientation, Pair
 from shared.io.bus import Identity, Outbox, Profile, connect, load_latest
 from shared.runtime.errors import SettingsRefused
 from shared.runtime.redis_server import RedisServer
+from tests.outboxes import writing
 from tests.service.lost_message import lose
 from tests.unit.matcher.listings import CONDITION, OTHER_CONDITION, kalshi, kalshi_game_side, moneyline, polymarket
 from tests.unit.matcher.test_mappings import SHIPPED, row
@@ -85,10 +86,8 @@ class Feeds:
 @pytest.fixture
 async def feeds(redis_url: str) -> AsyncIterator[Feeds]:
     feeds = Feeds(redis_url)
-    writer = asyncio.create_task(feeds.outbox.run())
-    yield feeds
-    writer.cancel()
-    await asyncio.gather(writer, return_exceptions=True)
+    async with writing(feeds.outbox):
+        yield feeds
     await feeds.redis.aclose()
 
 
