@@ -1,9 +1,11 @@
 """Price one pair from a file: two books, two fee schedules and limits in; both directions out.
 
-The file is JSON in which every number is decimal text. Decoding is strict: an unknown, missing or malformed field
-is refused by its path, so that a typing error never prices something else than was meant. A file with a ``basket``
-is priced by ``evaluation_basket``.
+The file is JSON in which every number is decimal text. Decoding is strict: an unknown, missing, repeated or malformed
+field is refused by its name, so that a typing error never prices something else than was meant. A file with a
+``basket`` is priced by ``evaluation_basket``.
 """
+
+import json
 
 import msgspec
 
@@ -19,6 +21,7 @@ from shared.domain.evaluation_fields import (
     limit_text,
     limits_of,
     market_terms,
+    shown,
     text_of,
 )
 from shared.domain.fees import FeesRefused
@@ -73,10 +76,11 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
 def evaluate_file(data: bytes) -> EvaluationReport | BasketReport:
     """Price the pair or the basket that ``data`` describes. Raises EvaluationRefused."""
     if len(data) > MAX_FILE_BYTES:
-        raise EvaluationRefused(f"the file has {len(data)} bytes; at most {MAX_FILE_BYTES} are read")
+        raise EvaluationRefused(f"the file has more than {MAX_FILE_BYTES} bytes; no more are read")
     try:
         decoded = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        json.loads(data, object_pairs_hook=_once_each)
+    except (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EvaluationRefused(f"the file is not JSON: {error}") from error
     try:
         if isinstance(decoded, dict) and "basket" in decoded:
@@ -84,6 +88,15 @@ def evaluate_file(data: bytes) -> EvaluationReport | BasketReport:
         return pair_report(decoded)
     except FeesRefused as error:
         raise EvaluationRefused(str(error)) from error
+
+
+def _once_each(fields: list[tuple[str, object]]) -> None:
+    """Refuse an object that says a field twice: decoders keep the last one without a word."""
+    seen = set[str]()
+    for name, _ in fields:
+        if name in seen:
+            raise EvaluationRefused(f"field {shown(name)} comes twice in one object")
+        seen.add(name)
 
 
 def pair_report(decoded: object) -> EvaluationReport:
