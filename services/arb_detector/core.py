@@ -66,7 +66,10 @@ class Detector:
         return len(self._links)
 
     def set_pairs(self, pairs: Mapping[PairId, Pair]) -> list[Emission]:
-        """Watch exactly these pairs; episodes of pairs that left or changed are closed."""
+        """Watch exactly these pairs; episodes of pairs that left or changed are closed.
+
+        A pair whose legs have both been heard already is evaluated: quiet books would give no other cause.
+        """
         for pair_id, state in tuple(self.pairs.items()):
             if pairs.get(pair_id) != state.pair:
                 reason = PAIR_CHANGED if pair_id in pairs else PAIR_GONE
@@ -74,10 +77,12 @@ class Detector:
                 if pair_id not in pairs:
                     self._evaluator.out.append(self._standings.last(state, reason))
                 self._remove(state)
-        for pair_id, pair in pairs.items():
-            if pair_id not in self.pairs:
-                self.pairs[pair_id] = self._new_state(pair)
+        new = [self._new_state(pair) for pair_id, pair in pairs.items() if pair_id not in self.pairs]
+        self.pairs.update((state.pair.pair_id, state) for state in new)
         self._index()
+        for state in new:
+            if state.kalshi.word_ts_ns and state.polymarket.word_ts_ns:
+                self._evaluator.evaluate(state, None)
         return self._emitted()
 
     def unfamiliar(self, pairs: Mapping[PairId, Pair]) -> list[PairId]:
@@ -92,6 +97,7 @@ class Detector:
         for state in theirs:
             self._evaluator.forget(state)
             self._remove(state)
+        self._legs.leave(parts)
         if theirs:
             self._index()
 

@@ -1,6 +1,6 @@
 """Which legs there are, which pairs they touch, and what a batch of quotes leaves of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from services.arb_detector.pair_state import PairState
 from services.arb_detector.trust import LegState
@@ -57,6 +57,11 @@ class Legs:
         market_ids = (message.market_id,) if isinstance(message, QuoteRaw) else message.market_ids
         venue = Venue(message.venue).value
         return all(message.published_ts_ns > self.leg((part, venue, market_id)).word_ts_ns for market_id in market_ids)
+
+    def leave(self, parts: Collection[int]) -> None:
+        """Forget what was said in these partitions, of markets without a pair too: it grows old unseen from now on."""
+        if parts:
+            self._legs = {key: leg for key, leg in self._legs.items() if key[0] not in parts}
 
     def index(self, states: Iterable[PairState]) -> None:
         """Know which pairs a leg touches, and forget the legs of none."""

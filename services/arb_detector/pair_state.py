@@ -13,6 +13,7 @@ from services.arb_detector.opening_text import PairText
 from services.arb_detector.sentinel import Apart
 from services.arb_detector.trust import LegState
 from shared.domain.arbitrage import Limits, MarketTerms, PairPricing
+from shared.domain.fee_tables import taker_fees
 from shared.domain.fees import (
     KALSHI_RATES,
     POLYMARKET_CONSERVATIVE_RATE,
@@ -20,7 +21,6 @@ from shared.domain.fees import (
     FeesRefused,
     KalshiFees,
     PolymarketFees,
-    check_schedule,
 )
 from shared.domain.market import Market, MarketStatus, Venue
 from shared.domain.pair import Direction, Pair
@@ -214,7 +214,7 @@ def fees_or_worst_case(market: Market) -> tuple[FeeSchedule, str]:
     try:
         if market.fees is None:
             raise FeesRefused("the venue did not say")
-        check_schedule(market.fees)
+        taker_fees(market.fees)
     except FeesRefused as refusal:
         return _worst_case(market.venue), f"fees on {market.venue} are assumed: {refusal}"
     return market.fees, ""

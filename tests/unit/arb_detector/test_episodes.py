@@ -1,6 +1,7 @@
 """The life of an episode: debounce, updates, dips, closing, reopening, resuming after a restart."""
 
 from collections import Counter
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -9,7 +10,7 @@ from services.arb_detector import ids
 from services.arb_detector.core import Detector
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
-from shared.domain.fees import FeeSchedule, KalshiFees
+from shared.domain.fees import FeeSchedule, KalshiFees, PolymarketFees
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import Direction, Orientation, PairId
 from tests.unit.arb_detector.scene import Said, Scene, closed, intent, market, opened, pair, raw
@@ -212,6 +213,15 @@ def test_unknown_fees_are_told_at_the_worst_ordinary_rate_and_never_traded(fees:
     assert kinds(scene.said)[HedgedIntent] == 0
 
 
+def test_fees_of_which_a_dearer_contract_costs_less_are_assumed_too() -> None:
+    """In range, and still no curve that the walk can price: the detector must not end by it."""
+    fees = PolymarketFees(rate=Decimal(10), exponent=2, effective_from=date(2026, 7, 1), source="feeSchedule")
+    scene = Scene()
+    scene.detector.set_market(market(Venue.POLYMARKET, fees=fees))
+    assert "makes a dearer contract cost less" in scene.open().alert_only
+    assert kinds(scene.said)[HedgedIntent] == 0
+
+
 def test_an_alert_only_pair_is_told_and_never_traded() -> None:
     scene = Scene(the_pair=pair(alert_only="void rules differ"))
     assert scene.open().alert_only == "void rules differ"
@@ -249,6 +259,17 @@ def test_a_pair_that_is_retired_or_changed_ends_its_episode() -> None:
         scene.open()
         live = {scene.pair.pair_id: pair(title="Another title")} if pairs else {}
         assert closed(scene.detector.set_pairs(live)).reason == reason
+
+
+def test_a_pair_that_has_changed_opens_anew_although_its_books_are_quiet() -> None:
+    """Both legs have been heard, so nothing else would make anybody look."""
+    scene = Scene()
+    first = scene.open()
+    changed = pair(title="Another title")
+    assert closed(scene.detector.set_pairs({changed.pair_id: changed})).reason == "pair has changed"
+    assert scene.outcome == "edge is younger than the debounce"
+    second = opened(scene.tick(after_ms=60))
+    assert (second.title, second.opportunity_id != first.opportunity_id) == ("Another title", True)
 
 
 def test_a_restart_takes_over_an_open_episode_without_saying_it_again() -> None:

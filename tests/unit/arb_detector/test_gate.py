@@ -215,6 +215,16 @@ def test_a_connection_without_frames_is_quiet_until_a_quote_comes_from_it(frame_
     assert opened(scene.silent_tick(after_ms=600))
 
 
+def test_an_older_quote_of_a_connection_does_not_make_it_quiet_again() -> None:
+    """A book that was asked for after a loss says nothing about when its connection was heard last."""
+    scene = Scene()
+    scene.beat(P, frame_age_ms=2_501)
+    scene.offer()
+    before = scene.clock.now_ns() - 600_000_000_000
+    scene.take(scene.quote(P, market_id=MarketId("0xanother"), received_ts_ns=before))
+    assert opened(scene.silent_tick(after_ms=60))
+
+
 def test_a_connection_that_is_over_is_forgotten_for_every_dial_has_a_name_of_its_own() -> None:
     scene = Scene()
     for dial in range(2, 50):
