@@ -2,19 +2,22 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from shared.contracts.envelope import Message
 from shared.contracts.streams import FIELD, Stream, dead_letter_name
 from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, connect, waits_s
 from shared.io.entries import id_order, payload_of
-from shared.io.resp import RespLink, Word, pack, raise_refusal
+from shared.io.resp import Reply, RespLink, Word, pack, raise_refusal
 
 M = TypeVar("M", bound=Message)
 
@@ -50,10 +53,10 @@ class GroupReader(Generic[M]):
         self._link = RespLink(url, timeout_s=Profile.READER.value)
         self._acks = RespLink(url, timeout_s=Profile.READER.value)
         """Never blocks, so that an acknowledgement does not wait for the next entry."""
-        self._coming = _Coming(self._read_new, ahead)
         self._stream = stream
         self._group = group
         self._consumer = consumer
+        self._coming = _Coming(self._link, self._read(">", "BLOCK", BLOCK_MS), ahead=ahead)
         self._had_group = False
         self._ack_lost = False
         self.recreated = 0
@@ -101,7 +104,6 @@ class GroupReader(Generic[M]):
                 if delivery is not None:
                     yield delivery
         finally:
-            self._coming.stop()
             self._link.close()
             self._acks.close()
             await self._redis.aclose()
@@ -127,25 +129,19 @@ class GroupReader(Generic[M]):
         """Return the next entry, owed or new, and what to deliver for it: nothing when it is unusable or will come."""
         if owed_after is None:
             entry, waited_s = await self._coming.next()
+            self._had_group = True
             return entry, entry and await self._delivery(*entry, waited_s, is_owed=False)
-        entry = await self._read_owed(owed_after)
+        [reply] = await self._acks.ask(self._read(owed_after))
+        entry = _first_entry(reply)
+        self._had_group = True
         if entry is None or self._coming.holds(entry[0]):
             return entry, None
         return entry, await self._delivery(*entry, 0.0, is_owed=True)
 
-    async def _read_new(self) -> _Entry | None:
-        return await self._read(self._link, ">", "BLOCK", BLOCK_MS)
-
-    async def _read_owed(self, after: str) -> _Entry | None:
-        return await self._read(self._acks, after)
-
-    async def _read(self, link: RespLink, after: str, *wait: Word) -> _Entry | None:
+    def _read(self, after: str, *wait: Word) -> bytes:
+        """Return the command that reads one entry behind ``after``; ``>`` is what nobody has read yet."""
         words = ("GROUP", self._group, self._consumer, "COUNT", 1, *wait, "STREAMS", self._stream.name)
-        [found] = await link.ask(pack("XREADGROUP", *words, after))
-        raise_refusal(found)
-        self._had_group = True
-        items = cast("Any", found)[0][1] if found else []
-        return (items[0][0], payload_of(items[0][1])) if items else None
+        return pack("XREADGROUP", *words, after)
 
     async def _delivery(self, entry_id: bytes, payload: bytes, waited_s: float, *, is_owed: bool) -> Delivery[M] | None:
         try:
@@ -183,55 +179,85 @@ class GroupReader(Generic[M]):
 
 
 class _Coming:
-    """New entries in order, some of them read before they are asked for; an error comes in its place and ends that."""
+    """New entries in order, some of them read before they are asked for; a failure comes in its place and ends that.
 
-    def __init__(self, read: Callable[[], Awaitable[_Entry | None]], ahead: int) -> None:
-        self._read = read
+    They are taken while they are read from the socket: no task has to wake up in between, and how long one has waited
+    counts from then.
+    """
+
+    def __init__(self, link: RespLink, read: bytes, *, ahead: int) -> None:
+        self._link = link
+        self._command = read
         self._ahead = ahead
         self._waiting: deque[tuple[_Entry | None, float] | Exception] = deque()
         self._changed = asyncio.Event()
-        self._reading: asyncio.Task[None] | None = None
+        self._overdue: asyncio.TimerHandle | None = None
+        """While a read is on its way: what gives it up."""
+        self._is_late = False
 
     async def next(self) -> tuple[_Entry | None, float]:
-        """Return the next entry, None after a second without any, and how long ago it was read in seconds."""
-        if not self._ahead:
-            return await self._read(), 0.0
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._read_on())
+        """Return the next entry, None after a second without any, and how long ago it was read in seconds.
+
+        Raises what redis-py would raise; the next call reads again.
+        """
         while not self._waiting:
+            if self._overdue is None:
+                await self._link.open()
+                self._read_on()
             self._changed.clear()
             await self._changed.wait()
         found = self._waiting.popleft()
-        self._changed.set()
         if isinstance(found, Exception):
-            self._reading = None
             raise found
+        self._read_ahead()
         entry, read_at_s = found
-        return entry, asyncio.get_running_loop().time() - read_at_s
+        return entry, time.monotonic() - read_at_s
 
     def holds(self, entry_id: bytes) -> bool:
         """Return whether this entry was read and will come."""
         return any(isinstance(one, tuple) and one[0] is not None and one[0][0] == entry_id for one in self._waiting)
 
-    def stop(self) -> None:
-        """Read no more; what was read and not handed out is owed and comes at the next start."""
-        if self._reading is not None:
-            self._reading.cancel()
+    def _read_ahead(self) -> None:
+        has_failed = bool(self._waiting) and isinstance(self._waiting[-1], Exception)
+        if self._overdue is None and self._link.is_open and not has_failed and len(self._waiting) < self._ahead:
+            self._read_on()
 
-    async def _read_on(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _read_on(self) -> None:
+        self._is_late = False
+        self._overdue = asyncio.get_running_loop().call_later(Profile.READER.value, self._give_up)
+        self._link.call(self._command, self._answered)
+
+    def _give_up(self) -> None:
+        self._is_late = True
+        self._link.close()
+
+    def _answered(self, replies: list[Reply] | None) -> None:
+        assert self._overdue is not None
+        self._overdue.cancel()
+        self._overdue = None
         try:
-            while True:
-                entry = await self._read()
-                if entry is not None or not self._waiting:
-                    self._waiting.append((entry, loop.time()))
-                    self._changed.set()
-                while len(self._waiting) >= self._ahead:
-                    self._changed.clear()
-                    await self._changed.wait()
+            entry = self._entry(replies)
         except Exception as error:
             self._waiting.append(error)
-            self._changed.set()
+        else:
+            if entry is not None or not self._waiting:
+                self._waiting.append((entry, time.monotonic()))  # the event loop's own time counts in milliseconds
+            self._read_ahead()
+        self._changed.set()
+
+    def _entry(self, replies: list[Reply] | None) -> _Entry | None:
+        if replies is not None:
+            return _first_entry(replies[0])
+        if self._is_late:
+            raise RedisTimeoutError(f"no answer within {Profile.READER.value} s")
+        raise RedisConnectionError("the link was lost")
+
+
+def _first_entry(reply: Reply) -> _Entry | None:
+    """Return what XREADGROUP found. Raises what redis-py would raise for a refusal."""
+    raise_refusal(reply)
+    items = cast("Any", reply)[0][1] if reply else []
+    return (items[0][0], payload_of(items[0][1])) if items else None
 
 
 async def trim_behind_groups(redis: Client, stream: Stream[Any], *, before_ms: int | None = None) -> int:

@@ -364,6 +364,21 @@ class TestGroup:
         await put(redis, 2)
         assert await reader.take() == 2
 
+    async def test_a_server_that_hangs_is_given_up_within_the_readers_seconds(
+        self, redis: Client, proxy: RedisProxy, group: Callable[..., Group]
+    ) -> None:
+        await put(redis, 1)
+        reader = group(proxy.url)
+        assert await reader.take() == 1
+        waiting = asyncio.create_task(reader.take())
+        await until(lambda: _blocked(redis))
+        proxy.stall()
+        await put(redis, 2)
+        links = proxy.connections
+        await until(lambda: _is(proxy.connections > links))
+        proxy.flow()
+        assert await waiting == 2
+
     async def test_a_lost_acknowledgement_means_one_more_delivery(
         self, redis: Client, proxy: RedisProxy, group: Callable[..., Group]
     ) -> None:
