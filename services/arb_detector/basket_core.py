@@ -84,7 +84,7 @@ class BasketDetector:
     def legs(self, *, unheard_only: bool = False) -> list[tuple[int, Venue, MarketId]]:
         """Return the legs of live baskets with their partition; ``unheard_only``: those without a word from a feed."""
         legs = self._legs.items()
-        return [(key[0], leg.venue, leg.market_id) for key, leg in legs if not (unheard_only and leg.word_ts_ns)]
+        return [(key[0], leg.venue, leg.market_id) for key, leg in legs if not (unheard_only and leg.word)]
 
     def is_market_wanted(self, venue: Venue, market_id: MarketId) -> bool:
         """Return whether a live basket has this market."""
@@ -170,16 +170,16 @@ class BasketDetector:
             key = (part, message.venue.value, market_id)
             leg = self._legs.get(key)
             if leg is not None:
-                leg.withdraw(message.published_ts_ns)
+                leg.withdraw(message)
                 for state in self._touched_by[key]:
                     self._evaluator.evaluate(state, None)
 
     def _is_news(self, entry: QuoteInPart) -> bool:
-        """Return whether a message was published after everything known about its markets."""
+        """Return whether a message was written after everything known about its markets."""
         part, message = entry
         market_ids = message.market_ids if isinstance(message, QuotesStale) else (message.market_id,)
         legs = (self._legs.get((part, Venue(message.venue).value, market_id)) for market_id in market_ids)
-        return all(leg is not None and message.published_ts_ns > leg.word_ts_ns for leg in legs)
+        return all(leg is not None and leg.is_news(message) for leg in legs)
 
     def _new_state(self, basket: LiveBasket) -> BasketState:
         legs = []

@@ -81,7 +81,7 @@ class Detector:
         self.pairs.update((state.pair.pair_id, state) for state in new)
         self._index()
         for state in new:
-            if state.kalshi.word_ts_ns and state.polymarket.word_ts_ns:
+            if state.kalshi.word and state.polymarket.word:
                 self._evaluator.evaluate(state, None)
         return self._emitted()
 
@@ -211,7 +211,7 @@ class Detector:
         for market_id in message.market_ids:
             key = (part, message.venue.value, market_id)
             newest.pop(key, None)
-            self._legs.leg(key).withdraw(message.published_ts_ns)
+            self._legs.leg(key).withdraw(message)
             for state in self._legs.pairs_of(key):
                 self._evaluator.evaluate(state, None)
 

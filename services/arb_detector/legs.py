@@ -49,14 +49,14 @@ class Legs:
         return [
             (part, leg.venue, leg.market_id)
             for (part, _, _), leg in self._legs.items()
-            if not (unheard_only and leg.word_ts_ns)
+            if not (unheard_only and leg.word)
         ]
 
     def is_news(self, part: int, message: QuoteRaw | QuotesStale) -> bool:
-        """Return whether a message was published after everything known about its markets."""
+        """Return whether a message was written after everything known about its markets."""
         market_ids = (message.market_id,) if isinstance(message, QuoteRaw) else message.market_ids
         venue = Venue(message.venue).value
-        return all(message.published_ts_ns > self.leg((part, venue, market_id)).word_ts_ns for market_id in market_ids)
+        return all(self.leg((part, venue, market_id)).is_news(message) for market_id in market_ids)
 
     def leave(self, parts: Collection[int]) -> None:
         """Forget what was said in these partitions, of markets without a pair too: it grows old unseen from now on."""

@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from services.arb_detector import ids
@@ -309,6 +310,20 @@ def test_books_from_keys_never_replace_what_the_stream_said_later() -> None:
     scene.detector.take_books([(part, raw(old_kalshi)), (part, raw(old_polymarket))])
     assert scene.outcome == "quote withdrawn by its feed"
     assert scene.detector.legs(unheard_only=True) == []
+
+
+def test_books_from_keys_are_news_by_their_number_whatever_the_wall_clock_did() -> None:
+    """After a loss the key holds what was missed; the clock was set, and its stamp is older than the last word's."""
+    scene = Scene()
+    scene.open()
+    scene.clock.set_wall(now_ms=scene.clock.now_ms() - 3_600_000)
+    scene.clock.advance(ms=10)
+    part, missed, lost = scene.pair.partition, scene.polymarket_without_edge(), scene.stale(Venue.KALSHI)
+    lost = msgspec.structs.replace(lost, epoch=missed.epoch, pseq=next(scene.pseq))
+    scene.said += scene.detector.take_books([(part, raw(missed)), (part, lost)])
+    assert closed(scene.said).reason == "quote withdrawn by its feed"
+    scene.said += scene.detector.take_books([(part, raw(missed))])
+    assert scene.outcome == "quote withdrawn by its feed", "an old book is no news"
 
 
 def test_ids_sort_by_time() -> None:
