@@ -170,6 +170,15 @@ def test_an_opportunity_with_an_amount_of_nothing_is_refused_before_it_is_writte
             evaluation_file(msgspec.json.encode(changed))
 
 
+@pytest.mark.parametrize("field", [b"hou-por", b"yes_kalshi_no_polymarket", b"KXGAME-26NOV22HOUPOR-HOU", b"same"])
+def test_an_opportunity_with_a_broken_byte_is_refused_in_one_line(field: bytes) -> None:
+    for text in (field[:2] + b"\xb6" + field[3:], b"\xff", b"\\ud800", b"x" * 100_000 + b"\xff"):
+        data = msgspec.json.encode(Scene().open()).replace(b'"' + field + b'"', b'"' + text + b'"')
+        with pytest.raises(EvaluationRefused) as refused:
+            evaluate_file(evaluation_file(data))
+        assert len(str(refused.value)) < 300
+
+
 def test_the_command_prices_an_opportunity_from_the_stream(tmp_path: Path) -> None:
     opening = Scene().open()
     file = tmp_path / "opportunity.json"
