@@ -254,6 +254,16 @@ def test_a_basket_that_is_switched_off_closes_and_one_that_changed_starts_anew()
     assert scene.detector.funnel.total() == scene.detector.evaluations
 
 
+def test_a_basket_that_has_changed_opens_anew_although_its_books_are_quiet() -> None:
+    scene = BasketScene()
+    first = scene.open()
+    changed = basket(kind=EVERY_NO, title="Reworded")
+    assert closed(scene.note(scene.detector.set_baskets({changed.basket_id: changed}))).reason == "basket has changed"
+    second = opened(scene.tick(after_ms=60))
+    assert second is not None
+    assert (second.title, second.opportunity_id != first.opportunity_id) == ("Reworded", True)
+
+
 def test_a_basket_ends_at_its_last_moment() -> None:
     scene = BasketScene(the_basket=basket(not_after=datetime(2100, 1, 1, tzinfo=UTC)))
     scene.open()
@@ -331,8 +341,8 @@ def test_books_that_are_older_than_what_was_heard_are_not_taken() -> None:
 
 def test_pairs_and_baskets_are_sources_of_the_same_kind() -> None:
     config, clock = Settings(redis_url="redis://unused").config(), FakeClock()
-    pairs: OpportunitySource[object] = Detector(config, clock, random_bits=lambda _: 1)
-    baskets: OpportunitySource[object] = BasketDetector(config, clock, random_bits=lambda _: 1)
+    pairs: OpportunitySource[Any, Any, Any, Any] = Detector(config, clock, random_bits=lambda _: 1)
+    baskets: OpportunitySource[Any, Any, Any, Any] = BasketDetector(config, clock, random_bits=lambda _: 1)
     for source in (pairs, baskets):
         assert source.tick() == source.sweep() == []
         assert source.due_s() is None
