@@ -46,6 +46,8 @@ class Legs(Generic[S]):
         self._touched_by: dict[LegKey, list[S]] = {}
         self._sets_with: dict[tuple[Venue, MarketId], list[S]] = {}
         self.markets: dict[tuple[Venue, MarketId], Market] = {}
+        self._over = set[tuple[Venue, MarketId]]()
+        """Markets that closed before the catalog's hash was read for them."""
         self.quotes = 0
         self.coalesced = 0
         """Quotes that a newer one of the same market replaced before they were evaluated."""
@@ -91,12 +93,23 @@ class Legs(Generic[S]):
     def take_market(self, market: Market) -> list[S]:
         """Take over what the catalog says about a market; return the sets that have it."""
         self.markets[market.venue, market.market_id] = market
+        self._over.discard((market.venue, market.market_id))
         return self._sets_with.get((market.venue, market.market_id), [])
 
     def as_closed(self, venue: Venue, market_id: MarketId) -> Market | None:
-        """Return a market as one that trades no more, None when the catalog never told about it."""
+        """Return a market as one that trades no more, None when the catalog has not told about it yet."""
         known = self.markets.get((venue, market_id))
-        return None if known is None else msgspec.structs.replace(known, status=MarketStatus.CLOSED)
+        if known is None:
+            self._over.add((venue, market_id))
+            return None
+        return msgspec.structs.replace(known, status=MarketStatus.CLOSED)
+
+    def not_told_since(self, market: Market) -> Market | None:
+        """Return a market of the catalog's hash as it stands now, None when its stream has told about it since."""
+        key = (market.venue, market.market_id)
+        if key in self.markets:
+            return None
+        return msgspec.structs.replace(market, status=MarketStatus.CLOSED) if key in self._over else market
 
     def is_wanted(self, venue: Venue, market_id: MarketId) -> bool:
         """Return whether a watched set has this market."""
@@ -135,6 +148,7 @@ class Legs(Generic[S]):
                 self._sets_with.setdefault((leg.venue, leg.market_id), []).append(one)
         self._legs = {key: leg for key, leg in self._legs.items() if key in self._touched_by}
         self.markets = {key: market for key, market in self.markets.items() if key in self._sets_with}
+        self._over &= self._sets_with.keys()
 
     def _heard_of(self, key: LegKey) -> LegState | None:
         """Return the leg that something was said about, None when that is nobody's and not to be kept."""

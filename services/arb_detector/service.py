@@ -171,7 +171,7 @@ class DetectorService:
         detector.set_diverged(diverged)
         for markets in _handfuls(await load_markets(redis, detector.wanted_markets())):
             for market in markets:
-                publish(detector.set_market(market))
+                publish(detector.list_market(market))
             await asyncio.sleep(0)
         if new:
             episodes = await load_open_episodes(redis, new)

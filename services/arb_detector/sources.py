@@ -108,6 +108,11 @@ class OpportunitySource(ABC, Generic[K, Item, S, Said]):
             self._judge.evaluate(state, None)
         return self._emitted()
 
+    def list_market(self, market: Market) -> list[Said]:
+        """Take over what the catalog held when it was asked; what its stream has told since is newer."""
+        found = self._legs.not_told_since(market)
+        return [] if found is None else self.set_market(found)
+
     def close_market(self, venue: Venue, market_id: MarketId) -> list[Said]:
         """A market trades no more: its sets go on without it, or not at all."""
         closed = self._legs.as_closed(venue, market_id)

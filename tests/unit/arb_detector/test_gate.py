@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from services.arb_detector.pair_state import Unusable
 from services.arb_detector.trust import Distrust
+from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
 from shared.contracts.quotes import levels_checksum
 from shared.domain.market import MarketId, MarketStatus, Venue
@@ -200,6 +202,29 @@ def test_a_pair_whose_market_is_not_listed_yet_waits_for_the_catalog() -> None:
     assert scene.outcome == Unusable.MARKET_UNKNOWN
     assert scene.detector.wanted_markets() == {(K, MarketId("KXOTHER"))}
     scene.detector.set_market(market(K, market_id=MarketId("KXOTHER")))
+    assert scene.tick(after_ms=60)
+
+
+def test_what_the_catalog_told_since_is_newer_than_what_it_held_when_it_was_asked() -> None:
+    """At a start thousands of markets are read at once and taken one by one, while their streams go on."""
+    scene = Scene(the_pair=pair(pair_id=PairId("another"), kalshi_ticker=MarketId("KXOTHER")))
+    held = market(K, market_id=MarketId("KXOTHER"))
+    changed = msgspec.structs.replace(held, title="Reworded", status=MarketStatus.CLOSED)
+    scene.detector.take_catalog(K, MarketChanged(market=changed, changed=("title", "status")))
+    scene.detector.list_market(held)
+    scene.offer()
+    assert scene.outcome == Unusable.MARKET_NOT_OPEN
+
+
+def test_a_market_that_closes_before_it_was_listed_here_is_never_open() -> None:
+    scene = Scene(the_pair=pair(pair_id=PairId("another"), kalshi_ticker=MarketId("KXOTHER")))
+    held = market(K, market_id=MarketId("KXOTHER"))
+    scene.detector.take_catalog(K, MarketClosed(venue=K, market_id=held.market_id, reason="settled"))
+    scene.detector.list_market(held)
+    scene.offer()
+    assert scene.outcome == Unusable.MARKET_NOT_OPEN
+    scene.detector.take_catalog(K, MarketListed(market=held))
+    scene.offer()
     assert scene.tick(after_ms=60)
 
 
