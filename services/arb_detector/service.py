@@ -259,9 +259,9 @@ class DetectorService:
             self._wakes_s = min(tick_s, sweep_s, tick_s if due_s is None else due_s)
             if now_s < self._wakes_s:
                 await self._sleep(self._wakes_s - now_s)
-                if self._stood_still():
-                    await self._catch_up()
                 continue
+            if self._stood_still():
+                await self._catch_up()
             if now_s >= tick_s or (due_s is not None and now_s >= due_s):
                 tick_s = now_s + _TICK_S
                 self._publisher.publish(self._detector.tick())

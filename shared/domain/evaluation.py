@@ -5,7 +5,7 @@ field is refused by its name, so that a typing error never prices something else
 ``basket`` is priced by ``evaluation_basket``.
 """
 
-import json
+import re
 
 import msgspec
 
@@ -31,6 +31,8 @@ from shared.domain.pair import Orientation
 __all__ = ["BasketReport", "EvaluationRefused", "EvaluationReport", "evaluate_file"]
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]:]')
+"""The strings of a JSON text, and what gives it its shape."""
 
 
 class LegReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,9 +81,9 @@ def evaluate_file(data: bytes) -> EvaluationReport | BasketReport:
         raise EvaluationRefused(f"the file has more than {MAX_FILE_BYTES} bytes; no more are read")
     try:
         decoded = msgspec.json.decode(data)
-        json.loads(data, object_pairs_hook=_once_each)
-    except (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EvaluationRefused(f"the file is not JSON: {error}") from error
+    _refuse_repeated(data)
     try:
         if isinstance(decoded, dict) and "basket" in decoded:
             return basket_report(decoded)
@@ -90,13 +92,23 @@ def evaluate_file(data: bytes) -> EvaluationReport | BasketReport:
         raise EvaluationRefused(str(error)) from error
 
 
-def _once_each(fields: list[tuple[str, object]]) -> None:
-    """Refuse an object that says a field twice: decoders keep the last one without a word."""
-    seen = set[str]()
-    for name, _ in fields:
-        if name in seen:
-            raise EvaluationRefused(f"field {shown(name)} comes twice in one object")
-        seen.add(name)
+def _refuse_repeated(data: bytes) -> None:
+    """Refuse JSON in which an object says a field twice: a decoder keeps the last one without a word."""
+    inside: list[set[object]] = []
+    text = b""
+    for token in _TOKENS.findall(data):
+        match token:
+            case b"{" | b"[":
+                inside.append(set())
+            case b"}" | b"]":
+                inside.pop()
+            case b":":
+                name = msgspec.json.decode(text)
+                if name in inside[-1]:
+                    raise EvaluationRefused(f"field {shown(name)} comes twice in one object")
+                inside[-1].add(name)
+            case _:
+                text = token
 
 
 def pair_report(decoded: object) -> EvaluationReport:
