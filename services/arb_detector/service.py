@@ -24,11 +24,11 @@ from services.arb_detector.core import Detector
 from services.arb_detector.legs import QuoteInPart
 from services.arb_detector.publisher import Publisher
 from services.arb_detector.sources import OpportunitySource
-from shared.contracts.catalog import CatalogMessage
+from shared.contracts.catalog import CatalogMessage, MarketClosed, MarketListed
 from shared.contracts.funnel import FunnelCounted
 from shared.contracts.streams import CATALOG, FEED_HEALTH, FUNNEL
 from shared.domain.market import Venue
-from shared.domain.pair import Pair, PairId
+from shared.domain.pair import PARTITIONS, Pair, PairId
 from shared.io.bus import TRANSIENT, Client, Entry, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, retried
 from shared.runtime.clock import Clock
 from shared.runtime.live_baskets import LiveBaskets
@@ -94,6 +94,7 @@ class DetectorService:
         """Quotes that came right after this process stood still: not believed before the rest has been read."""
         self._caught_up = asyncio.Event()
         self._caught_up.set()
+        self._recreated = 0
 
     def pairs_changed(self) -> None:
         """Say that the live pairs differ from before."""
@@ -115,7 +116,7 @@ class DetectorService:
                 tasks.create_task(self._refresh_when_missed(redis, stopping))
                 tasks.create_task(self._keep_time(stopping))
                 for venue, cursor in catalog_cursors.items():
-                    tasks.create_task(self._follow_catalog(venue, cursor, stopping))
+                    tasks.create_task(self._follow_catalog(redis, venue, cursor, stopping))
         finally:
             await redis.aclose()
             self._log_funnel()
@@ -205,6 +206,11 @@ class DetectorService:
 
         After this process stood still the read that was pending brings what came first, and only the next one the rest.
         """
+        if self._tail.recreated > self._recreated:
+            self._recreated = self._tail.recreated
+            # All is read again, and what was seen before may be newer than what comes before it.
+            self._reader.forget(quote_streams(range(PARTITIONS)))
+            self._books_missed.set()
         quotes, beats = self._reader.read(entries)
         for beat in beats:
             self._detector.take_beat(beat)
@@ -240,10 +246,25 @@ class DetectorService:
                 self._books_missed.clear()
                 await self._refresh_books(redis)
 
-    async def _follow_catalog(self, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:
-        async for messages in StreamTail(self._url, CATALOG[venue], cursor).batches(stopping):
+    async def _follow_catalog(self, redis: Client, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:
+        tail, missed = StreamTail(self._url, CATALOG[venue], cursor), 0
+        async for messages in tail.batches(stopping):
             for message in messages:
                 self._take_catalog(venue, message)
+            if tail.missed > missed:
+                missed = tail.missed
+                log.error("catalog.missed", extra={"venue": venue.value, "messages": tail.watch.lost})
+                await retried(lambda: self._look_up_markets(redis, venue), what="markets")
+
+    async def _look_up_markets(self, redis: Client, venue: Venue) -> None:
+        """After a loss on the catalog, ask what has become of every market that is watched here."""
+        legs = (*self._detector.legs(), *self._baskets.source.legs())
+        watched = {market_id for _, of, market_id in legs if of is venue}
+        found = {market.market_id: market for market in await load_markets(redis, ((venue, one) for one in watched))}
+        for market_id in watched:
+            market = found.get(market_id)
+            told = MarketClosed(venue=venue, market_id=market_id, reason="Redis knows no such market")
+            self._take_catalog(venue, told if market is None else MarketListed(market=market))
 
     def _take_catalog(self, venue: Venue, message: CatalogMessage) -> None:
         self._baskets.take_catalog(venue, message)

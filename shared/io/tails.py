@@ -5,7 +5,8 @@ Blocking reads are never cancelled, because a cancelled read can lose the reply 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -80,7 +81,7 @@ class Tail:
             self._cursors.pop(name, None)
         self._command = b""
 
-    async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[Entry]]:
+    async def batches(self, stopping: asyncio.Event) -> AsyncGenerator[list[Entry], None]:
         """Yield entries as they come, and an empty list after every second without any, until ``stopping`` is set."""
         attempts = waits_s()
         loop = asyncio.get_running_loop()
@@ -95,6 +96,7 @@ class Tail:
                     entries = await self._read()
                 except TRANSIENT as error:
                     log.warning("tail.waiting", extra={"error": str(error), "streams": len(self._cursors)})
+                    self._link.close()
                     check_at_s = 0.0
                     continue
                 attempts = waits_s()
@@ -221,13 +223,23 @@ class StreamTail(Generic[M]):
     def __init__(self, url: str, stream: Stream[M], cursor: str) -> None:
         self._tail = Tail(url, {stream.name: cursor})
         self._stream = stream
+        self._recreated = 0
         self.watch = SequenceWatch()
         self.unreadable = 0
 
-    async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[M]]:
+    @property
+    def missed(self) -> int:
+        """Grows whenever messages were lost or the stream began anew: what follows builds on something unknown."""
+        return self.watch.lost + self._recreated
+
+    async def batches(self, stopping: asyncio.Event) -> AsyncGenerator[list[M], None]:
         """Yield messages as they come, and an empty list after every second without any."""
-        async for entries in self._tail.batches(stopping):
-            yield [message for _, _, payload in entries if (message := self._decoded(payload)) is not None]
+        async with aclosing(self._tail.batches(stopping)) as batches:
+            async for entries in batches:
+                if self._tail.recreated > self._recreated:
+                    self._recreated = self._tail.recreated
+                    self.watch.forget(self._stream.name)  # a repeat may be newer than what is read before it
+                yield [message for _, _, payload in entries if (message := self._decoded(payload)) is not None]
 
     def _decoded(self, payload: bytes) -> M | None:
         try:

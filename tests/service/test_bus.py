@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.contracts.alerts import OperationalAlert
-from shared.contracts.pairs import PairActivated, PairMessage, PairRetired
+from shared.contracts.pairs import PairActivated, PairMessage, PairRetired, PairSuspended
 from shared.contracts.streams import ALERTS, FIELD, PAIRS, dead_letter_name
 from shared.io import bus
 from shared.io.bus import (
@@ -20,6 +20,7 @@ from shared.io.bus import (
     Delivery,
     GroupReader,
     Identity,
+    Lease,
     Outbox,
     OutboxFull,
     Profile,
@@ -31,10 +32,14 @@ from shared.io.bus import (
     trim_behind_groups,
 )
 from shared.io.resp import RespLink, pack
+from tests.outboxes import writing
 from tests.service.redis_proxy import RedisProxy
+from tests.service.spoiled_link import Fate, SpoiledLink
 from tests.unit.kalshi_executor.builders import PAIR
+from tests.waiting import until
 
 ME = Identity("test", "epoch-1")
+LEASES = "test:leases"
 
 
 def alert(number: int) -> OperationalAlert:
@@ -54,24 +59,13 @@ async def proxy(redis_url: str, tmp_path: Path) -> AsyncIterator[RedisProxy]:
         yield proxy
 
 
-@asynccontextmanager
-async def running(outbox: Outbox) -> AsyncIterator[Outbox]:
-    task = asyncio.create_task(outbox.run())
-    yield outbox
-    task.cancel()
-    await asyncio.wait({task})
+def spoil(outbox: Outbox, url: str, fates: list[Fate]) -> None:
+    """Give the commands that the outbox sends these fates, one each."""
+    outbox._link = SpoiledLink(url, fates, number_key=outbox._number_key, leases=LEASES, holder="me:1")
 
 
 async def numbers_on_stream(redis: Client) -> list[int]:
     return [int(ALERTS.decoder.decode(fields[FIELD]).alert_id) for _, fields in await redis.xrange(ALERTS.name)]
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if await holds():
-                return
-            await asyncio.sleep(0.01)
 
 
 async def tailed(url: str, count: int, *, cursor: str = "0-0") -> tuple[list[int], StreamTail[OperationalAlert]]:
@@ -104,7 +98,7 @@ async def _more(count: Callable[[], Awaitable[int]], before: int) -> bool:
 
 class TestOutbox:
     async def test_messages_are_written_in_order_and_counted(self, redis: Client, redis_url: str) -> None:
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             for number in range(1_200):
                 outbox.put(ALERTS, alert(number))
             await outbox.flushed()
@@ -113,26 +107,97 @@ class TestOutbox:
         last = ALERTS.decoder.decode(fields[FIELD])
         assert (last.src, last.epoch, last.pseq) == ("test", "epoch-1", 1_200)
 
-    async def test_a_lost_reply_doubles_entries_which_a_tail_folds(self, redis: Client, proxy: RedisProxy) -> None:
-        async with running(Outbox(proxy.url, ME)) as outbox:
+    async def test_a_lost_reply_doubles_nothing(self, redis: Client, proxy: RedisProxy) -> None:
+        async with writing(Outbox(proxy.url, ME)) as outbox:
             outbox.put(ALERTS, alert(0))
             await outbox.flushed()
-            proxy.swallow_reply_to(b"XADD")
+            proxy.swallow_reply_to(b"EVALSHA")
             for number in (1, 2):
                 outbox.put(ALERTS, alert(number))
             await outbox.flushed()
             outbox.put(ALERTS, alert(3))
             await outbox.flushed()
-        assert await numbers_on_stream(redis) == [0, 1, 2, 1, 2, 3]
-        found, tail = await tailed(proxy.url, 4)
-        assert found == [0, 1, 2, 3]
-        assert tail.watch.lost == 0
+        assert proxy.connections == 2
+        assert await numbers_on_stream(redis) == [0, 1, 2, 3]
+
+    async def test_what_a_forgetful_server_is_told_twice_a_tail_folds(self, redis: Client, redis_url: str) -> None:
+        outbox = Outbox(redis_url, ME)
+        fates = [Fate.DONE, Fate.DONE, Fate.UNHEARD, Fate.FORGOTTEN]
+        spoil(outbox, redis_url, fates)
+        async with writing(outbox):
+            for number in range(4):
+                outbox.put(ALERTS, alert(number))
+            await outbox.flushed()
+        assert await numbers_on_stream(redis) == [0, 1, 2, 0, 1, 2, 3]
+        found, tail = await tailed(redis_url, 4)
+        assert (found, tail.watch.lost) == ([0, 1, 2, 3], 0)
+
+    @pytest.mark.parametrize("is_told_by", ["the next message", "a look"])
+    @pytest.mark.parametrize("remembers", ["1", None])
+    async def test_a_server_that_came_back_with_an_older_memory_is_noticed(
+        self, redis: Client, redis_url: str, remembers: str | None, is_told_by: str
+    ) -> None:
+        outbox = Outbox(redis_url, ME)
+        async with writing(outbox):
+            for number in range(3):
+                outbox.put(ALERTS, alert(number))
+            await outbox.flushed()
+            await outbox.look_back(redis)
+            outbox.put(ALERTS, alert(3))
+            await outbox.flushed()
+            assert not outbox.is_forgotten
+            await redis.delete(outbox._number_key)
+            if remembers is not None:
+                await redis.set(outbox._number_key, remembers)
+            if is_told_by == "a look":
+                await outbox.look_back(redis)
+                assert outbox.is_forgotten
+                outbox.is_forgotten = False
+                await outbox.look_back(redis)
+                assert not outbox.is_forgotten, "once is enough"
+            outbox.put(ALERTS, alert(4))
+            await outbox.flushed()
+            assert outbox.is_forgotten == (is_told_by == "the next message")
+        assert await numbers_on_stream(redis) == [0, 1, 2, 3, 4]
+
+    @pytest.mark.parametrize("why", [Fate.REFUSED, Fate.UNLEASED])
+    async def test_nothing_overtakes_a_message_that_was_refused(self, redis: Client, redis_url: str, why: Fate) -> None:
+        """A suspension that is refused and comes after the next word about the pair would be that pair's last word."""
+        lease = Lease(LEASES, 0, "me:1")
+        await redis.hset(LEASES, "0", lease.holder)
+        outbox = Outbox(redis_url, ME)
+        spoil(outbox, redis_url, [Fate.DONE, why, Fate.DONE, Fate.DONE, Fate.DONE])
+        activated = PairActivated(pair=PAIR)
+        words = [activated, PairSuspended(pair=PAIR, reason="in the middle"), activated, activated]
+        async with writing(outbox):
+            for word in words:
+                outbox.put_under_lease(lease, [(PAIRS, word, "a", False)])
+            await outbox.flushed()
+        written = [PAIRS.decoder.decode(fields[FIELD]) for _, fields in await redis.xrange(PAIRS.name)]
+        assert [(message.pseq, type(message)) for message in written] == [
+            (number, type(word)) for number, word in enumerate(words, start=1)
+        ]
+        assert type(PAIRS.decoder.decode(await redis.hget(PAIRS.hash_name, "a"))) is PairActivated
+
+    async def test_what_is_written_together_is_not_written_at_all_when_one_part_is_refused(
+        self, redis: Client, redis_url: str
+    ) -> None:
+        lease = Lease(LEASES, 0, "me:1")
+        await redis.hset(LEASES, "0", lease.holder)
+        await redis.set(ALERTS.name, "no stream")
+        async with writing(Outbox(redis_url, ME)) as outbox:
+            outbox.put_under_lease(
+                lease, [(PAIRS, PairActivated(pair=PAIR), "a", False), (ALERTS, alert(1), "", False)]
+            )
+            await outbox.flushed()
+        assert outbox.refused == 2
+        assert await redis.exists(PAIRS.name, PAIRS.hash_name) == 0
 
     async def test_while_redis_is_away_messages_wait_and_come_out_in_order(
         self, redis: Client, redis_url: str, tmp_path: Path
     ) -> None:
         proxy = RedisProxy(redis_url, tmp_path)
-        async with running(Outbox(proxy.url, ME)) as outbox:
+        async with writing(Outbox(proxy.url, ME)) as outbox:
             for number in range(5):
                 outbox.put(ALERTS, alert(number))
             await asyncio.sleep(0.05)
@@ -144,10 +209,10 @@ class TestOutbox:
     async def test_a_server_that_hangs_is_given_up_within_the_writers_second(
         self, redis: Client, proxy: RedisProxy
     ) -> None:
-        async with running(Outbox(proxy.url, ME)) as outbox:
+        async with writing(Outbox(proxy.url, ME)) as outbox:
             proxy.stall()
             outbox.put(ALERTS, alert(1))
-            await until(lambda: _is(proxy.connections >= 2))
+            await until(lambda: proxy.connections >= 2)
             proxy.flow()
             await outbox.flushed()
         assert set(await numbers_on_stream(redis)) == {1}
@@ -159,7 +224,7 @@ class TestOutbox:
         await redis.set(PAIRS.name, "no stream")
         outbox = Outbox(redis_url, ME)
         outbox.on_set_aside = told.append
-        async with running(outbox):
+        async with writing(outbox):
             for number in range(4):
                 outbox.put(ALERTS, alert(number))
                 outbox.put(PAIRS, PairRetired(pair_id=PAIR.pair_id, reason=str(number)), key="a")
@@ -182,7 +247,7 @@ class TestOutbox:
         await redis.config_set("maxmemory", "1")
         try:
             outbox = Outbox(redis_url, ME)
-            async with running(outbox):
+            async with writing(outbox):
                 outbox.put(PAIRS, PairRetired(pair_id=PAIR.pair_id, reason="x"), key="a")
                 outbox.put(ALERTS, alert(1))
                 for _ in range(10):
@@ -201,13 +266,9 @@ class TestOutbox:
             outbox.put(ALERTS, alert(2))
 
 
-async def _is(value: bool) -> bool:
-    return value
-
-
 class TestCompactedState:
     async def test_the_latest_per_key_is_kept_and_what_is_dropped_is_gone(self, redis: Client, redis_url: str) -> None:
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             outbox.put(PAIRS, PairRetired(pair_id=PAIR.pair_id, reason="x"), key="a")
             outbox.put(PAIRS, PairActivated(pair=PAIR), key="a")
             outbox.put(PAIRS, PairActivated(pair=PAIR), key="b")
@@ -219,7 +280,7 @@ class TestCompactedState:
 
     async def test_what_is_written_while_loading_is_seen_by_the_tail(self, redis: Client, redis_url: str) -> None:
         _, cursor = await load_latest(redis, PAIRS)
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             outbox.put(PAIRS, PairActivated(pair=PAIR), key="a")
             await outbox.flushed()
         stopping = asyncio.Event()
@@ -232,7 +293,7 @@ class TestCompactedState:
     async def test_one_unreadable_value_does_not_hide_the_others(
         self, redis: Client, redis_url: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             outbox.put(PAIRS, PairActivated(pair=PAIR), key="good")
             await outbox.flushed()
         await redis.hset(PAIRS.hash_name, "bad", b"\xff")
@@ -249,7 +310,7 @@ class TestTail:
             stopping.set()
 
     async def test_a_cut_link_loses_nothing(self, redis: Client, proxy: RedisProxy) -> None:
-        async with running(Outbox(proxy.url, ME)) as outbox:
+        async with writing(Outbox(proxy.url, ME)) as outbox:
             reading = asyncio.create_task(tailed(proxy.url, 60))
             for number in range(60):
                 outbox.put(ALERTS, alert(number))
@@ -262,14 +323,14 @@ class TestTail:
     async def test_an_unreadable_entry_is_counted_and_passed_over(self, redis: Client, redis_url: str) -> None:
         await redis.xadd(ALERTS.name, {FIELD: b"{"})
         await redis.xadd(ALERTS.name, {b"other": b"field"})
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             outbox.put(ALERTS, alert(1))
             await outbox.flushed()
         found, tail = await tailed(redis_url, 1)
         assert (found, tail.unreadable) == ([1], 2)
 
     async def test_what_trimming_took_is_counted(self, redis: Client, redis_url: str) -> None:
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             for number in range(10):
                 outbox.put(ALERTS, alert(number))
             await outbox.flushed()
@@ -375,7 +436,7 @@ class TestGroup:
         proxy.stall()
         await put(redis, 2)
         links = proxy.connections
-        await until(lambda: _is(proxy.connections > links))
+        await until(lambda: proxy.connections > links)
         proxy.flow()
         assert await waiting == 2
 

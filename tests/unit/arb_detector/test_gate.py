@@ -246,7 +246,8 @@ def test_an_older_quote_of_a_connection_does_not_make_it_quiet_again() -> None:
     scene.beat(P, frame_age_ms=2_501)
     scene.offer()
     before = scene.clock.now_ns() - 600_000_000_000
-    scene.take(scene.quote(P, market_id=MarketId("0xanother"), received_ts_ns=before))
+    old = scene.quote(P, received_ts_ns=before)
+    scene.take(msgspec.structs.replace(old, market_id=MarketId("0xanother")))
     assert opened(scene.silent_tick(after_ms=60))
 
 
