@@ -56,7 +56,7 @@ class BasketDesk:
         source, parts = self.source, self._leases.held.keys() & {*followed, *new}
         self._say(source.set_baskets({name: one for name, one in baskets.items() if one.partition in parts}))
         for market in await load_markets(redis, source.wanted_markets()):
-            self._say(source.set_market(market))
+            self._say(source.list_market(market))
         if new:
             episodes, held = await load_open_baskets(redis, new), self._leases.held
             self._say(source.resume(found for part, found in episodes if held.get(part) is new[part]))

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any, TypeVar
 
 from services.arb_detector.basket_desk import BasketDesk
@@ -20,6 +21,7 @@ from services.arb_detector.bus import (
     quote_streams,
 )
 from services.arb_detector.core import Detector
+from services.arb_detector.legs import QuoteInPart
 from services.arb_detector.publisher import Publisher
 from services.arb_detector.sources import OpportunitySource
 from shared.contracts.catalog import CatalogMessage, MarketClosed, MarketListed
@@ -41,6 +43,10 @@ and as many whose reason has changed; all of a second's at once would hold up th
 _ROUND_S = 1.0
 """No pair's turn comes more often than this, however few there are; a second's baskets are looked at together."""
 _FUNNEL_S = 10.0
+_LATE_S = 0.02
+"""A timer this late says that the process stood still: no edge has held before what was written meanwhile is read."""
+_CATCH_UP_S = 1.0
+"""How long Redis may take to bring the rest: quotes that nothing follows are believed then, as far as they may be."""
 _RENEW_S = 0.3
 """How often leases are renewed: four times before one ends."""
 
@@ -82,8 +88,13 @@ class DetectorService:
         self._due_earlier = asyncio.Event()
         self._books_missed = asyncio.Event()
         self._lost = 0
+        self._wakes_s = inf
+        """When the timer is to wake next, on the monotonic clock."""
+        self._held: list[QuoteInPart] = []
+        """Quotes that came right after this process stood still: not believed before the rest has been read."""
+        self._caught_up = asyncio.Event()
+        self._caught_up.set()
         self._recreated = 0
-        self._wakes_s = 0.0
 
     def pairs_changed(self) -> None:
         """Say that the live pairs differ from before."""
@@ -138,6 +149,7 @@ class DetectorService:
         self._baskets.leave(parts)
         names = quote_streams(parts)
         self._tail.unfollow(names)
+        self._held = [quote for quote in self._held if quote[0] not in parts]
         self._reader.forget(names)
 
     async def _follow_work(
@@ -172,7 +184,7 @@ class DetectorService:
         detector.set_diverged(diverged)
         for markets in _handfuls(await load_markets(redis, detector.wanted_markets())):
             for market in markets:
-                publish(detector.set_market(market))
+                publish(detector.list_market(market))
             await asyncio.sleep(0)
         if new:
             episodes = await load_open_episodes(redis, new)
@@ -189,7 +201,11 @@ class DetectorService:
     def _ours(self, pairs: Mapping[PairId, Pair]) -> dict[PairId, Pair]:
         return {pair_id: pair for pair_id, pair in pairs.items() if pair.partition in self._leases.held}
 
-    def _take_entries(self, entries: list[Entry]) -> None:
+    def _take_entries(self, entries: list[Entry]) -> bool:
+        """Take what was read; return whether more must be read before it counts.
+
+        After this process stood still the read that was pending brings what came first, and only the next one the rest.
+        """
         if self._tail.recreated > self._recreated:
             self._recreated = self._tail.recreated
             # All is read again, and what was seen before may be newer than what comes before it.
@@ -199,14 +215,29 @@ class DetectorService:
         for beat in beats:
             self._detector.take_beat(beat)
             self._baskets.take_beat(beat)
-        if quotes:
-            self._publisher.publish(self._detector.take_quotes(quotes))
-            self._baskets.take_quotes(quotes)
-            self._wake_if_due_earlier()
+        self._held += quotes
+        is_more_wanted = bool(entries) and self._caught_up.is_set() and self._stood_still()
+        if is_more_wanted:
+            self._caught_up.clear()
+        else:
+            self._take_held()
         if self._reader.lost > self._lost:
             log.warning("quotes.lost", extra={"messages": self._reader.lost - self._lost})
             self._lost = self._reader.lost
             self._books_missed.set()
+        return is_more_wanted
+
+    def _stood_still(self) -> bool:
+        """Return whether the timer should have woken a while ago: whatever was to be read meanwhile comes late, too."""
+        return self._clock.monotonic_s() - self._wakes_s > _LATE_S
+
+    def _take_held(self) -> None:
+        quotes, self._held = self._held, []
+        self._caught_up.set()
+        if quotes:
+            self._publisher.publish(self._detector.take_quotes(quotes))
+            self._baskets.take_quotes(quotes)
+            self._wake_if_due_earlier()
 
     async def _refresh_when_missed(self, redis: Client, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -250,6 +281,8 @@ class DetectorService:
             if now_s < self._wakes_s:
                 await self._sleep(self._wakes_s - now_s)
                 continue
+            if self._stood_still():
+                await self._catch_up()
             if now_s >= tick_s or (due_s is not None and now_s >= due_s):
                 tick_s = now_s + _TICK_S
                 self._publisher.publish(self._detector.tick())
@@ -265,6 +298,15 @@ class DetectorService:
             if now_s >= funnel_s:
                 funnel_s = now_s + _FUNNEL_S
                 self._publisher.count(self._counted())
+
+    async def _catch_up(self) -> None:
+        """Wait until what was written while this process stood still has been read, once the loop has looked for it."""
+        for _ in range(2):
+            await asyncio.sleep(0)
+        try:
+            await asyncio.wait_for(self._caught_up.wait(), _CATCH_UP_S)
+        except TimeoutError:
+            self._take_held()
 
     async def _sleep(self, wait_s: float) -> None:
         """Sleep, unless something becomes due earlier than the sleeper knew."""

@@ -15,7 +15,7 @@ from services.cli.simulated import SHIPPED_MAPPINGS
 from services.cli.sources import bytes_of, lines_of
 from services.matcher.mapping_files import load
 from services.matcher.offline import RowRefused, match_files
-from shared.domain.evaluation import BasketReport, EvaluationRefused, EvaluationReport, evaluate_file
+from shared.domain.evaluation import MAX_FILE_BYTES, BasketReport, EvaluationRefused, EvaluationReport, evaluate_file
 from shared.domain.fee_math import FeeReport, fee_report
 from shared.domain.fees import KALSHI_RATES, FeeSchedule, FeesRefused, KalshiFees, KalshiFeeType, PolymarketFees
 from shared.domain.market import Venue
@@ -98,7 +98,7 @@ def evaluate_command(
 ) -> None:
     """Price one pair in both directions, or a basket: size, cost, fees, edge and the fills behind them."""
     try:
-        report = evaluate_file(evaluation_file(bytes_of(file)))
+        report = evaluate_file(evaluation_file(bytes_of(file, most=MAX_FILE_BYTES + 1)))
     except EvaluationRefused as error:
         raise SettingsRefused(f"{file}: {error}") from None
     if as_json:
@@ -114,7 +114,7 @@ def fee_command(
     price: Annotated[str, typer.Option(help="Price of the traded outcome in dollars, between 0 and 1.")],
     contracts: Annotated[str, typer.Option(help="Contracts.")],
     rate: Annotated[str, typer.Option(help="Polymarket: the market's fee rate, such as 0.05.")] = "",
-    exponent: Annotated[int, typer.Option(min=1, help="Polymarket: the schedule's exponent.")] = 1,
+    exponent: Annotated[int, typer.Option(min=0, help="Polymarket: the schedule's exponent.")] = 1,
     multiplier: Annotated[str, typer.Option(help="Kalshi: the series' or event's fee multiplier.")] = "1",
     fee_type: Annotated[str, typer.Option(help="Kalshi: the series' or event's fee type.")] = "quadratic",
     member: Annotated[Member, typer.Option(help="Kalshi: direct account or behind a broker.")] = Member.DIRECT,

@@ -104,10 +104,11 @@ class Tail:
         finally:
             self._link.close()
 
-    async def pump(self, stopping: asyncio.Event, take: Callable[[list[Entry]], None]) -> None:
+    async def pump(self, stopping: asyncio.Event, take: Callable[[list[Entry]], bool | None]) -> None:
         """Call ``take`` with entries as they are read from the socket, as ``batches`` would yield them.
 
-        No task has to wake up between the socket and ``take``. What ``take`` raises ends this, too.
+        No task has to wake up between the socket and ``take``. What ``take`` raises ends this, too. When it returns
+        true it is called again as soon as Redis has answered, with nothing when there is nothing more.
         """
         attempts = waits_s()
         loop = asyncio.get_running_loop()
@@ -125,7 +126,7 @@ class Tail:
         finally:
             self._link.close()
 
-    async def _pumped(self, stopping: asyncio.Event, take: Callable[[list[Entry]], None]) -> None:
+    async def _pumped(self, stopping: asyncio.Event, take: Callable[[list[Entry]], bool | None]) -> None:
         """Pump until ``stopping`` is set, something fails, or the ids of the streams are to be looked at again."""
         await self._link.open()
         loop = asyncio.get_running_loop()
@@ -133,10 +134,10 @@ class Tail:
         ended: asyncio.Future[None] = loop.create_future()
         asked: dict[str, str] = {}
 
-        def read_on() -> None:
+        def read_on(*, waits: bool = True) -> None:
             nonlocal asked
             asked = dict(self._cursors)
-            self._link.call(self._next_read(), on_answer)
+            self._link.call(self._next_read() if waits else self._read_at_once(), on_answer)
 
         def on_answer(replies: list[Reply] | None) -> None:
             if ended.done():
@@ -145,11 +146,11 @@ class Tail:
                 if replies is None:
                     raise RedisConnectionError("the link was lost")
                 self._heard_s = loop.time()
-                take(self._entries(replies[0], asked))
-                if stopping.is_set() or self._heard_s >= ends_s:
+                is_more_wanted = take(self._entries(replies[0], asked))
+                if stopping.is_set() or (self._heard_s >= ends_s and not is_more_wanted):
                     ended.set_result(None)
                 else:
-                    read_on()
+                    read_on(waits=not is_more_wanted)
             except Exception as error:
                 ended.set_exception(error)
 
@@ -178,6 +179,10 @@ class Tail:
             self._command = whole[: len(whole) - len(asked) * len(EMPTY_WORD)]
             self._ids = {name: word(cursor.encode()) for name, cursor in asked.items()}
         return self._command + b"".join(self._ids.values())
+
+    def _read_at_once(self) -> bytes:
+        """Return the same command without waiting for anything new."""
+        return pack("XREAD", "COUNT", self._count, "STREAMS", *self._cursors, *self._cursors.values())
 
     def _entries(self, found: Any, asked: Mapping[str, str]) -> list[Entry]:
         """Return what a read found, and go on behind it; what was left meanwhile, or begun anew, is dropped."""

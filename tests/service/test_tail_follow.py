@@ -1,6 +1,7 @@
 """A tail can take up streams and leave them while it reads."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,28 @@ async def test_a_pump_starts_again_on_a_stream_that_was_emptied(
     async with asyncio.timeout(20):
         await tail.pump(stopping, take)
     assert (seen, tail.recreated) == ([b"new"], 1)
+    await redis.aclose()
+
+
+async def test_a_taker_that_wants_more_is_answered_at_once_with_what_there_is(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tails, "BLOCK_MS", 15_000)
+    redis, stopping = connect(redis_url, Profile.WRITER), asyncio.Event()
+    await redis.xadd("one", {FIELD: b"1"})
+    seen: list[list[bytes]] = []
+
+    def take(entries: list[Entry]) -> bool:
+        seen.append([payload for _, _, payload in entries])
+        if len(seen) == 3:
+            stopping.set()
+        return True
+
+    began_s = time.monotonic()
+    async with asyncio.timeout(20):
+        await Tail(redis_url, {"one": "0-0"}).pump(stopping, take)
+    assert seen == [[b"1"], [], []]
+    assert time.monotonic() - began_s < 10, "it waited for what did not come"
     await redis.aclose()
 
 
