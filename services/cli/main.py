@@ -15,6 +15,7 @@ import typer
 
 from services.cli import bench, demo, doctor, offline, pairs, record
 from services.cli.output import write_json, write_line
+from services.cli.scan import scan_command
 from services.cli.stack import SERVICES
 from services.cli.why import why_command
 from shared.runtime.errors import SettingsRefused, StartRefused
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(bench.app, name="bench")
 offline.add_to(app)
+app.command("scan")(scan_command)
 app.command("why")(why_command)
 record.add_to(app)
 

@@ -19,7 +19,7 @@ from shared.runtime.errors import StartRefused
 from shared.runtime.redis_address import redis_url_in
 from shared.runtime.redis_server import check_redis
 
-_OLD_S = 150
+OLD_S = 150
 """Pairs are told about in turn, 100 a second: with 10,000 of them each comes round within two minutes."""
 
 
@@ -68,7 +68,7 @@ def answer_of(pair_id: str, found: PairMessage | None, standing: PairStanding | 
         return Why(pair_id=pair_id, state="live", reason="no detector has looked at it yet; does one run?")
     age_ms = max(0, now_ns - standing.as_of_ts_ns) // 1_000_000
     reason = standing.reason
-    if age_ms > _OLD_S * 1_000:
+    if age_ms > OLD_S * 1_000:
         reason = f"no detector has looked at it for {age_ms // 1_000} s; then: {reason}"
     for_ms = max(0, now_ns - standing.since_ts_ns) // 1_000_000
     return Why(pair_id=pair_id, state="live", reason=reason, for_ms=for_ms, age_ms=age_ms, standing=standing)
@@ -132,7 +132,7 @@ async def _answer(url: str, name: str) -> Why | WhyBasket:
     try:
         basket, of_basket = await read_basket(redis, name)
         if isinstance(basket, BasketActivated | BasketSuspended):
-            return basket_answer(basket, of_basket, now_ns=time.time_ns(), old_s=_OLD_S)
+            return basket_answer(basket, of_basket, now_ns=time.time_ns(), old_s=OLD_S)
         found, standing = await _read(redis, name)
     finally:
         await redis.aclose()
