@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from services.cli import bench, demo, doctor, offline, pairs, record
+from services.cli.book import book_command
 from services.cli.output import write_json, write_line
 from services.cli.scan import scan_command
 from services.cli.stack import SERVICES
@@ -32,6 +33,7 @@ app.add_typer(pairs.app, name="pairs")
 app.add_typer(bench.app, name="bench")
 offline.add_to(app)
 app.command("scan")(scan_command)
+app.command("book")(book_command)
 app.command("why")(why_command)
 record.add_to(app)
 
