@@ -6,20 +6,17 @@ It stands beside the pairs in one process and behind them in each turn: a batch 
 import logging
 from collections.abc import Collection, Iterable, Mapping
 
-import msgspec
-
 from services.arb_detector.basket_core import BasketDetector
 from services.arb_detector.basket_evaluator import BASKET_GONE, BasketEmission
-from services.arb_detector.bus import load_books, load_markets
+from services.arb_detector.bus import drop_standings, load_books, load_markets, load_open_baskets
 from services.arb_detector.legs import QuoteInPart
 from shared.contracts.baskets import (
     BasketClosed,
     BasketOpened,
     BasketOpportunityMessage,
     BasketStanding,
-    BasketUpdated,
 )
-from shared.contracts.catalog import CatalogMessage, MarketClosed
+from shared.contracts.catalog import CatalogMessage
 from shared.contracts.health import FeedBeat
 from shared.contracts.streams import BASKET_FUNNEL, BASKET_OPPORTUNITIES
 from shared.domain.live_basket import BasketId, LiveBasket
@@ -29,7 +26,6 @@ from shared.io.bus import Client, Lease, Leases, Outbox
 from shared.runtime.clock import Clock
 
 _SWEEP_S = 0.9
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +58,9 @@ class BasketDesk:
         for market in await load_markets(redis, source.wanted_markets()):
             self._say(source.set_market(market))
         if new:
-            self._say(source.resume(await self._open_episodes(redis, new)))
-            await self._drop_standings(redis, new)
+            episodes, held = await load_open_baskets(redis, new), self._leases.held
+            self._say(source.resume(found for part, found in episodes if held.get(part) is new[part]))
+            await drop_standings(redis, BASKET_FUNNEL, new, source.baskets)
         self._say(source.take_books(await load_books(redis, source.legs(unheard_only=True))))
 
     def leave(self, parts: Collection[int]) -> None:
@@ -80,13 +77,7 @@ class BasketDesk:
 
     def take_catalog(self, venue: Venue, message: CatalogMessage) -> None:
         """Take what the catalog says about a market that some basket has."""
-        market_id = message.market_id if isinstance(message, MarketClosed) else message.market.market_id
-        if not self.source.is_market_wanted(venue, market_id):
-            return
-        if isinstance(message, MarketClosed):
-            self._say(self.source.close_market(venue, market_id))
-        else:
-            self._say(self.source.set_market(message.market))
+        self._say(self.source.take_catalog(venue, message))
 
     def tick(self) -> None:
         """Let what waits be looked at."""
@@ -103,28 +94,6 @@ class BasketDesk:
         """After a loss on the streams of these partitions, ask the keys what was missed."""
         legs = [leg for leg in self.source.legs() if leg[0] in parts]
         self._say(self.source.take_books(await load_books(redis, legs)))
-
-    async def _open_episodes(self, redis: Client, new: Mapping[int, Lease]) -> list[BasketOpened | BasketUpdated]:
-        """Return the open episodes of these partitions that are still ours."""
-        found = []
-        for payload in (await redis.hgetall(BASKET_OPPORTUNITIES.hash_name)).values():
-            try:
-                message = BASKET_OPPORTUNITIES.decoder.decode(payload)
-            except _UNREADABLE as error:
-                log.error("state.unreadable", extra={"key": BASKET_OPPORTUNITIES.hash_name, "error": str(error)})
-                continue
-            if isinstance(message, BasketOpened | BasketUpdated):
-                lease = new.get(partition_of(message.basket_id))
-                if lease is not None and self._leases.held.get(lease.part) is lease:
-                    found.append(message)
-        return found
-
-    async def _drop_standings(self, redis: Client, parts: Collection[int]) -> None:
-        """Forget where baskets stood that ended while nobody had their partition."""
-        names = [name.decode() for name in await redis.hkeys(BASKET_FUNNEL.hash_name)]
-        gone = [name for name in names if partition_of(name) in parts and name not in self.source.baskets]
-        if gone:
-            await redis.hdel(BASKET_FUNNEL.hash_name, *gone)
 
     def _say(self, emissions: Iterable[BasketEmission]) -> None:
         for message in emissions:

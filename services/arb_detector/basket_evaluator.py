@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 
 from services.arb_detector import basket_messages, ids
 from services.arb_detector.basket_state import BasketLeg, BasketState, BasketUnusable, Found
+from services.arb_detector.caseload import Caseload
 from services.arb_detector.config import DetectorConfig
 from services.arb_detector.episodes import Episode, Step
+from services.arb_detector.evidence import resumed
 from services.arb_detector.links import Links
-from services.arb_detector.trust import Beat, Distrust, distrust
+from services.arb_detector.trust import NOT_HEARD_YET, WANTS_A_QUOTE, Beat, Distrust, distrust
 from shared.contracts.baskets import BasketOpened, BasketOpportunityMessage, BasketStanding, BasketUpdated
 from shared.domain.live_basket import BasketId
 from shared.runtime.clock import Clock
@@ -21,26 +23,14 @@ BasketEmission = BasketOpportunityMessage | BasketStanding
 
 BASKET_GONE = "basket is no longer live"
 BASKET_CHANGED = "basket has changed"
-_RESUME_GRACE_S = 5.0
-_NOT_HEARD_YET = frozenset({Distrust.NO_QUOTE, Distrust.NO_BEAT, BasketUnusable.NOT_LISTED})
-_WANTS_A_QUOTE = frozenset(
-    {
-        Distrust.NO_QUOTE,
-        Distrust.STALE,
-        Distrust.MALFORMED,
-        Distrust.UNVERIFIED,
-        Distrust.CROSSED,
-        Distrust.CHECKSUM,
-    }
-)
-"""Reasons that only another quote can lift. All others a beat, or time alone, can: a quiet book brings no quote."""
+_NOT_HEARD_YET = NOT_HEARD_YET | {BasketUnusable.NOT_LISTED}
 _PRICED_AGAIN_S = 0.1
 """The least pause between two prices of a basket that is too thin: a price of many legs costs milliseconds."""
 Reason = BasketUnusable | Distrust
 
 
 class BasketEvaluator:
-    """Judges baskets one at a time. ``active`` are those that wait, are open or are held back."""
+    """Judges baskets one at a time."""
 
     def __init__(
         self, config: DetectorConfig, links: Links, clock: Clock, *, random_bits: Callable[[int], int]
@@ -49,41 +39,29 @@ class BasketEvaluator:
         self._links = links
         self._clock = clock
         self._random_bits = random_bits
-        self.active: dict[BasketId, BasketState] = {}
+        self.cases: Caseload[BasketId, BasketState] = Caseload()
         self.out: list[BasketEmission] = []
-        self.evaluations = 0
 
     def evaluate(self, state: BasketState, wire_ts_ns: int | None) -> None:
         """Judge a basket now; ``wire_ts_ns`` is the stamp of the frame that gave cause, None when time did."""
         state.is_held_back = False
-        outcome = self._outcome(state, wire_ts_ns)
-        self.evaluations += 1
-        state.counts[outcome] += 1
-        state.outcome = outcome
-        if state.watch.is_idle and not state.is_held_back:
-            self.active.pop(state.basket.basket_id, None)
-        else:
-            self.active[state.basket.basket_id] = state
-
-    def forget(self, state: BasketState) -> None:
-        """Leave a basket to another process: its episode goes on there, so nothing is said."""
-        self.active.pop(state.basket.basket_id, None)
+        self.cases.note(state, self._outcome(state, wire_ts_ns))
 
     def close(self, state: BasketState, reason: str) -> None:
         """A basket is over: close what is open."""
-        self.active.pop(state.basket.basket_id, None)
+        self.cases.drop(state)
         if state.watch.episode is not None:
             self._close(state, reason)
 
     def resume(self, state: BasketState | None, message: BasketOpened | BasketUpdated) -> None:
         """Take over an episode that another process left open; one of a basket that is gone or changed is closed."""
-        episode = basket_messages.resumed(message, now_s=self._clock.monotonic_s())
+        episode = resumed(message, now_s=self._clock.monotonic_s())
         if state is None or state.basket.version != message.basket_version:
             self._say_closed(message.basket_id, episode, BASKET_GONE if state is None else BASKET_CHANGED)
             return
         state.told_legs = frozenset(leg.market_id for leg in message.legs)
         state.watch.begin(episode)
-        self.active[message.basket_id] = state
+        self.cases.active[state.key] = state
 
     def distrusted(self, leg: BasketLeg) -> Distrust | None:
         """Return why a leg must not be acted upon now, or None."""
@@ -181,14 +159,8 @@ class BasketEvaluator:
 
     def _open(self, state: BasketState, found: Found, wire_ts_ns: int | None) -> None:
         now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
-        episode = Episode(
-            ids.new_id(self._clock.now_ms(), self._random_bits),
-            opened_ts_ns=now_ns,
-            seen_ts_ns=now_ns - int(state.watch.waited_s(now_s) * 1_000_000_000),
-            edge_e10=found.edge_e10,
-            size_e6=found.size_e6,
-            now_s=now_s,
-        )
+        new_id = ids.new_id(now_ns // 1_000_000, self._random_bits)
+        episode = state.watch.episode_of(new_id, found, now_ns=now_ns, now_s=now_s)
         facts = self._facts(state, found, episode, wire_ts_ns)
         state.watch.begin(episode)
         state.told_legs = found.market_ids
@@ -207,14 +179,11 @@ class BasketEvaluator:
     def _give_up(self, state: BasketState, reason: Reason, *, is_promising: bool = False) -> str:
         """Close what is open and forget what waited, except for an episode whose feeds have not spoken yet."""
         now_s, watch = self._clock.monotonic_s(), state.watch
-        state.is_held_back = is_promising and reason not in _WANTS_A_QUOTE
+        state.is_held_back = is_promising and reason not in WANTS_A_QUOTE
         watch.start_over()
         episode = watch.episode
-        if episode is not None:
-            is_young = episode.resumed_s is not None and now_s - episode.resumed_s < _RESUME_GRACE_S
-            if not (is_young and reason in _NOT_HEARD_YET):
-                detail = f": {state.detail}" if reason is BasketUnusable.NOT_BORNE else ""
-                self._close(state, f"{reason.value}{detail}")
+        if episode is not None and not (reason in _NOT_HEARD_YET and episode.is_just_resumed(now_s)):
+            self._close(state, state.in_full(reason.value))
         return reason.value
 
     def _close(self, state: BasketState, reason: str) -> None:

@@ -1,19 +1,18 @@
 """What the detector says of baskets: the evidence of an episode, enough to price it again offline."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
 
 from services.arb_detector.basket_state import BasketLeg, BasketState, Found
 from services.arb_detector.episodes import Episode
+from services.arb_detector.evidence import capturable_dollars, leg_evidence
 from shared.contracts.baskets import BasketClosed, BasketOpened, BasketUpdated
 from shared.contracts.opportunities import LegEvidence
 from shared.domain.arbitrage import Limits
-from shared.domain.book import LevelE
 from shared.domain.legs import LegResult
 from shared.domain.live_basket import BasketId
-from shared.domain.numbers import money_dollars, price_dollars, size_contracts
+from shared.domain.numbers import money_dollars, size_contracts
 
 
 def opened(
@@ -57,7 +56,7 @@ def opened(
         annualised_return=result.annualised_return,
         void_haircut_dollars_per_contract=limits.void_haircut_dollars_per_contract,
         min_edge_dollars_per_contract=limits.min_edge_dollars_per_contract,
-        legs=tuple(_evidence(state, leg, filled) for leg, filled in bought),
+        legs=tuple(_evidence(leg, filled) for leg, filled in bought),
         labels=tuple(leg.member.label for leg, _ in bought),
         wire_ts_ns=wire_ts_ns or max(quote.received_ts_ns for quote in quotes if quote is not None),
         detected_ts_ns=detected_ts_ns,
@@ -65,7 +64,7 @@ def opened(
         opened_ts_ns=episode.opened_ts_ns,
         peak_edge_dollars=money_dollars(episode.peak_edge_e10),
         peak_contracts=size_contracts(episode.peak_size_e6),
-        capturable_dollars=_capturable_dollars(episode),
+        capturable_dollars=capturable_dollars(episode),
         alert_only=state.alert_only,
     )
 
@@ -86,75 +85,10 @@ def closed(basket_id: BasketId, episode: Episode, *, reason: str, closed_ts_ns: 
         peak_edge_dollars=money_dollars(episode.peak_edge_e10),
         peak_contracts=size_contracts(episode.peak_size_e6),
         lifetime_ms=max(0, closed_ts_ns - episode.opened_ts_ns) // 1_000_000,
-        capturable_dollars=_capturable_dollars(episode) or Decimal(0),
+        capturable_dollars=capturable_dollars(episode) or Decimal(0),
     )
 
 
-def resumed(message: BasketOpened | BasketUpdated, *, now_s: float) -> Episode:
-    """Return the episode that another process told about last with ``message``; its peak may since have been higher."""
-    episode = Episode(
-        message.opportunity_id,
-        opened_ts_ns=message.opened_ts_ns,
-        seen_ts_ns=message.seen_ts_ns,
-        edge_e10=_e10(message.edge_dollars),
-        size_e6=_e6(message.contracts),
-        now_s=now_s,
-    )
-    episode.peak_edge_e10, episode.peak_size_e6 = _e10(message.peak_edge_dollars), _e6(message.peak_contracts)
-    if message.capturable_dollars is not None:
-        episode.capturable_e10 = _e10(message.capturable_dollars)
-    episode.resumed_s = now_s
-    return episode
-
-
-def _evidence(state: BasketState, leg: BasketLeg, result: LegResult) -> LegEvidence:
-    quote, terms, ladders, limit_price_dollars = (
-        leg.state.quote,
-        leg.terms,
-        leg.state.ladders,
-        result.limit_price_dollars,
-    )
-    assert quote is not None
-    assert terms is not None
-    assert ladders is not None
-    assert limit_price_dollars is not None
-    return LegEvidence(
-        venue=state.basket.venue,
-        market_id=leg.member.market_id,
-        outcome=result.side,
-        token_id=leg.member.token_ids[0 if result.side == "yes" else 1] if leg.member.token_ids else "",
-        limit_price_dollars=limit_price_dollars,
-        fills=tuple((fill.price_dollars, fill.size_contracts, fill.fee_dollars) for fill in result.fills),
-        fee_dollars=result.fee_dollars,
-        fee_source=f"{terms.fees.source}, from {terms.fees.effective_from.isoformat()}",
-        fees=terms.fees,
-        size_step_contracts=terms.size_step_contracts,
-        min_contracts=terms.min_contracts,
-        min_notional_dollars=terms.min_notional_dollars,
-        yes_bids=_decimals(ladders.yes_bids),
-        yes_asks=_decimals(ladders.yes_asks),
-        venue_ts_ms=quote.venue_ts_ms,
-        received_ts_ns=quote.received_ts_ns,
-        published_ts_ns=quote.published_ts_ns,
-        verified=quote.verified,
-        connection=quote.connection,
-        epoch=quote.epoch,
-        sequence=quote.sequence,
-        checksum=quote.checksum,
-    )
-
-
-def _capturable_dollars(episode: Episode) -> Decimal | None:
-    return None if episode.capturable_e10 is None else money_dollars(episode.capturable_e10)
-
-
-def _e10(dollars: Decimal) -> int:
-    return int(dollars.scaleb(10))
-
-
-def _e6(contracts: Decimal) -> int:
-    return int(contracts.scaleb(6))
-
-
-def _decimals(levels: Iterable[LevelE]) -> tuple[tuple[Decimal, Decimal], ...]:
-    return tuple((price_dollars(price_e4), size_contracts(size_e6)) for price_e4, size_e6 in levels)
+def _evidence(leg: BasketLeg, result: LegResult) -> LegEvidence:
+    assert leg.terms is not None
+    return leg_evidence(leg.state, leg.terms, result, leg.member.token_ids)

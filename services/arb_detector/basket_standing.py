@@ -1,54 +1,28 @@
 """Where each basket stands: what its last evaluation came to, with the figures behind it, for whoever asks why."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import ROUND_FLOOR, Decimal
-
 from services.arb_detector.basket_evaluator import BasketEvaluator
-from services.arb_detector.basket_state import BasketLeg, BasketState, BasketUnusable
+from services.arb_detector.basket_state import BasketLeg, BasketState
 from services.arb_detector.config import DetectorConfig
+from services.arb_detector.evidence import leg_standing, shown_edge_dollars
 from services.arb_detector.links import Links
 from shared.contracts.baskets import BasketStanding
 from shared.contracts.funnel import LegStanding
-from shared.domain.book import LevelE
-from shared.domain.live_basket import BasketId
-from shared.domain.numbers import price_dollars, size_contracts
 from shared.runtime.clock import Clock
-
-_AT_ONCE = 20
-"""Baskets per look whose reason has changed, and again as many in turn."""
-_EDGE_STEP = Decimal("0.000001")
 
 
 class BasketStandings:
-    """Chooses whom to tell about, and tells it."""
+    """Tells where a basket stands."""
 
     def __init__(self, config: DetectorConfig, links: Links, evaluator: BasketEvaluator, clock: Clock) -> None:
         self._config = config
         self._links = links
         self._evaluator = evaluator
         self._clock = clock
-        self._turn: Iterator[BasketId] = iter(())
-
-    def next(self, baskets: Mapping[BasketId, BasketState]) -> list[BasketState]:
-        """Return the baskets to look at now: some whose reason has changed, and the next in turn."""
-        changed = [state for state in baskets.values() if state.outcome != state.told_outcome][:_AT_ONCE]
-        chosen = {state.basket.basket_id: state for state in changed}
-        for _ in range(min(_AT_ONCE, len(baskets))):
-            basket_id = next(self._turn, None)
-            if basket_id is None:
-                self._turn = iter(tuple(baskets))
-                basket_id = next(self._turn)
-            if basket_id in baskets:
-                chosen[basket_id] = baskets[basket_id]
-        return list(chosen.values())
 
     def of(self, state: BasketState) -> BasketStanding:
         """Return where a basket stands now."""
         now_ns = self._clock.now_ns()
-        if state.outcome != state.told_outcome:
-            state.told_outcome, state.reason_since_ns = state.outcome, now_ns
-        detail = f": {state.detail}" if state.outcome == BasketUnusable.NOT_BORNE else ""
-        return self._told(state, f"{state.outcome}{detail}", state.reason_since_ns, now_ns)
+        return self._told(state, state.in_full(state.tally.outcome), state.tally.tell(now_ns), now_ns)
 
     def last(self, state: BasketState, reason: str) -> BasketStanding:
         """Return the last word about a basket that is no longer watched."""
@@ -62,43 +36,21 @@ class BasketStandings:
             basket_id=state.basket.basket_id,
             basket_version=state.basket.version,
             title=state.basket.title,
-            reason=reason,
+            reason=str(reason),
             since_ts_ns=since_ts_ns,
             as_of_ts_ns=now_ns,
-            evaluations=state.counts.total(),
-            reasons=tuple((str(name), count) for name, count in state.counts.most_common()),
+            evaluations=state.tally.counts.total(),
+            reasons=state.tally.reasons,
             asked_dollars_per_contract=asked.least_dollars_per_contract(is_open=False),
             asked_dollars=asked.least_dollars(is_open=False),
             alert_only=state.alert_only,
-            legs=tuple(self._leg(state, leg) for leg in state.legs),
-            edge_dollars_per_contract=None if edge_e18 is None else _dollars(edge_e18),
+            legs=tuple(self._leg(leg) for leg in state.legs),
+            edge_dollars_per_contract=None if edge_e18 is None else shown_edge_dollars(edge_e18),
             opportunity_id="" if watch.episode is None else watch.episode.opportunity_id,
             waited_ms=int(watch.waited_s(self._clock.monotonic_s()) * 1_000),
         )
 
-    def _leg(self, state: BasketState, leg: BasketLeg) -> LegStanding:
-        now_s, beat, quote = self._clock.monotonic_s(), self._links.beat_of(leg.state), leg.state.quote
+    def _leg(self, leg: BasketLeg) -> LegStanding:
         distrust = self._evaluator.distrusted(leg)
         reason = "market is not open" if leg.terms is None else "" if distrust is None else distrust.value
-        top = leg.state.top
-        return LegStanding(
-            venue=state.basket.venue,
-            market_id=leg.member.market_id,
-            reason=reason,
-            yes_bid=_best(top.yes_bids) if top else None,
-            yes_ask=_best(top.yes_asks) if top else None,
-            verified="" if quote is None else quote.verified,
-            connection="" if quote is None else quote.connection,
-            quote_received_ts_ns=0 if quote is None else quote.received_ts_ns,
-            beat_age_ms=-1 if beat is None else int((now_s - beat.read_s) * 1_000),
-            frame_age_ms=-1 if beat is None else max(0, int((now_s - beat.verified_s) * 1_000)),
-            lag_ms=0 if beat is None else beat.message.lag_ms,
-        )
-
-
-def _best(levels: Sequence[LevelE]) -> tuple[Decimal, Decimal] | None:
-    return (price_dollars(levels[0][0]), size_contracts(levels[0][1])) if levels else None
-
-
-def _dollars(edge_e18: int) -> Decimal:
-    return Decimal(edge_e18).scaleb(-18).quantize(_EDGE_STEP, rounding=ROUND_FLOOR)
+        return leg_standing(leg.state, self._links.beat_of(leg.state), reason, now_s=self._clock.monotonic_s())

@@ -4,15 +4,17 @@ Which legs are bought is decided anew with every price: ``every_no`` leaves out 
 may not be acted upon; ``every_yes`` buys all or nothing.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from services.arb_detector.caseload import Tally
+from services.arb_detector.config import EdgeLimits
 from services.arb_detector.episodes import EpisodeRules, Watch
-from services.arb_detector.pair_state import EdgeLimits, fees_or_worst_case
+from services.arb_detector.evidence import e6, e10
+from services.arb_detector.terms import fees_or_worst_case, is_priceable, terms_of
 from services.arb_detector.trust import LegState
 from shared.domain.arbitrage import Limits
 from shared.domain.basket_pricing import BasketMarket, BasketResult, best_every_no, evaluate_basket
@@ -22,11 +24,9 @@ from shared.domain.legs import MarketTerms, scaled
 from shared.domain.live_basket import BasketMember, LiveBasket, stated_terms
 from shared.domain.market import Market, MarketId, MarketStatus
 from shared.domain.numbers import ONE_DOLLAR_E4
-from shared.domain.returns import settles_at
+from shared.domain.returns import days_e2, in_days, paid_s
 
 ALERT_ONLY = "a basket is alert-only: nothing here orders more than two legs"
-_SECONDS_PER_DAY = 86_400
-_DAY_STEP = Decimal("0.01")
 
 
 class BasketUnusable(StrEnum):
@@ -72,23 +72,27 @@ class BasketState:
         "_markets",
         "alert_only",
         "basket",
-        "counts",
         "detail",
         "event",
         "found",
         "is_held_back",
+        "item",
+        "key",
+        "leg_states",
         "legs",
-        "outcome",
-        "reason_since_ns",
+        "partition",
+        "tally",
         "thin_until_s",
         "told_legs",
-        "told_outcome",
         "unusable",
         "watch",
     )
 
     def __init__(self, basket: LiveBasket, legs: Sequence[LegState], rules: EpisodeRules, asked: EdgeLimits) -> None:
-        self.basket = basket
+        self.basket = self.item = basket
+        self.key = basket.basket_id
+        self.partition = basket.partition
+        self.leg_states = tuple(legs)
         self.legs = tuple(BasketLeg(member, leg) for member, leg in zip(basket.members, legs, strict=True))
         self.watch = Watch(rules)
         self.event: EventTerms | None = None
@@ -96,11 +100,7 @@ class BasketState:
         self.detail = ""
         """What exactly the listing does not say."""
         self.alert_only = ALERT_ONLY
-        self.counts: Counter[str] = Counter()
-        """Evaluations by what they came to."""
-        self.outcome = ""
-        self.told_outcome = ""
-        self.reason_since_ns = 0
+        self.tally = Tally()
         self.is_held_back = False
         """Whether there is an edge at the best prices, and only time or a beat is missing."""
         self.found: Found | None = None
@@ -115,6 +115,19 @@ class BasketState:
         self._least_e18 = {
             is_open: max(1, scaled(asked.least_dollars_per_contract(is_open=is_open), 18)) for is_open in (False, True)
         }
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is neither open nor waiting."""
+        return self.watch.is_idle
+
+    def due_s(self) -> float | None:
+        """Return when it must be looked at again even if nothing happens; None when it need not be."""
+        return self.watch.due_s()
+
+    def in_full(self, reason: str) -> str:
+        """Return a reason against this basket with what exactly is wrong."""
+        return f"{reason}: {self.detail}" if reason == BasketUnusable.NOT_BORNE else reason
 
     def is_expired(self, now_ns: int) -> bool:
         """Return whether the row's last moment has passed."""
@@ -132,12 +145,7 @@ class BasketState:
 
     def limits(self, *, is_open: bool) -> Limits:
         """Return what a price is held against."""
-        return Limits(
-            min_edge_dollars_per_contract=self._asked.least_dollars_per_contract(is_open=is_open),
-            void_haircut_dollars_per_contract=(
-                self._asked.void_haircut_dollars_per_contract if self.basket.void_risk else Decimal(0)
-            ),
-        )
+        return self._asked.limits(is_open=is_open, has_void_risk=bool(self.basket.void_risk))
 
     @property
     def max_capital_dollars(self) -> Decimal | None:
@@ -184,7 +192,8 @@ class BasketState:
         assert event is not None
         useful = self.useful(legs)
         markets = [_market(leg) for leg in useful]
-        days = _days_until_paid([self._markets[leg.member.market_id] for leg in useful], now_ns)
+        paid_at_s = paid_s(*(self._markets[leg.member.market_id] for leg in useful))
+        days = in_days(days_e2(paid_at_s, now_ns // 1_000_000_000))
         asked = self.limits(is_open=is_open)
         try:
             if self.basket.kind is BasketKind.EVERY_NO:
@@ -200,23 +209,16 @@ class BasketState:
             return None
         if not found.contracts or found.edge_dollars < self._asked.least_dollars(is_open=is_open):
             return None
-        return Found(found, int(found.edge_dollars.scaleb(10)), int(found.contracts.scaleb(6)), days)
+        return Found(found, e10(found.edge_dollars), e6(found.contracts), days)
 
     def _priced(self, leg: BasketLeg) -> BasketLeg:
         market = self._markets.get(leg.member.market_id)
-        step = None if market is None else market.size_step_contracts
-        if market is None or step is None or market.status is not MarketStatus.OPEN or not 0 < step == round(step, 6):
+        if market is None or market.status is not MarketStatus.OPEN or not is_priceable(market):
             return leg._replace(terms=None, fees=None)
         fees, why_assumed = fees_or_worst_case(market)
         if why_assumed and why_assumed not in self.alert_only:
             self.alert_only = f"{self.alert_only}; {why_assumed}"
-        terms = MarketTerms(
-            fees=fees,
-            size_step_contracts=step,
-            min_contracts=market.min_contracts.quantize(Decimal("0.000001"), rounding=ROUND_CEILING),
-            min_notional_dollars=market.min_notional_dollars.quantize(Decimal("0.0001"), rounding=ROUND_CEILING),
-        )
-        return leg._replace(terms=terms, fees=taker_fees(fees))
+        return leg._replace(terms=terms_of(market, fees), fees=taker_fees(fees))
 
     def _why_unusable(self) -> BasketUnusable | None:
         known = [self._markets[market_id] for market_id in self.basket.market_ids if market_id in self._markets]
@@ -233,15 +235,6 @@ class BasketState:
         is_open = [leg.terms is not None for leg in self.legs]
         needed = len(is_open) if self.basket.kind is BasketKind.EVERY_YES else 2
         return None if sum(is_open) >= needed else BasketUnusable.NOT_OPEN
-
-
-def _days_until_paid(markets: Sequence[Market], now_ns: int) -> Decimal | None:
-    """Return the days until the last of these markets has ordinarily paid, in hundredths and at least one."""
-    moments = [moment for moment in map(settles_at, markets) if moment is not None]
-    if not moments:
-        return None
-    seconds = int(max(moments).timestamp()) - now_ns // 1_000_000_000
-    return max(_DAY_STEP, (Decimal(seconds) / _SECONDS_PER_DAY).quantize(_DAY_STEP, rounding=ROUND_CEILING))
 
 
 def _market(leg: BasketLeg) -> BasketMarket:

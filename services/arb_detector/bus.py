@@ -8,20 +8,30 @@ from typing import Any
 import msgspec
 
 from services.arb_detector.legs import QuoteInPart
+from shared.contracts.baskets import BasketOpened, BasketUpdated
 from shared.contracts.catalog import MarketChanged, MarketListed
 from shared.contracts.envelope import SequenceWatch
 from shared.contracts.funnel import PairDiverged
 from shared.contracts.health import FeedBeat
 from shared.contracts.opportunities import OpportunityOpened, OpportunityUpdated
-from shared.contracts.quotes import QuoteRaw, QuotesStale
-from shared.contracts.streams import CATALOG, DIVERGENCES, FEED_HEALTH, FUNNEL, OPPORTUNITIES, QUOTES, book_key
+from shared.contracts.quotes import QuoteRawMessage
+from shared.contracts.streams import (
+    BASKET_OPPORTUNITIES,
+    CATALOG,
+    DIVERGENCES,
+    FEED_HEALTH,
+    OPPORTUNITIES,
+    QUOTES,
+    Stream,
+    book_key,
+)
 from shared.domain.market import Market, MarketId, Venue
 from shared.domain.pair import PairId, partition_of
-from shared.io.bus import Client, Entry
+from shared.io.bus import Client, Entry, load_latest
 
 log = logging.getLogger(__name__)
 
-_QUOTES: "msgspec.json.Decoder[QuoteRaw | QuotesStale]" = msgspec.json.Decoder(QuoteRaw | QuotesStale)
+_QUOTES: "msgspec.json.Decoder[QuoteRawMessage]" = msgspec.json.Decoder(QuoteRawMessage)
 _PART_OF = {stream.name: part for streams in QUOTES.values() for part, stream in enumerate(streams)}
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 
@@ -112,14 +122,16 @@ async def load_open_episodes(
     redis: Client, parts: Collection[int]
 ) -> list[tuple[int, OpportunityOpened | OpportunityUpdated]]:
     """Return the open episodes of these partitions, whoever opened them, each with its partition."""
-    found = []
-    for payload in (await redis.hgetall(OPPORTUNITIES.hash_name)).values():
-        message = _decoded(OPPORTUNITIES.decoder, payload, OPPORTUNITIES.hash_name)
-        if isinstance(message, OpportunityOpened | OpportunityUpdated):
-            part = partition_of(message.pair_id)
-            if part in parts:
-                found.append((part, message))
-    return found
+    latest, _ = await load_latest(redis, OPPORTUNITIES)
+    found = [one for one in latest.values() if isinstance(one, OpportunityOpened | OpportunityUpdated)]
+    return [(part, one) for one in found if (part := partition_of(one.pair_id)) in parts]
+
+
+async def load_open_baskets(redis: Client, parts: Collection[int]) -> list[tuple[int, BasketOpened | BasketUpdated]]:
+    """Return the open episodes of baskets of these partitions, each with its partition."""
+    latest, _ = await load_latest(redis, BASKET_OPPORTUNITIES)
+    found = [one for one in latest.values() if isinstance(one, BasketOpened | BasketUpdated)]
+    return [(part, one) for one in found if (part := partition_of(one.basket_id)) in parts]
 
 
 async def load_diverged(redis: Client, pair_ids: Sequence[PairId]) -> list[PairDiverged]:
@@ -131,12 +143,12 @@ async def load_diverged(redis: Client, pair_ids: Sequence[PairId]) -> list[PairD
     return [message for message in decoded if message is not None]
 
 
-async def drop_standings(redis: Client, parts: Collection[int], live: Collection[PairId]) -> None:
-    """Forget where pairs stood that ended while nobody had their partition."""
-    names = [name.decode() for name in await redis.hkeys(FUNNEL.hash_name)]
+async def drop_standings(redis: Client, stream: Stream[Any], parts: Collection[int], live: Collection[str]) -> None:
+    """Forget where sets stood that ended while nobody had their partition."""
+    names = [name.decode() for name in await redis.hkeys(stream.hash_name)]
     gone = [name for name in names if partition_of(name) in parts and name not in live]
     if gone:
-        await redis.hdel(FUNNEL.hash_name, *gone)
+        await redis.hdel(stream.hash_name, *gone)
 
 
 def _decoded(decoder: "msgspec.json.Decoder[Any]", payload: bytes | None, where: str) -> Any:

@@ -10,6 +10,9 @@ from typing import Protocol
 
 import msgspec
 
+_RESUME_GRACE_S = 5.0
+"""How long an episode that was taken over is not ended because a feed has not spoken yet."""
+
 
 class Step(StrEnum):
     """What one evaluation of one direction led to; later members matter more."""
@@ -92,6 +95,10 @@ class Episode:
         self.resumed_s: float | None = None
         """When it was taken over from another process; None once this one has seen it with trusted quotes."""
 
+    def is_just_resumed(self, now_s: float) -> bool:
+        """Return whether it was taken over so lately that the feeds need not have spoken yet."""
+        return self.resumed_s is not None and now_s - self.resumed_s < _RESUME_GRACE_S
+
     def note_told(self, edge_e10: int, size_e6: int) -> None:
         """Note the exact figures that are told, which may be a unit of rounding above the quick ones."""
         self.told_edge_e10, self.told_size_e6 = edge_e10, size_e6
@@ -152,6 +159,17 @@ class Watch:
             and episode.dipped_s is None
             and episode.resumed_s is None
             and now_s - episode.walked_s < self._rules.update_after_s
+        )
+
+    def episode_of(self, opportunity_id: str, found: Priced, *, now_ns: int, now_s: float) -> Episode:
+        """Return the episode that a price which has waited long enough makes; ``begin`` opens it."""
+        return Episode(
+            opportunity_id,
+            opened_ts_ns=now_ns,
+            seen_ts_ns=now_ns - int(self.waited_s(now_s) * 1_000_000_000),
+            edge_e10=found.edge_e10,
+            size_e6=found.size_e6,
+            now_s=now_s,
         )
 
     def begin(self, episode: Episode) -> None:

@@ -3,18 +3,19 @@
 Every evaluation ends in exactly one counted outcome. What is to be said is gathered in ``out``, in order.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 
 from services.arb_detector import ids, messages
+from services.arb_detector.caseload import Caseload
 from services.arb_detector.config import DetectorConfig
 from services.arb_detector.episodes import Episode, Step, Watch
+from services.arb_detector.evidence import e6, e10, resumed
 from services.arb_detector.links import Links
 from services.arb_detector.opening_text import Opening, OpeningFacts
 from services.arb_detector.pair_state import PairState, Unusable
 from services.arb_detector.ration import Ration
-from services.arb_detector.trust import Distrust, distrust, skewed
+from services.arb_detector.trust import NOT_HEARD_YET, PASSES_BY_ITSELF, Distrust, distrust, skewed
 from shared.contracts.funnel import PairDiverged, PairStanding
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
 from shared.domain.arbitrage import may_earn_e10, result_of
@@ -22,34 +23,20 @@ from shared.domain.depth_legs import E24_PER_E10, Walk
 from shared.domain.depth_near import settled
 from shared.domain.numbers import money_dollars
 from shared.domain.pair import Direction, PairId
-from shared.domain.returns import DAY_DIGITS, RETURN_DIGITS, annualised_e6
+from shared.domain.returns import RETURN_DIGITS, annualised_e6, in_days
 from shared.runtime.clock import Clock
 
 Emission = Opening | OpportunityUpdated | OpportunityClosed | PairStanding | PairDiverged
 
 PAIR_GONE = "pair is no longer live"
 PAIR_CHANGED = "pair has changed"
-_RESUME_GRACE_S = 5.0
-_NOT_HEARD_YET = frozenset({Distrust.NO_QUOTE, Distrust.NO_BEAT, Unusable.MARKET_UNKNOWN})
-_PASSES_BY_ITSELF = frozenset(
-    {
-        Distrust.FROM_THE_FUTURE,
-        Distrust.NO_BEAT,
-        Distrust.BEAT_OLD,
-        Distrust.FEED_NOT_LIVE,
-        Distrust.EPOCH,
-        Distrust.LINK_QUIET,
-        Distrust.LAGGING,
-        Distrust.SKEW,
-    }
-)
-"""Reasons that a beat, or time alone, can lift: a quiet book would bring no quote to look again."""
+_NOT_HEARD_YET = NOT_HEARD_YET | {Unusable.MARKET_UNKNOWN}
 _STEPS = tuple(Step)
 _TOO_MANY = "too many intents in the last minute"
 
 
 class Evaluator:
-    """Judges pairs one at a time. ``active`` are those that wait, are open or are held back by a connection."""
+    """Judges pairs one at a time."""
 
     def __init__(
         self, config: DetectorConfig, links: Links, clock: Clock, *, random_bits: Callable[[int], int]
@@ -60,24 +47,12 @@ class Evaluator:
         self._random_bits = random_bits
         self._suspicious_e18 = int(config.suspicious_edge_dollars_per_contract.scaleb(18))
         self._ration = Ration(per_minute=config.max_intents_per_minute, per_pair=config.max_intents_per_pair)
-        self.active: dict[PairId, PairState] = {}
-        self.waiting: dict[PairId, PairState] = {}
-        """Those of them that must be looked at again by a moment of their own."""
-        self.changed: dict[PairId, PairState] = {}
-        """Pairs whose evaluations come to something else than was told, for whoever tells: take them out."""
-        self.funnel: Counter[str] = Counter()
+        self.cases: Caseload[PairId, PairState] = Caseload()
         self.out: list[Emission] = []
-        self.evaluations = 0
 
     def evaluate(self, state: PairState, wire_ts_ns: int | None) -> None:
         """Judge a pair now; ``wire_ts_ns`` is the stamp of the frame that gave cause, None when time did."""
-        outcome = self._outcome(state, wire_ts_ns)
-        self.evaluations += 1
-        self.funnel[outcome] += 1
-        state.count(outcome)
-        if outcome != state.told_outcome:
-            self.changed[state.pair.pair_id] = state
-        self._keep_active(state)
+        self.cases.note(state, self._outcome(state, wire_ts_ns))
 
     def reason_against(self, state: PairState) -> Unusable | Distrust | None:
         """Return why a pair must not be acted upon now, or None."""
@@ -86,8 +61,8 @@ class Evaluator:
         if state.unusable is not None:
             return state.unusable
         limits, now_s = self._config.trust, self._clock.monotonic_s()
-        beats = [self._links.beat_of(leg) for leg in (state.kalshi, state.polymarket)]
-        for leg, beat in zip((state.kalshi, state.polymarket), beats, strict=True):
+        beats = [self._links.beat_of(leg) for leg in state.leg_states]
+        for leg, beat in zip(state.leg_states, beats, strict=True):
             reason = distrust(leg, beat, now_s=now_s, limits=limits)
             if reason is not None:
                 return reason
@@ -95,40 +70,21 @@ class Evaluator:
         assert beats[1] is not None
         return Distrust.SKEW if skewed(beats[0], beats[1], limits) else None
 
-    def forget(self, state: PairState) -> None:
-        """Leave a pair to another process: its episodes go on there, so nothing is said."""
-        self._drop_active(state)
-
-    def close_all(self, state: PairState, reason: str) -> None:
+    def close(self, state: PairState, reason: str) -> None:
         """A pair is over: close what is open."""
-        self._drop_active(state)
+        self.cases.drop(state)
         for direction, watch in state.watches.items():
             if watch.episode is not None:
                 self._close(state, direction, reason)
 
     def resume(self, state: PairState | None, message: OpportunityOpened | OpportunityUpdated) -> None:
         """Take over an episode that another process left open; one of a pair that is gone or changed is closed."""
-        episode = messages.resumed(message, now_s=self._clock.monotonic_s())
+        episode = resumed(message, now_s=self._clock.monotonic_s())
         if state is None or state.version != message.pair_version:
             self._say_closed(message.pair_id, message.direction, episode, PAIR_GONE if state is None else PAIR_CHANGED)
             return
         state.watches[message.direction].begin(episode)
-        self.active[message.pair_id] = state
-
-    def _keep_active(self, state: PairState) -> None:
-        if state.is_idle and not state.is_held_back:
-            if state.pair.pair_id in self.active:
-                self._drop_active(state)
-            return
-        self.active[state.pair.pair_id] = state
-        if state.due_s() is None:
-            self.waiting.pop(state.pair.pair_id, None)
-        else:
-            self.waiting[state.pair.pair_id] = state
-
-    def _drop_active(self, state: PairState) -> None:
-        self.active.pop(state.pair.pair_id, None)
-        self.waiting.pop(state.pair.pair_id, None)
+        self.cases.active[state.key] = state
 
     def _outcome(self, state: PairState, wire_ts_ns: int | None) -> str:
         kalshi, polymarket, opening = state.kalshi.top, state.polymarket.top, state.opening
@@ -140,7 +96,7 @@ class Evaluator:
                 return Step.NO_EDGE
         reason = self.reason_against(state)
         if reason is not None:
-            state.is_held_back = bool(directions) and reason in _PASSES_BY_ITSELF
+            state.is_held_back = bool(directions) and reason in PASSES_BY_ITSELF
             return self._give_up(state, reason)
         steps = [self._step(state, direction, watch, wire_ts_ns) for direction, watch in state.watches.items()]
         return max(steps, key=_STEPS.index)
@@ -198,15 +154,8 @@ class Evaluator:
         now_ns, now_s = self._clock.now_ns(), self._clock.monotonic_s()
         exact, text, watch = settled(walk), state.text, state.watches[direction]
         assert text is not None
-        edge_e10 = exact.edge_e10
-        episode = Episode(
-            ids.new_id(now_ns // 1_000_000, self._random_bits),
-            opened_ts_ns=now_ns,
-            seen_ts_ns=now_ns - int(watch.waited_s(now_s) * 1_000_000_000),
-            edge_e10=edge_e10,
-            size_e6=exact.size_e6,
-            now_s=now_s,
-        )
+        edge_e10, new_id = exact.edge_e10, ids.new_id(now_ns // 1_000_000, self._random_bits)
+        episode = watch.episode_of(new_id, exact, now_ns=now_ns, now_s=now_s)
         days_e2 = state.days_e2(now_ns)
         earns_e6 = annualised_e6(edge_e10, sum(exact.outlays_e10), days_e2)
         alert_only, step = self._why_alert_only(state, edge_e10, exact.size_e6, earns_e6), Step.OPENED
@@ -225,7 +174,7 @@ class Evaluator:
             intent_ttl_ms=self._config.intent_ttl_ms,
         )
         watch.begin(episode)
-        self.out.append(text.opening(direction, exact, (state.kalshi, state.polymarket), episode, facts))
+        self.out.append(text.opening(direction, exact, state.leg_states, episode, facts))
         return step
 
     def _update(
@@ -234,11 +183,11 @@ class Evaluator:
         now_ns, pricing = self._clock.now_ns(), state.staying
         assert pricing is not None
         days_e2 = state.days_e2(now_ns)
-        days = None if days_e2 is None else Decimal(days_e2).scaleb(-DAY_DIGITS)
+        days = in_days(days_e2)
         result = result_of(walk, direction, state.pair.orientation, days_to_payout=days)
-        edge_e10, size_e6 = messages.e10(result.edge_dollars), messages.e6(result.contracts)
+        edge_e10, size_e6 = e10(result.edge_dollars), e6(result.contracts)
         episode.note_told(edge_e10, size_e6)
-        earns_e6 = annualised_e6(edge_e10, messages.e10(result.capital_dollars), days_e2)
+        earns_e6 = annualised_e6(edge_e10, e10(result.capital_dollars), days_e2)
         self.out.append(
             messages.updated(
                 state,
@@ -256,8 +205,7 @@ class Evaluator:
         """Return the stamp of the frame that gave cause; when time did, of the newest that there is."""
         if wire_ts_ns is not None:
             return wire_ts_ns
-        quotes = (state.kalshi.quote, state.polymarket.quote)
-        return max(quote.received_ts_ns for quote in quotes if quote is not None)
+        return max(leg.quote.received_ts_ns for leg in state.leg_states if leg.quote is not None)
 
     def _why_alert_only(self, state: PairState, edge_e10: int, size_e6: int, earns_e6: int | None) -> str:
         if state.why_alert_only:
@@ -283,8 +231,7 @@ class Evaluator:
             episode = watch.episode
             if episode is None:
                 continue
-            is_young = episode.resumed_s is not None and now_s - episode.resumed_s < _RESUME_GRACE_S
-            if not (is_young and reason in _NOT_HEARD_YET):
+            if not (reason in _NOT_HEARD_YET and episode.is_just_resumed(now_s)):
                 self._close(state, direction, reason.value)
         return reason.value
 

@@ -1,48 +1,110 @@
-"""Which legs there are, which pairs they touch, and what a batch of quotes leaves of them."""
+"""Which legs there are, which watched sets they touch, and what a batch of quotes leaves of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, Protocol, TypeVar
 
-from services.arb_detector.pair_state import PairState
+import msgspec
+
+from services.arb_detector.links import Links
 from services.arb_detector.trust import LegState
-from shared.contracts.quotes import QuoteRaw, QuotesStale
-from shared.domain.market import Market, MarketId, Venue
+from shared.contracts.quotes import QuoteRaw, QuoteRawMessage, QuotesStale
+from shared.domain.market import Market, MarketId, MarketStatus, Venue
+from shared.runtime.clock import Clock
 
-QuoteInPart = tuple[int, QuoteRaw | QuotesStale]
+QuoteInPart = tuple[int, QuoteRawMessage]
 """A message and the partition whose stream it was on."""
 LegKey = tuple[int, str, MarketId]
 """Partition, venue, market."""
 
 
-class Legs:
-    """The legs of live pairs by partition, venue and market."""
+class HasLegs(Protocol):
+    """A watched set, as far as its legs go."""
 
-    def __init__(self) -> None:
+    @property
+    def partition(self) -> int:
+        """Where its quotes come from."""
+        ...
+
+    @property
+    def leg_states(self) -> Sequence[LegState]:
+        """Its legs."""
+        ...
+
+
+S = TypeVar("S", bound=HasLegs)
+
+
+class Legs(Generic[S]):
+    """The legs of watched sets by partition, venue and market, and what the catalog says of their markets."""
+
+    def __init__(self, links: Links, clock: Clock, *, keeps_unknown: bool) -> None:
+        """``keeps_unknown``: whether to keep what is said of a market before there is a set that has it."""
+        self._links = links
+        self._clock = clock
+        self._keeps_unknown = keeps_unknown
         self._legs: dict[LegKey, LegState] = {}
-        self._pairs_of: dict[LegKey, list[PairState]] = {}
-        self._pairs_with: dict[tuple[Venue, MarketId], list[PairState]] = {}
+        self._touched_by: dict[LegKey, list[S]] = {}
+        self._sets_with: dict[tuple[Venue, MarketId], list[S]] = {}
+        self.markets: dict[tuple[Venue, MarketId], Market] = {}
+        self.quotes = 0
+        self.coalesced = 0
+        """Quotes that a newer one of the same market replaced before they were evaluated."""
 
-    def leg(self, key: LegKey) -> LegState:
-        """Return a leg, a new one when nothing was said about it."""
+    def leg(self, part: int, venue: Venue, market_id: MarketId) -> LegState:
+        """Return a leg for a set, a new one when nothing was said about it."""
+        key = (part, venue.value, market_id)
         leg = self._legs.get(key)
         if leg is None:
-            leg = self._legs[key] = LegState(Venue(key[1]), key[2])
+            leg = self._legs[key] = LegState(venue, market_id)
         return leg
 
-    def pairs_of(self, key: LegKey) -> Iterable[PairState]:
-        """Return the pairs that a leg touches."""
-        return self._pairs_of.get(key, ())
+    def take(self, entries: Iterable[QuoteInPart], on_withdrawn: Callable[[S], None]) -> dict[S, int]:
+        """Take a batch in stream order; return the sets that quotes touched, with the stamp of the newest one's frame.
 
-    def pairs_with(self, venue: Venue, market_id: MarketId) -> Iterable[PairState]:
-        """Return the pairs that have a market."""
-        return self._pairs_with.get((venue, market_id), ())
+        A withdrawal acts at once, even when a newer quote follows in the same batch: each set that it touches is
+        handed to ``on_withdrawn``.
+        """
+        if not (self._legs or self._keeps_unknown):
+            return {}
+        newest: dict[LegKey, QuoteRaw] = {}
+        for part, message in entries:
+            if isinstance(message, QuoteRaw):
+                self.quotes += 1
+                key = (part, message.venue, message.market_id)
+                self.coalesced += key in newest
+                newest[key] = message
+            else:
+                self._withdraw(part, message, newest, on_withdrawn)
+        touched: dict[S, int] = {}
+        now_s, now_ns = self._clock.monotonic_s(), self._clock.now_ns()
+        for key, quote in newest.items():
+            leg = self._heard_of(key)
+            if leg is None:
+                continue
+            taken_s = now_s - (now_ns - quote.received_ts_ns) / 1_000_000_000
+            leg.take(quote, not_before_s=taken_s)
+            self._links.take_quote(quote, heard_s=min(taken_s, now_s))
+            for one in self._touched_by.get(key, ()):
+                touched[one] = quote.received_ts_ns
+        return touched
+
+    def take_market(self, market: Market) -> list[S]:
+        """Take over what the catalog says about a market; return the sets that have it."""
+        self.markets[market.venue, market.market_id] = market
+        return self._sets_with.get((market.venue, market.market_id), [])
+
+    def as_closed(self, venue: Venue, market_id: MarketId) -> Market | None:
+        """Return a market as one that trades no more, None when the catalog never told about it."""
+        known = self.markets.get((venue, market_id))
+        return None if known is None else msgspec.structs.replace(known, status=MarketStatus.CLOSED)
 
     def is_wanted(self, venue: Venue, market_id: MarketId) -> bool:
-        """Return whether a live pair has this market."""
-        return (venue, market_id) in self._pairs_with
+        """Return whether a watched set has this market."""
+        return (venue, market_id) in self._sets_with
 
-    def unlisted(self, markets: Mapping[tuple[Venue, MarketId], Market]) -> set[tuple[Venue, MarketId]]:
-        """Return the markets of live pairs that are not in ``markets``."""
-        return self._pairs_with.keys() - markets.keys()
+    def unlisted(self) -> set[tuple[Venue, MarketId]]:
+        """Return the markets of watched sets that the catalog has not told about yet."""
+        return self._sets_with.keys() - self.markets.keys()
 
     def places(self, *, unheard_only: bool) -> list[tuple[int, Venue, MarketId]]:
         """Return partition, venue and market of every leg; ``unheard_only``: of those without a word from a feed."""
@@ -52,18 +114,38 @@ class Legs:
             if not (unheard_only and leg.word_ts_ns)
         ]
 
-    def is_news(self, part: int, message: QuoteRaw | QuotesStale) -> bool:
+    def is_news(self, part: int, message: QuoteRawMessage) -> bool:
         """Return whether a message was published after everything known about its markets."""
         market_ids = (message.market_id,) if isinstance(message, QuoteRaw) else message.market_ids
         venue = Venue(message.venue).value
-        return all(message.published_ts_ns > self.leg((part, venue, market_id)).word_ts_ns for market_id in market_ids)
+        legs = (self._heard_of((part, venue, market_id)) for market_id in market_ids)
+        return all(leg is not None and message.published_ts_ns > leg.word_ts_ns for leg in legs)
 
-    def index(self, states: Iterable[PairState]) -> None:
-        """Know which pairs a leg touches, and forget the legs of none."""
-        self._pairs_of, self._pairs_with = {}, {}
-        for state in states:
-            for leg in (state.kalshi, state.polymarket):
-                key = (state.pair.partition, leg.venue.value, leg.market_id)
-                self._pairs_of.setdefault(key, []).append(state)
-                self._pairs_with.setdefault((leg.venue, leg.market_id), []).append(state)
-        self._legs = {key: leg for key, leg in self._legs.items() if key in self._pairs_of}
+    def index(self, sets: Iterable[S]) -> None:
+        """Know which of these sets a leg touches, and forget the legs and markets of none."""
+        self._touched_by, self._sets_with = {}, {}
+        for one in sets:
+            for leg in one.leg_states:
+                self._touched_by.setdefault((one.partition, leg.venue.value, leg.market_id), []).append(one)
+                self._sets_with.setdefault((leg.venue, leg.market_id), []).append(one)
+        self._legs = {key: leg for key, leg in self._legs.items() if key in self._touched_by}
+        self.markets = {key: market for key, market in self.markets.items() if key in self._sets_with}
+
+    def _heard_of(self, key: LegKey) -> LegState | None:
+        """Return the leg that something was said about, None when that is nobody's and not to be kept."""
+        leg = self._legs.get(key)
+        if leg is None and self._keeps_unknown:
+            leg = self._legs[key] = LegState(Venue(key[1]), key[2])
+        return leg
+
+    def _withdraw(
+        self, part: int, message: QuotesStale, newest: dict[LegKey, QuoteRaw], on_withdrawn: Callable[[S], None]
+    ) -> None:
+        for market_id in message.market_ids:
+            key = (part, message.venue.value, market_id)
+            newest.pop(key, None)
+            leg = self._heard_of(key)
+            if leg is not None:
+                leg.withdraw(message.published_ts_ns)
+                for one in self._touched_by.get(key, ()):
+                    on_withdrawn(one)

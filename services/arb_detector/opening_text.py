@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from services.arb_detector.episodes import Episode
+from services.arb_detector.terms import fee_source
 from services.arb_detector.trust import LegState
 from shared.contracts.envelope import TextMessage
 from shared.domain.arbitrage import Limits, MarketTerms, sides
@@ -205,11 +206,6 @@ class _Names(dict[str, str]):
 
 
 _NAMES = _Names()
-
-
-def fee_source(terms: MarketTerms) -> str:
-    """Return where a leg's fees were read, and from when on they are charged."""
-    return f"{terms.fees.source}, from {terms.fees.effective_from.isoformat()}"
 
 
 @lru_cache(maxsize=4_096)

@@ -1,27 +1,19 @@
 """One live pair as the detector holds it: its two legs, its prices' terms and its two directions."""
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from enum import StrEnum
 
-import msgspec
-
+from services.arb_detector.caseload import Tally
+from services.arb_detector.config import EdgeLimits
 from services.arb_detector.episodes import EpisodeRules, Watch
 from services.arb_detector.opening_text import PairText
 from services.arb_detector.sentinel import Apart
+from services.arb_detector.terms import fees_or_worst_case, is_priceable, terms_of
 from services.arb_detector.trust import LegState
-from shared.domain.arbitrage import Limits, MarketTerms, PairPricing
-from shared.domain.fees import (
-    KALSHI_RATES,
-    POLYMARKET_CONSERVATIVE_RATE,
-    FeeSchedule,
-    FeesRefused,
-    KalshiFees,
-    PolymarketFees,
-    check_schedule,
-)
+from shared.domain.arbitrage import MarketTerms, PairPricing
+from shared.domain.fees import FeeSchedule
 from shared.domain.market import Market, MarketStatus, Venue
 from shared.domain.pair import Direction, Pair
 from shared.domain.returns import days_e2, paid_s
@@ -36,31 +28,6 @@ class Unusable(StrEnum):
     TERMS = "market's sizes cannot be priced"
 
 
-class EdgeLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user asks of an edge, and the hysteresis below it."""
-
-    min_edge_dollars_per_contract: Decimal
-    min_edge_dollars: Decimal
-    """For the whole opportunity."""
-    max_capital_dollars: Decimal | None
-    """Per venue and opportunity; None for no limit."""
-    void_haircut_dollars_per_contract: Decimal = Decimal(0)
-    """Taken off each contract's payout for pairs whose void rules are known to differ."""
-    hurdle_rate: Decimal = Decimal(0)
-    """What tied-up capital must earn in a year for money to follow; 0 asks for nothing."""
-    keep_percent: int = 50
-    """An open episode lives while this part of both minimum edges is left."""
-
-    def least_dollars(self, *, is_open: bool) -> Decimal:
-        """Return what the whole opportunity must earn to open, or to stay open."""
-        return self.min_edge_dollars * self.keep_percent / 100 if is_open else self.min_edge_dollars
-
-    def least_dollars_per_contract(self, *, is_open: bool) -> Decimal:
-        """Return what the last contract must earn to open, or to stay open."""
-        least_dollars = self.min_edge_dollars_per_contract
-        return least_dollars * self.keep_percent / 100 if is_open else least_dollars
-
-
 class PairState:
     """One pair. ``opening`` and ``staying`` are None while the catalog lacks a market or its sizes are unusable."""
 
@@ -71,29 +38,33 @@ class PairState:
         "_staying",
         "alert_only",
         "apart",
-        "counts",
         "diverged",
         "is_held_back",
+        "item",
         "kalshi",
+        "key",
+        "leg_states",
         "markets",
         "opening",
-        "outcome",
         "pair",
+        "partition",
         "polymarket",
-        "reason_since_ns",
+        "tally",
         "terms",
         "text",
-        "told_outcome",
         "unusable",
         "version",
         "watches",
     )
 
     def __init__(self, pair: Pair, kalshi: LegState, polymarket: LegState, rules: EpisodeRules) -> None:
-        self.pair = pair
+        self.pair = self.item = pair
+        self.key = pair.pair_id
+        self.partition = pair.partition
         self.version = pair.version
         self.kalshi = kalshi
         self.polymarket = polymarket
+        self.leg_states = (kalshi, polymarket)
         self.watches = {direction: Watch(rules) for direction in Direction}
         self.markets: Mapping[Venue, Market] = {}
         self.opening: PairPricing | None = None
@@ -108,13 +79,7 @@ class PairState:
         self.text: PairText | None = None
         """What every opening repeats; there when ``opening`` is."""
         self._paid_s: int | None = None
-        self.counts: Counter[str] = Counter()
-        """Evaluations by what they came to."""
-        self.outcome = ""
-        """What the last evaluation came to."""
-        self.told_outcome = ""
-        """What it had come to when the pair's standing was told last, and since when it had."""
-        self.reason_since_ns = 0
+        self.tally = Tally()
         self.apart = Apart()
         self.diverged = ""
         """Why the sentinel takes the pair for a wrong match; empty when it does not."""
@@ -143,18 +108,9 @@ class PairState:
         times_s = [due_s for watch in self.watches.values() if (due_s := watch.due_s()) is not None]
         return min(times_s, default=None)
 
-    def haircut_dollars(self, limits: EdgeLimits) -> Decimal:
-        """Return what is taken off each contract's payout."""
-        return limits.void_haircut_dollars_per_contract if self.pair.void_risk else Decimal(0)
-
     def days_e2(self, now_ns: int) -> int | None:
         """Return the days until both venues have ordinarily paid, in hundredths; None when neither says when."""
         return days_e2(self._paid_s, now_ns // 1_000_000_000)
-
-    def count(self, outcome: str) -> None:
-        """Note what an evaluation came to."""
-        self.counts[outcome] += 1
-        self.outcome = outcome
 
     def is_expired(self, now_ns: int) -> bool:
         """Return whether the mapping's last moment has passed."""
@@ -178,15 +134,16 @@ class PairState:
             return Unusable.MARKET_UNKNOWN
         if any(market.status is not MarketStatus.OPEN for market in markets.values()):
             return Unusable.MARKET_NOT_OPEN
-        steps = (market.size_step_contracts for market in markets.values())
-        return None if all(step > 0 and step == round(step, 6) for step in steps) else Unusable.TERMS
+        return None if all(map(is_priceable, markets.values())) else Unusable.TERMS
 
     def _price(self, markets: Mapping[Venue, Market], most_dollars: Decimal | None) -> None:
         fees: dict[Venue, FeeSchedule] = {}
         for venue, market in markets.items():
             fees[venue], why_assumed = fees_or_worst_case(market)
             self.alert_only = self.alert_only or why_assumed
-        terms = {venue: _terms(market, fees[venue], most_dollars) for venue, market in markets.items()}
+        terms = {
+            venue: terms_of(market, fees[venue], max_capital_dollars=most_dollars) for venue, market in markets.items()
+        }
         self.terms = terms
         self._paid_s = paid_s(markets[Venue.KALSHI], markets[Venue.POLYMARKET])
         self.opening = self._pricing(is_open=False)
@@ -199,47 +156,8 @@ class PairState:
             self.pair.orientation,
             kalshi=self.terms[Venue.KALSHI],
             polymarket=self.terms[Venue.POLYMARKET],
-            limits=Limits(
-                min_edge_dollars_per_contract=edges.least_dollars_per_contract(is_open=is_open),
-                void_haircut_dollars_per_contract=self.haircut_dollars(edges),
-            ),
+            limits=edges.limits(is_open=is_open, has_void_risk=bool(self.pair.void_risk)),
         )
-
-
-def fees_or_worst_case(market: Market) -> tuple[FeeSchedule, str]:
-    """Return the market's fees, or the venue's highest ordinary rate and why it had to be assumed.
-
-    Whoever reads an alert then sees an edge that is not too good; money does not follow an assumption.
-    """
-    try:
-        if market.fees is None:
-            raise FeesRefused("the venue did not say")
-        check_schedule(market.fees)
-    except FeesRefused as refusal:
-        return _worst_case(market.venue), f"fees on {market.venue} are assumed: {refusal}"
-    return market.fees, ""
-
-
-def _worst_case(venue: Venue) -> FeeSchedule:
-    source = "assumed: the highest ordinary rate"
-    if venue is Venue.KALSHI:
-        return KalshiFees(
-            fee_type="quadratic",
-            multiplier=Decimal(1),
-            effective_from=KALSHI_RATES.effective_from,
-            source=source,
-        )
-    return PolymarketFees(rate=POLYMARKET_CONSERVATIVE_RATE, effective_from=KALSHI_RATES.effective_from, source=source)
-
-
-def _terms(market: Market, fees: FeeSchedule, most_dollars: Decimal | None) -> MarketTerms:
-    return MarketTerms(
-        fees=fees,
-        size_step_contracts=market.size_step_contracts,
-        min_contracts=market.min_contracts.quantize(Decimal("0.000001"), rounding=ROUND_CEILING),
-        min_notional_dollars=market.min_notional_dollars.quantize(Decimal("0.0001"), rounding=ROUND_CEILING),
-        max_capital_dollars=most_dollars,
-    )
 
 
 def _least(one: Decimal | None, other: Decimal | None) -> Decimal | None:

@@ -4,9 +4,9 @@ import asyncio
 import gc
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from services.arb_detector.basket_desk import BasketDesk
 from services.arb_detector.bus import (
@@ -22,12 +22,12 @@ from services.arb_detector.bus import (
 from services.arb_detector.core import Detector
 from services.arb_detector.publisher import Publisher
 from services.arb_detector.sources import OpportunitySource
-from shared.contracts.catalog import CatalogMessage, MarketClosed
+from shared.contracts.catalog import CatalogMessage
 from shared.contracts.funnel import FunnelCounted
-from shared.contracts.streams import CATALOG, FEED_HEALTH
+from shared.contracts.streams import CATALOG, FEED_HEALTH, FUNNEL
 from shared.domain.market import Venue
 from shared.domain.pair import Pair, PairId
-from shared.io.bus import TRANSIENT, Client, Entry, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, waits_s
+from shared.io.bus import TRANSIENT, Client, Entry, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, retried
 from shared.runtime.clock import Clock
 from shared.runtime.live_baskets import LiveBaskets
 from shared.runtime.live_pairs import LivePairs
@@ -70,7 +70,7 @@ class DetectorService:
         self._url = url
         self._detector = detector
         self._baskets = baskets
-        self._sources: tuple[OpportunitySource[object], ...] = (detector, baskets.source)
+        self._sources: tuple[OpportunitySource[Any, Any, Any, Any], ...] = (detector, baskets.source)
         self._publisher = publisher
         self._leases = leases
         self._clock = clock
@@ -96,7 +96,7 @@ class DetectorService:
             return
         redis = connect(self._url, Profile.WRITER)
         try:
-            catalog_cursors = await _retried(lambda: self._begin(redis))
+            catalog_cursors = await retried(lambda: self._begin(redis), what="the ends of the streams")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_leases(stopping))
                 tasks.create_task(self._follow_work(redis, pairs, baskets, stopping))
@@ -149,7 +149,7 @@ class DetectorService:
             if stopping.is_set():
                 return
             self._work_changed.clear()
-            await _retried(lambda: self._take_over(redis, pairs, baskets))
+            await retried(lambda: self._take_over(redis, pairs, baskets), what="what is taken over")
             log.info("detector.ready", extra={"pairs": len(self._detector.pairs), "partitions": len(self._taken)})
             if self._taken and not is_settled:
                 is_settled = True
@@ -176,7 +176,7 @@ class DetectorService:
         if new:
             episodes = await load_open_episodes(redis, new)
             publish(detector.resume(found for part, found in episodes if self._leases.held.get(part) is new[part]))
-            await drop_standings(redis, new, detector.pairs)
+            await drop_standings(redis, FUNNEL, new, detector.pairs)
         for legs in _handfuls(detector.legs(unheard_only=True)):
             publish(detector.take_books(await load_books(redis, legs)))
         await self._baskets.take_over(redis, baskets.baskets, new, followed=self._taken)
@@ -216,12 +216,7 @@ class DetectorService:
 
     def _take_catalog(self, venue: Venue, message: CatalogMessage) -> None:
         self._baskets.take_catalog(venue, message)
-        detector = self._detector
-        if isinstance(message, MarketClosed):
-            if detector.is_market_wanted(venue, message.market_id):
-                self._publisher.publish(detector.close_market(venue, message.market_id))
-        elif detector.is_market_wanted(venue, message.market.market_id):
-            self._publisher.publish(detector.set_market(message.market))
+        self._publisher.publish(self._detector.take_catalog(venue, message))
 
     async def _keep_time(self, stopping: asyncio.Event) -> None:
         """Tick when something that waits is due, and every quarter of a second in any case; sweep now and then."""
@@ -330,13 +325,3 @@ async def _first(event: asyncio.Event, stopping: asyncio.Event) -> None:
     finally:
         for wait in waits:
             wait.cancel()
-
-
-async def _retried(call: Callable[[], Awaitable[T]]) -> T:
-    """Call until Redis answers."""
-    async for _ in waits_s():
-        try:
-            return await call()
-        except TRANSIENT as error:
-            log.warning("redis.waiting", extra={"error": str(error)})
-    raise AssertionError("waits_s never ends")

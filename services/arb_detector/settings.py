@@ -6,9 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from services.arb_detector.config import DetectorConfig
+from services.arb_detector.config import DetectorConfig, EdgeLimits
 from services.arb_detector.episodes import EpisodeRules
-from services.arb_detector.pair_state import EdgeLimits
 from services.arb_detector.sentinel import SentinelRules
 from services.arb_detector.trust import TrustLimits
 from shared.runtime.crash import CrashAt

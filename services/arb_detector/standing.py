@@ -1,54 +1,27 @@
 """Where each pair stands: what its last evaluation came to, with the figures behind it, for whoever asks why."""
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from decimal import ROUND_FLOOR, Decimal
-
 from services.arb_detector.config import DetectorConfig
+from services.arb_detector.evidence import leg_standing, shown_edge_dollars
 from services.arb_detector.links import Links
 from services.arb_detector.pair_state import PairState
 from services.arb_detector.trust import LegState, distrust
 from shared.contracts.funnel import DirectionStanding, LegStanding, PairDiverged, PairStanding
-from shared.domain.book import LevelE
-from shared.domain.numbers import price_dollars, size_contracts
-from shared.domain.pair import Direction, PairId
+from shared.domain.pair import Direction
 from shared.runtime.clock import Clock
-
-_EDGE_STEP = Decimal("0.000001")
 
 
 class Standings:
-    """Chooses whom to tell about, and tells it."""
+    """Tells where a pair stands."""
 
     def __init__(self, config: DetectorConfig, links: Links, clock: Clock) -> None:
         self._config = config
         self._links = links
         self._clock = clock
-        self._turn: Iterator[PairId] = iter(())
-
-    def next(
-        self, pairs: Mapping[PairId, PairState], changed: MutableMapping[PairId, PairState], at_once: int
-    ) -> list[PairState]:
-        """Return the pairs to look at now: some of ``changed``, which they leave, and the next in turn."""
-        chosen: dict[PairId, PairState] = {}
-        while changed and len(chosen) < at_once:
-            state = changed.pop(next(iter(changed)))
-            if pairs.get(state.pair.pair_id) is state and state.outcome != state.told_outcome:
-                chosen[state.pair.pair_id] = state
-        for _ in range(min(at_once, len(pairs))):
-            pair_id = next(self._turn, None)
-            if pair_id is None:
-                self._turn = iter(tuple(pairs))
-                pair_id = next(self._turn)
-            if pair_id in pairs:
-                chosen[pair_id] = pairs[pair_id]
-        return list(chosen.values())
 
     def of(self, state: PairState) -> PairStanding:
         """Return where a pair stands now."""
         now_ns = self._clock.now_ns()
-        if state.outcome != state.told_outcome:
-            state.told_outcome, state.reason_since_ns = state.outcome, now_ns
-        return self._told(state, state.outcome, state.reason_since_ns, now_ns)
+        return self._told(state, state.tally.outcome, state.tally.tell(now_ns), now_ns)
 
     def last(self, state: PairState, reason: str) -> PairStanding:
         """Return the last word about a pair that is no longer watched."""
@@ -73,8 +46,8 @@ class Standings:
             pair_id=state.pair.pair_id,
             pair_version=state.version,
             direction=direction,
-            edge_dollars_per_contract=_dollars(edge_e18),
-            least_dollars_per_contract=_dollars(apart.least_e18),
+            edge_dollars_per_contract=shown_edge_dollars(edge_e18),
+            least_dollars_per_contract=shown_edge_dollars(apart.least_e18),
             since_ts_ns=now_ns - int(lasted_s * 1_000_000_000),
             diverged_ts_ns=now_ns,
             legs=self._legs(state),
@@ -89,8 +62,8 @@ class Standings:
             reason=str(reason),
             since_ts_ns=since_ts_ns,
             as_of_ts_ns=now_ns,
-            evaluations=state.counts.total(),
-            reasons=tuple((str(name), count) for name, count in state.counts.most_common()),
+            evaluations=state.tally.counts.total(),
+            reasons=state.tally.reasons,
             asked_dollars_per_contract=asked.least_dollars_per_contract(is_open=False),
             asked_dollars=asked.least_dollars(is_open=False),
             alert_only=state.why_alert_only,
@@ -99,33 +72,19 @@ class Standings:
         )
 
     def _legs(self, state: PairState) -> tuple[LegStanding, ...]:
-        return tuple(self._leg(leg) for leg in (state.kalshi, state.polymarket))
+        return tuple(self._leg(leg) for leg in state.leg_states)
 
     def _leg(self, leg: LegState) -> LegStanding:
-        now_s, beat, quote = self._clock.monotonic_s(), self._links.beat_of(leg), leg.quote
+        now_s, beat = self._clock.monotonic_s(), self._links.beat_of(leg)
         reason = distrust(leg, beat, now_s=now_s, limits=self._config.trust)
-        if quote is None:
-            return LegStanding(venue=leg.venue, market_id=leg.market_id, reason=str(reason))
-        return LegStanding(
-            venue=leg.venue,
-            market_id=leg.market_id,
-            reason="" if reason is None else reason.value,
-            yes_bid=_best(leg.top.yes_bids) if leg.top else None,
-            yes_ask=_best(leg.top.yes_asks) if leg.top else None,
-            verified=quote.verified,
-            connection=quote.connection,
-            quote_received_ts_ns=quote.received_ts_ns,
-            beat_age_ms=-1 if beat is None else int((now_s - beat.read_s) * 1_000),
-            frame_age_ms=-1 if beat is None else max(0, int((now_s - beat.verified_s) * 1_000)),
-            lag_ms=0 if beat is None else beat.message.lag_ms,
-        )
+        return leg_standing(leg, beat, "" if reason is None else reason.value, now_s=now_s)
 
 
 def _direction(state: PairState, direction: Direction, now_s: float) -> DirectionStanding:
     watch, edge_e18 = state.watches[direction], _edge_e18(state, direction)
     return DirectionStanding(
         direction=direction,
-        edge_dollars_per_contract=None if edge_e18 is None else _dollars(edge_e18),
+        edge_dollars_per_contract=None if edge_e18 is None else shown_edge_dollars(edge_e18),
         opportunity_id="" if watch.episode is None else watch.episode.opportunity_id,
         waited_ms=int(watch.waited_s(now_s) * 1_000),
     )
@@ -136,11 +95,3 @@ def _edge_e18(state: PairState, direction: Direction) -> int | None:
     if state.opening is None or kalshi is None or polymarket is None:
         return None
     return state.opening.first_contract_e18(direction, kalshi, polymarket)
-
-
-def _best(levels: Sequence[LevelE]) -> tuple[Decimal, Decimal] | None:
-    return (price_dollars(levels[0][0]), size_contracts(levels[0][1])) if levels else None
-
-
-def _dollars(edge_e18: int) -> Decimal:
-    return Decimal(edge_e18).scaleb(-18).quantize(_EDGE_STEP, rounding=ROUND_FLOOR)

@@ -41,6 +41,23 @@ class Distrust(StrEnum):
     SKEW = "legs were verified at different times"
 
 
+WANTS_A_QUOTE = frozenset(
+    {
+        Distrust.NO_QUOTE,
+        Distrust.STALE,
+        Distrust.MALFORMED,
+        Distrust.UNVERIFIED,
+        Distrust.CROSSED,
+        Distrust.CHECKSUM,
+    }
+)
+"""Reasons that only another quote can lift."""
+PASSES_BY_ITSELF = frozenset(Distrust) - WANTS_A_QUOTE
+"""Reasons that a beat, or time alone, can lift: a quiet book would bring no quote to look again."""
+NOT_HEARD_YET = frozenset({Distrust.NO_QUOTE, Distrust.NO_BEAT})
+"""Reasons that say nothing of a venue, only that its feed has not spoken to this process yet."""
+
+
 class TrustLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How old is too old. The defaults are the promises of the feeds: a beat each second, a ping each second."""
 

@@ -1,7 +1,5 @@
 """``dutchbook book PAIR``: both books as they were published last, side by side, with what they are worth."""
 
-import asyncio
-import os
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,6 +7,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from services.cli.asking import ask_redis
 from services.cli.book_legs import Asked, Books, LegKey, asked_of, keys_of_market, leg_of, newest
 from services.cli.book_text import lines_of
 from services.cli.output import write_json, write_line
@@ -16,10 +15,8 @@ from shared.contracts.catalog import CatalogMessage, MarketClosed
 from shared.contracts.health import FeedBeat
 from shared.contracts.streams import CATALOG, FEED_HEALTH, FIELD, PAIRS
 from shared.domain.market import MarketId, Venue
-from shared.io.bus import TRANSIENT, Client, Profile, connect
+from shared.io.bus import Client, Profile, connect
 from shared.runtime.errors import StartRefused
-from shared.runtime.redis_address import redis_url_in
-from shared.runtime.redis_server import check_redis
 
 _BEATS = 1_000
 """As many as the stream keeps: one a second from each connection, so some seconds of the largest fleet."""
@@ -32,10 +29,7 @@ def book_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show both legs' latest books in terms of Kalshi's YES: who verified them, how old they are, what is withdrawn."""
-    try:
-        books = asyncio.run(_books(redis_url_in(os.environ), name, levels))
-    except TRANSIENT as error:
-        raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
+    books = ask_redis(lambda url: _books(url, name, levels))
     if as_json:
         write_json(books)
         return
@@ -44,7 +38,6 @@ def book_command(
 
 
 async def _books(url: str, name: str, levels: int | None) -> Books:
-    await check_redis(url)
     redis = connect(url, Profile.WRITER)
     try:
         asked, payloads = await _pair(redis, name) or await _market(redis, name)

@@ -1,20 +1,18 @@
 """``dutchbook pairs``: the mapping files and the pairs they made."""
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.cli.baskets import read_baskets
+from services.cli.asking import ask_redis
+from services.cli.baskets import BasketLine, read_baskets
 from services.cli.output import write_json, write_line
-from services.cli.redis_url import checked_redis_url
 from services.cli.review import PairName, review_command
 from services.matcher.mapping_files import MappingsRefused, Problem, load, notices
-from services.matcher.offline import read_pairs
-from shared.io.bus import TRANSIENT
-from shared.runtime.errors import SettingsRefused, StartRefused
+from services.matcher.offline import PairLine, read_pairs
+from shared.runtime.errors import SettingsRefused
 
 app = typer.Typer(help="The mapping files and the pairs they made.", no_args_is_help=True)
 app.command("review")(review_command)
@@ -71,11 +69,7 @@ def suspend_command(pair: PairName, *, by: By, note: Note = "", folder: Folder =
 @app.command("list")
 def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the pairs on the bus, live, suspended and candidates, and the baskets that are switched on."""
-    try:
-        url = checked_redis_url()
-        lines, baskets = asyncio.run(read_pairs(url)), asyncio.run(read_baskets(url))
-    except TRANSIENT as error:
-        raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
+    lines, baskets = ask_redis(_listed)
     if as_json:
         write_json({"pairs": lines, "baskets": baskets})
         return
@@ -83,3 +77,7 @@ def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSO
         write_line(f"{line.state:<10} {line.orientation:<8} {line.pair_id}  {line.title}  {line.reason}".rstrip())
     for basket in baskets:
         write_line(f"{basket.state:<10} basket   {basket.basket_id}  {basket.title}  {basket.reason}".rstrip())
+
+
+async def _listed(url: str) -> tuple[list[PairLine], list[BasketLine]]:
+    return await read_pairs(url), await read_baskets(url)

@@ -3,7 +3,6 @@
 Venues write the texts: whatever they contain is shown as text and cannot steer the terminal.
 """
 
-import asyncio
 import getpass
 import shutil
 import sys
@@ -14,15 +13,14 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli.asking import ask_redis
 from services.cli.output import errors, visible, write_json, write_line
-from services.cli.redis_url import checked_redis_url
 from services.matcher.mapping_files import Mappings, PlacedRow, load
 from services.matcher.review import Action, Case, Decision, Sheet, decided, instant, oldest_first, sheet_of
 from services.matcher.review_files import ReviewRefused, version_of, write_decision
 from services.matcher.review_source import Queue, read_cases
 from services.matcher.text_diff import columns, compare_texts
-from shared.io.bus import TRANSIENT
-from shared.runtime.errors import SettingsRefused, StartRefused
+from shared.runtime.errors import SettingsRefused
 
 _NARROWEST = 60
 _WIDEST = 200
@@ -119,11 +117,7 @@ class Desk:
     def queue(self, wanted: str) -> Queue:
         """Return the case that is wanted, or the queue. Raises StartRefused."""
         self._mappings = load(self._folder)
-        url = checked_redis_url()
-        try:
-            return asyncio.run(read_cases(url, self._mappings, wanted))
-        except TRANSIENT as error:
-            raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
+        return ask_redis(lambda url: read_cases(url, self._mappings, wanted))
 
     def sheets(self, cases: list[Case]) -> list[Sheet]:
         """Return what there is to see, in the order of work."""

@@ -1,7 +1,6 @@
 """``dutchbook scan``: every live pair and basket, what it offers now and where the detector left it."""
 
 import asyncio
-import os
 import signal
 import time
 from contextlib import suppress
@@ -11,14 +10,13 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from services.cli.asking import ask_redis
 from services.cli.output import errors, write_json, write_line
 from services.cli.scan_rows import Scan, ScanRow
 from services.cli.scan_text import gone_line, headline, line_of, lines_of, table_of
 from services.cli.scan_watch import ScanWatch
-from shared.io.bus import TRANSIENT, Profile, connect
+from shared.io.bus import Profile, connect
 from shared.runtime.errors import StartRefused
-from shared.runtime.redis_address import redis_url_in
-from shared.runtime.redis_server import check_redis
 
 _LOOK_S = 0.5
 """The least pause between two looks: a book that trades a thousand times a second is not a thousand lines."""
@@ -38,14 +36,10 @@ def scan_command(
 
     Without --once it follows until Ctrl-C: a table on a terminal, else one line for each row that changes.
     """
-    try:
-        asyncio.run(_scan(redis_url_in(os.environ), once=once, as_json=as_json))
-    except TRANSIENT as error:
-        raise StartRefused(f"Redis at DUTCHBOOK_REDIS_URL does not answer: {error}") from None
+    ask_redis(lambda url: _scan(url, once=once, as_json=as_json))
 
 
 async def _scan(url: str, *, once: bool, as_json: bool) -> None:
-    await check_redis(url)
     watch = ScanWatch(url)
     redis = connect(url, Profile.READER)
     try:

@@ -10,8 +10,7 @@ from typing import Literal
 import msgspec
 
 from services.arb_detector.trust import Distrust
-from services.cli.baskets import WhyBasket, basket_answer
-from services.cli.why import OLD_S, Why, answer_of
+from services.cli.why_answers import OLD_S, Why, WhyBasket, answer_of, basket_answer
 from shared.contracts.baskets import (
     BasketActivated,
     BasketClosed,
@@ -173,7 +172,7 @@ class ScanView:
         for basket_id, message in self._baskets.items():
             if isinstance(message, BasketActivated):
                 basket = message.basket
-                answer = basket_answer(message, self._basket_standings.get(basket_id), now_ns=now_ns, old_s=OLD_S)
+                answer = basket_answer(message, self._basket_standings.get(basket_id), now_ns=now_ns)
                 episode = self._basket_episodes.get(basket_id)
                 opened = [] if episode is None else [_opened(episode, episode.kind.value, now_ns)]
                 edge = None if answer.standing is None else answer.standing.edge_dollars_per_contract

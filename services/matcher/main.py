@@ -7,11 +7,12 @@ from uuid import uuid4
 from services.matcher.baskets import BasketMatcher
 from services.matcher.core import Matcher
 from services.matcher.mapping_files import Mappings, fingerprint, load
-from services.matcher.service import MatcherService, load_patiently
+from services.matcher.service import MatcherService
 from services.matcher.settings import Settings
 from shared.contracts.streams import BASKETS, PAIRS
 from shared.io.bus import Identity, Outbox
 from shared.runtime.clock import SystemClock
+from shared.runtime.latest import load_patiently
 from shared.runtime.redis_server import check_redis
 from shared.runtime.run import run
 

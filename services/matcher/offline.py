@@ -18,8 +18,8 @@ from services.matcher.verdict import Verdict
 from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairSuspended
 from shared.contracts.streams import PAIRS
 from shared.domain.market import Market, MarketId, Venue
-from shared.io.bus import Profile, connect, load_latest
 from shared.runtime.errors import StartRefused
+from shared.runtime.latest import load_now
 
 __all__ = ["MatchRow", "PairLine", "RowRefused", "match_files", "read_pairs"]
 
@@ -120,11 +120,7 @@ def _match_pool(
 
 async def read_pairs(redis_url: str) -> list[PairLine]:
     """Return what the pairs hash holds, live pairs first, then suspended ones, then candidates by score."""
-    redis = connect(redis_url, Profile.WRITER)
-    try:
-        latest, _ = await load_latest(redis, PAIRS)
-    finally:
-        await redis.aclose()
+    latest, _ = await load_now(redis_url, PAIRS)
     lines = [line for message in latest.values() if (line := _line(message)) is not None]
     order = {"live": 0, "alert_only": 1, "suspended": 2, "candidate": 3}
     return sorted(lines, key=lambda line: (order[line.state], line.pair_id))

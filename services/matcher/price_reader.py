@@ -8,14 +8,14 @@ import msgspec
 
 from services.matcher.price_sanity import Tops
 from shared.contracts.funnel import PairDiverged
-from shared.contracts.quotes import QuotesStale, QuoteText
+from shared.contracts.quotes import QuotesStale, QuoteTextMessage
 from shared.contracts.streams import DIVERGENCES, book_key
 from shared.domain.market import Venue
 from shared.domain.numbers import NumberRefused, decimal_from_text
 from shared.domain.pair import Pair, PairId
 from shared.io.bus import Profile, connect
 
-_QUOTES: "msgspec.json.Decoder[QuoteText | QuotesStale]" = msgspec.json.Decoder(QuoteText | QuotesStale)
+_QUOTES: "msgspec.json.Decoder[QuoteTextMessage]" = msgspec.json.Decoder(QuoteTextMessage)
 _AT_ONCE = 500
 
 log = logging.getLogger(__name__)

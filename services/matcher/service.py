@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from services.matcher.atomic_files import write_atomically
 from services.matcher.baskets import BasketChange, BasketMatcher
@@ -22,10 +22,11 @@ from shared.contracts.envelope import Message
 from shared.contracts.pairs import CandidateFound, PairSuspended
 from shared.contracts.streams import BASKETS, CATALOG, PAIRS, Stream
 from shared.domain.market import Venue
-from shared.io.bus import TRANSIENT, Outbox, Profile, StreamTail, connect, load_latest, waits_s
+from shared.io.bus import TRANSIENT, Outbox, Profile, StreamTail, connect
 from shared.runtime.alarm import Alarm
 from shared.runtime.clock import Clock
 from shared.runtime.errors import SettingsRefused
+from shared.runtime.latest import load_patiently
 
 _PROPOSALS_AT_ONCE = 5
 _PROPOSING_S = 0.05
@@ -34,22 +35,7 @@ _FLUSH_S = 2.0
 _REPAIR_EVERY_S = 2.0
 _WRITE_AGAIN_S = 30.0
 
-M = TypeVar("M", bound=Message)
-
 log = logging.getLogger(__name__)
-
-
-async def load_patiently(url: str, stream: Stream[M]) -> tuple[dict[str, M], str]:
-    """Return a compacted stream's state as ``load_latest`` does, waiting for as long as Redis is away."""
-    async for _ in waits_s():
-        redis = connect(url, Profile.READER)
-        try:
-            return await load_latest(redis, stream)
-        except TRANSIENT as error:
-            log.warning("state.waiting", extra={"stream": stream.name, "error": str(error)})
-        finally:
-            await redis.aclose()
-    raise AssertionError("waits_s never ends")
 
 
 async def _within(stopping: asyncio.Event, seconds: float) -> bool:

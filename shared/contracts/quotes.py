@@ -8,7 +8,7 @@ looks at two levels of most quotes, and writes sides on as they are when it has 
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -20,15 +20,19 @@ Verified = Literal["sequence", "hash", "top", "rest"]
 """How the book was last checked against the venue: unbroken sequence numbers, the venue's hash of the whole book,
 the venue's own best prices, or a REST copy."""
 
+OfVenue = TypeVar("OfVenue")
+Side = TypeVar("Side")
+OfVerified = TypeVar("OfVerified")
 
-class Quote(Message, frozen=True, kw_only=True, tag="quote"):
-    """The top of one book after a complete operation of the venue; never from inside one, never crossed."""
 
-    venue: Venue
+class _QuoteOf(Message, Generic[OfVenue, Side, OfVerified], frozen=True, kw_only=True):
+    """The fields of every form of a quote; the forms differ in how far their text has been read."""
+
+    venue: OfVenue
     market_id: MarketId
-    yes_bids: tuple[tuple[Decimal, Decimal], ...]
+    yes_bids: Side
     """Price in dollars and size in contracts, highest price first."""
-    yes_asks: tuple[tuple[Decimal, Decimal], ...]
+    yes_asks: Side
     """Lowest price first."""
     venue_ts_ms: int
     """The venue's clock; 0 when the venue gave none."""
@@ -36,12 +40,24 @@ class Quote(Message, frozen=True, kw_only=True, tag="quote"):
     """Our clock when the last frame of the operation was read from the socket."""
     published_ts_ns: int
     """Our clock when the quote was written."""
-    verified: Verified
+    verified: OfVerified
     connection: str
     sequence: int = 0
     """Kalshi: the sid's ``seq``. Polymarket: a count of applied changes on this connection."""
     checksum: int
     """CRC-32 of the levels as written, see ``levels_checksum``."""
+
+
+class Quote(_QuoteOf[Venue, tuple[tuple[Decimal, Decimal], ...], Verified], frozen=True, kw_only=True, tag="quote"):
+    """The top of one book after a complete operation of the venue; never from inside one, never crossed."""
+
+
+class QuoteText(_QuoteOf[str, tuple[tuple[str, str], ...], str], frozen=True, kw_only=True, tag="quote", gc=False):
+    """A ``Quote`` whose levels are still decimal strings; the bytes on the stream are the same."""
+
+
+class QuoteRaw(_QuoteOf[str, msgspec.Raw, str], frozen=True, kw_only=True, tag="quote", gc=False):
+    """A ``Quote`` whose sides are still JSON, without spaces as every writer here writes them: ``[["0.41","100"]]``."""
 
 
 class QuotesStale(Message, frozen=True, kw_only=True, tag="quotes_stale"):
@@ -51,38 +67,6 @@ class QuotesStale(Message, frozen=True, kw_only=True, tag="quotes_stale"):
     market_ids: tuple[MarketId, ...]
     reason: str
     published_ts_ns: int
-
-
-class QuoteText(Message, frozen=True, kw_only=True, tag="quote", gc=False):
-    """A ``Quote`` whose levels are still decimal strings; the bytes on the stream are the same."""
-
-    venue: str
-    market_id: MarketId
-    yes_bids: tuple[tuple[str, str], ...]
-    yes_asks: tuple[tuple[str, str], ...]
-    venue_ts_ms: int
-    received_ts_ns: int
-    published_ts_ns: int
-    verified: str
-    connection: str
-    sequence: int = 0
-    checksum: int
-
-
-class QuoteRaw(Message, frozen=True, kw_only=True, tag="quote", gc=False):
-    """A ``Quote`` whose sides are still JSON, without spaces as every writer here writes them: ``[["0.41","100"]]``."""
-
-    venue: str
-    market_id: MarketId
-    yes_bids: msgspec.Raw
-    yes_asks: msgspec.Raw
-    venue_ts_ms: int
-    received_ts_ns: int
-    published_ts_ns: int
-    verified: str
-    connection: str
-    sequence: int = 0
-    checksum: int
 
 
 QuoteMessage = Quote | QuotesStale

@@ -39,18 +39,23 @@ def settles_at(market: Market) -> datetime | None:
     return known + PAYOUT_DELAY[market.venue]
 
 
-def paid_s(kalshi: Market, polymarket: Market) -> int | None:
-    """Return the Unix second at which both venues have ordinarily paid, None when neither says when.
+def paid_s(*markets: Market) -> int | None:
+    """Return the Unix second at which all these markets have ordinarily paid, None when none says when.
 
-    The later one decides: whichever leg wins, the capital of the other venue is only free again when it has settled.
+    The latest decides: whichever leg wins, the capital of the others is only free again when they have settled.
     """
-    moments = [moment for moment in (settles_at(kalshi), settles_at(polymarket)) if moment is not None]
+    moments = [moment for moment in map(settles_at, markets) if moment is not None]
     return (max(moments) - _EPOCH) // timedelta(seconds=1) if moments else None
 
 
 def days_e2(until_s: int | None, now_s: int) -> int | None:
     """Return the days until a Unix second in hundredths, rounded up and at least one; None when it is not known."""
     return None if until_s is None else max(1, -((now_s - until_s) // _SECONDS_PER_HUNDREDTH))
+
+
+def in_days(many_e2: int | None) -> Decimal | None:
+    """Return hundredths of a day as days; None stays None."""
+    return None if many_e2 is None else Decimal(many_e2).scaleb(-DAY_DIGITS)
 
 
 def annualised(edge_dollars: Decimal, capital_dollars: Decimal, days: Decimal | None) -> Decimal | None:

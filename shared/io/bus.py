@@ -1,6 +1,6 @@
 """Redis as the bus: the ways to write and read streams, under one name."""
 
-from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, connect, waits_s
+from shared.io.clients import BLOCK_MS, TRANSIENT, Client, Profile, connect, retried, waits_s
 from shared.io.groups import Delivery, GroupReader, trim_behind_groups
 from shared.io.leases import Lease, LeaseChange, Leases
 from shared.io.outbox import Identity, Outbox, OutboxFull, SetAside, Write
@@ -27,6 +27,7 @@ __all__ = [
     "connect",
     "last_id",
     "load_latest",
+    "retried",
     "trim_behind_groups",
     "waits_s",
 ]

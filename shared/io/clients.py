@@ -5,10 +5,11 @@ and a hung server blocks for a minute. Every client here retries nothing by itse
 """
 
 import asyncio
+import logging
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -28,6 +29,10 @@ BLOCK_MS = 1_000
 """How long a blocking read waits; less than its socket's timeout."""
 _FIRST_WAIT_S = 0.02
 _LONGEST_WAIT_S = 1.0
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class Profile(Enum):
@@ -65,3 +70,13 @@ async def _waits() -> AsyncIterator[None]:
         yield None
         await asyncio.sleep(random.uniform(0, longest_s))
         longest_s = min(_LONGEST_WAIT_S, longest_s * 2)
+
+
+async def retried(call: Callable[[], Awaitable[T]], *, what: str) -> T:
+    """Return what ``call`` returns, made again for as long as Redis is away; ``what`` it is for stands in the log."""
+    async for _ in waits_s():
+        try:
+            return await call()
+        except TRANSIENT as error:
+            log.warning("redis.waiting", extra={"what": what, "error": str(error)})
+    raise AssertionError("waits_s never ends")

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketListed
 from shared.contracts.streams import Stream
 from shared.domain.market import Market, MarketId
-from shared.io.bus import TRANSIENT, Outbox, Profile, connect, load_latest, waits_s
+from shared.io.bus import TRANSIENT, Outbox, Profile, connect
+from shared.runtime.latest import load_patiently
 
 _LOOK_EVERY_S = 5.0
 
@@ -16,18 +17,9 @@ log = logging.getLogger(__name__)
 
 async def listed_markets(url: str, stream: Stream[CatalogMessage]) -> dict[MarketId, Market]:
     """Return the markets that the process before this one left listed; wait for Redis as long as it takes."""
-    async for _ in waits_s():
-        redis = connect(url, Profile.WRITER)
-        try:
-            latest, _ = await load_latest(redis, stream)
-        except TRANSIENT as error:
-            log.warning("catalog.waiting", extra={"error": str(error)})
-            continue
-        finally:
-            await redis.aclose()
-        listed = (message.market for message in latest.values() if isinstance(message, MarketListed | MarketChanged))
-        return {market.market_id: market for market in listed}
-    raise AssertionError("waits_s never ends")
+    latest, _ = await load_patiently(url, stream)
+    listed = (message.market for message in latest.values() if isinstance(message, MarketListed | MarketChanged))
+    return {market.market_id: market for market in listed}
 
 
 async def repair_catalog(

@@ -18,7 +18,7 @@ from shared.contracts.quotes import QuotesStale
 from shared.contracts.streams import FIELD, QUOTES, book_key
 from shared.domain.book import Book
 from shared.domain.market import MarketId, Venue
-from shared.io.bus import TRANSIENT, Identity, waits_s
+from shared.io.bus import Identity, retried
 from shared.io.quote_pipe import QuotePipe, newest_ids_ms
 from shared.io.resp import EMPTY_WORD, pack, word
 from shared.runtime.clock import Clock
@@ -127,12 +127,7 @@ class QuotePublisher:
     async def run(self) -> None:
         """Keep the way to Redis open, for ever."""
         names = [writer.stream_name for writer in self._writers]
-        async for _ in waits_s():
-            try:
-                newest_ms = await newest_ids_ms(self._url, names)
-            except TRANSIENT:
-                continue
-            break
+        newest_ms = await retried(lambda: newest_ids_ms(self._url, names), what="the quote streams")
         for writer in self._writers:
             writer.id_ms = newest_ms[writer.stream_name] + 1
         await self._pipe.run()

@@ -7,7 +7,7 @@ from shared.contracts.baskets import BasketActivated, BasketMessage, BasketRetir
 from shared.contracts.streams import BASKETS
 from shared.domain.live_basket import BasketId, LiveBasket
 from shared.domain.market import MarketId, Venue
-from shared.io.bus import TRANSIENT, Profile, StreamTail, connect, load_latest, waits_s
+from shared.runtime.latest import follow_latest
 from shared.runtime.live_pairs import LivePairs
 
 
@@ -34,28 +34,11 @@ class LiveBaskets:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load the present baskets and follow their changes until ``stopping`` is set."""
-        tail = StreamTail(self._url, BASKETS, await self._load())
-        async for messages in tail.batches(stopping):
-            if messages:
-                for message in messages:
-                    self._apply(message)
-                self._changed()
-
-    async def _load(self) -> str:
-        async for _ in waits_s():
-            redis = connect(self._url, Profile.WRITER)
-            try:
-                latest, cursor = await load_latest(redis, BASKETS)
-            except TRANSIENT:
-                continue
-            finally:
-                await redis.aclose()
-            for message in latest.values():
+        async for messages in follow_latest(self._url, BASKETS, stopping):
+            for message in messages:
                 self._apply(message)
             self._changed()
             self.loaded.set()
-            return cursor
-        raise AssertionError("waits_s never ends")
 
     def _apply(self, message: BasketMessage) -> None:
         if isinstance(message, BasketActivated):

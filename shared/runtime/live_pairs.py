@@ -14,7 +14,7 @@ from shared.contracts.pairs import (
 from shared.contracts.streams import PAIRS
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import Pair, PairId
-from shared.io.bus import TRANSIENT, Profile, StreamTail, connect, load_latest, waits_s
+from shared.runtime.latest import follow_latest
 
 _PAUSE_PER_TELLING = 4
 _LONGEST_PAUSE_S = 0.25
@@ -53,29 +53,12 @@ class LivePairs:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load the present pairs and follow their changes until ``stopping`` is set."""
-        cursor = await self._load()
-        tail = StreamTail(self._url, PAIRS, cursor)
-        async for messages in tail.batches(stopping):
-            if messages:
-                for message in messages:
-                    self._apply(message)
-                await asyncio.sleep(min(_LONGEST_PAUSE_S, _PAUSE_PER_TELLING * self._tell()))
-
-    async def _load(self) -> str:
-        async for _ in waits_s():
-            redis = connect(self._url, Profile.WRITER)
-            try:
-                latest, cursor = await load_latest(redis, PAIRS)
-            except TRANSIENT:
-                continue
-            finally:
-                await redis.aclose()
-            for message in latest.values():
+        async for messages in follow_latest(self._url, PAIRS, stopping):
+            for message in messages:
                 self._apply(message)
-            self._tell()
+            took_s = self._tell()
             self.loaded.set()
-            return cursor
-        raise AssertionError("waits_s never ends")
+            await asyncio.sleep(min(_LONGEST_PAUSE_S, _PAUSE_PER_TELLING * took_s))
 
     def _apply(self, message: PairMessage) -> None:
         match message:

@@ -175,7 +175,7 @@ class BasketScene:
     @property
     def outcome(self) -> str:
         """What the basket's last evaluation came to."""
-        return self.detector.baskets[self.basket.basket_id].outcome
+        return self.detector.baskets[self.basket.basket_id].tally.outcome
 
     @property
     def funnel_is_balanced(self) -> bool:

@@ -223,7 +223,7 @@ class Scene:
     @property
     def outcome(self) -> str:
         """What the pair's last evaluation came to."""
-        return self.detector.pairs[self.pair.pair_id].outcome
+        return self.detector.pairs[self.pair.pair_id].tally.outcome
 
     @property
     def funnel_is_balanced(self) -> bool:

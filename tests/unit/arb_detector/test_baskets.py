@@ -331,8 +331,8 @@ def test_books_that_are_older_than_what_was_heard_are_not_taken() -> None:
 
 def test_pairs_and_baskets_are_sources_of_the_same_kind() -> None:
     config, clock = Settings(redis_url="redis://unused").config(), FakeClock()
-    pairs: OpportunitySource[object] = Detector(config, clock, random_bits=lambda _: 1)
-    baskets: OpportunitySource[object] = BasketDetector(config, clock, random_bits=lambda _: 1)
+    pairs: OpportunitySource[Any, Any, Any, Any] = Detector(config, clock, random_bits=lambda _: 1)
+    baskets: OpportunitySource[Any, Any, Any, Any] = BasketDetector(config, clock, random_bits=lambda _: 1)
     for source in (pairs, baskets):
         assert source.tick() == source.sweep() == []
         assert source.due_s() is None

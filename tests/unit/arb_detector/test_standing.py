@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from services.arb_detector.core import Detector
 from services.arb_detector.evaluator import Emission
 from services.arb_detector.trust import Distrust
-from services.cli.why import answer_of, lines_of
+from services.cli.why import lines_of
+from services.cli.why_answers import answer_of
 from shared.contracts.funnel import PairStanding
 from shared.contracts.pairs import CandidateFound, PairActivated, PairSuspended
 from shared.domain.market import MarketId, Venue

@@ -11,7 +11,7 @@ from rich.console import Console
 from services.cli.scan import Lines, LiveTable
 from services.cli.scan_rows import Scan, ScanRow, ScanView
 from services.cli.scan_text import headline, line_of, lines_of, table_of
-from services.cli.why import OLD_S
+from services.cli.why_answers import OLD_S
 from shared.contracts.baskets import BasketActivated, BasketOpened, BasketRetired, BasketSuspended
 from shared.contracts.funnel import PairStanding
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
