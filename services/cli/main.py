@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli import bench, demo, doctor, offline, pairs, record
+from services.cli import bench, config, demo, doctor, offline, pairs, record
 from services.cli.book import book_command
 from services.cli.output import write_json, write_line
 from services.cli.scan import scan_command
@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(bench.app, name="bench")
+app.add_typer(config.app, name="config")
 offline.add_to(app)
 app.command("scan")(scan_command)
 app.command("book")(book_command)
