@@ -191,7 +191,7 @@ class _Lines:
     """A status line now and then, and one for each opportunity that opens."""
 
     def __init__(self) -> None:
-        self._said_s = float("-inf")
+        self._said_s = 0.0
         self._said = ""
         self._open: frozenset[str] = frozenset()
 
