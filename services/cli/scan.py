@@ -15,7 +15,6 @@ from services.cli.output import errors, write_json, write_line
 from services.cli.scan_rows import Scan, ScanRow
 from services.cli.scan_text import gone_line, headline, line_of, lines_of, table_of
 from services.cli.scan_watch import ScanWatch
-from shared.io.bus import Profile, connect
 from shared.runtime.errors import StartRefused
 
 _LOOK_S = 0.5
@@ -41,11 +40,7 @@ def scan_command(
 
 async def _scan(url: str, *, once: bool, as_json: bool) -> None:
     watch = ScanWatch(url)
-    redis = connect(url, Profile.READER)
-    try:
-        await watch.load(redis)
-    finally:
-        await redis.aclose()
+    await watch.load()
     found = watch.view.scan(now_ns=time.time_ns())
     if not found.rows:
         raise StartRefused(

@@ -7,7 +7,9 @@ from typing import Any
 from services.cli.scan_rows import ScanView
 from shared.contracts import streams
 from shared.io import tails
-from shared.io.bus import Client, StreamTail, load_latest
+from shared.io.bus import TRANSIENT, StreamTail
+from shared.runtime.errors import StartRefused
+from shared.runtime.latest import load_now
 
 _STREAMS: tuple[streams.Stream[Any], ...] = (
     streams.PAIRS,
@@ -32,10 +34,13 @@ class ScanWatch:
         self.changed = asyncio.Event()
         """Set when something came; whoever looks clears it."""
 
-    async def load(self, redis: Client) -> None:
-        """Read what the hashes hold now. Raises one of TRANSIENT when Redis does not answer."""
+    async def load(self) -> None:
+        """Read what the hashes hold now. Raises StartRefused when Redis does not answer."""
         for stream in _STREAMS:
-            latest, self._cursors[stream.name] = await load_latest(redis, stream)
+            try:
+                latest, self._cursors[stream.name] = await load_now(self._url, stream)
+            except TRANSIENT as error:
+                raise StartRefused(f"Redis does not answer: {error}") from None
             for message in latest.values():
                 self.view.take(message)
 

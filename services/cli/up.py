@@ -9,8 +9,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +18,7 @@ from rich.live import Live
 
 from services.cli.config_lines import Problem, problem_of
 from services.cli.output import errors, visible, write_line
-from services.cli.run_folder import secret_file, temporary_folder
+from services.cli.run_folder import kept_folder, secret_file, temporary_folder
 from services.cli.scan_rows import Scan
 from services.cli.scan_text import headline, line_of, table_of
 from services.cli.scan_watch import ScanWatch
@@ -27,9 +26,8 @@ from services.cli.stack import SERVICES, Stack
 from services.cli.up_plan import INTENT_KEY_VARIABLE, Plan, plan_of
 from services.cli.watch import PipelineWatch
 from shared.domain.market import Venue
-from shared.io.bus import Profile, connect
-from shared.runtime.errors import SettingsRefused, StartRefused
-from shared.runtime.redis_address import redis_url_in
+from shared.runtime.errors import SettingsRefused
+from shared.runtime.redis_address import URL_VARIABLE, redis_url_in
 from shared.runtime.redis_server import check_redis, redis_url_or_private
 
 _LOOK_S = 1.0
@@ -67,35 +65,21 @@ async def _up(folder: Path | None, *, live_data: bool) -> None:
     interrupted = asyncio.Event()
     for wanted in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(wanted, interrupted.set)
-    with _folder(folder, interrupted) as place:
+    url = redis_url_in(os.environ) if os.environ.get(URL_VARIABLE) else None
+    in_folder = temporary_folder("dutchbook-up-", interrupted) if folder is None else kept_folder(folder)
+    with in_folder as place:
         write_line(f"files are in {place}")
-        url = redis_url_in(os.environ) if os.environ.get("DUTCHBOOK_REDIS_URL") else None
-        data = None if folder is None else _made(folder / "redis")
-        with redis_url_or_private(url, data_folder=data) as redis_url:
+        data_folder = place / "redis" if url is None and folder is not None else None
+        if data_folder is not None:
+            data_folder.mkdir(mode=0o700, exist_ok=True)
+        with redis_url_or_private(url, data_folder=data_folder) as redis_url:
             await check_redis(redis_url)
             plan = plan_of(os.environ, folder=place, redis_url=redis_url, live_data=live_data)
             _prepare(plan, place)
             if url is None:
-                write_line(f"to look closer from elsewhere: DUTCHBOOK_REDIS_URL={redis_url} dutchbook scan")
+                write_line(f"to look closer from elsewhere: {URL_VARIABLE}={redis_url} dutchbook scan")
             await _Supervised(plan, place, redis_url, interrupted).run()
     write_line("ended")
-
-
-@contextmanager
-def _folder(folder: Path | None, interrupted: asyncio.Event) -> Iterator[Path]:
-    if folder is not None:
-        yield _made(folder).absolute()
-        return
-    with temporary_folder("dutchbook-up-", interrupted) as place:
-        yield place
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise StartRefused(f"--folder: cannot make {folder}: {error.strerror}") from None
-    return folder
 
 
 def _prepare(plan: Plan, place: Path) -> None:
@@ -127,11 +111,7 @@ class _Supervised:
         Raises StartRefused when a process ends by itself.
         """
         stopping = asyncio.Event()
-        redis = connect(self._redis_url, Profile.READER)
-        try:
-            await self._scan.load(redis)
-        finally:
-            await redis.aclose()
+        await self._scan.load()
         watching = [asyncio.create_task(watch.run(stopping)) for watch in (self._scan, self._pipeline)]
         try:
             for service in SERVICES:

@@ -84,6 +84,9 @@ def test_a_folder_keeps_logs_ledger_and_redis_and_is_used_again(venues: Venues, 
                 eventually(lambda: SOME_LIVE.search(run.stderr), what=lambda: run.stderr)
                 eventually((folder / "ledger.sqlite3").exists)
                 eventually(lambda: set(SERVICES) <= run.services())
+                with up(tmp_path / "second", "--folder", str(folder), **venues.environ) as (second, _):
+                    assert second.ends() == 1
+                    assert second.stderr.startswith(f"dutchbook: --folder: another run uses {folder}; ")
                 run.tell(signal.SIGTERM)
                 assert run.ends(within_s=STOP_S) == 0, run.stderr
                 assert list(temporary.iterdir()) == []
@@ -115,15 +118,16 @@ def test_a_service_that_ends_by_itself_ends_all_and_names_its_log(venues: Venues
         (("--live-data",), {"KALSHI_REST_URL": "https://example.com/trade-api/v2"}, 2, "KALSHI_REST_URL"),
         (("--live-data",), {"ARB_DETECTOR_DEBOUNCE": "5"}, 2, "did you mean ARB_DETECTOR_DEBOUNCE_MS?"),
         (("--live-data",), {"DUTCHBOOK_REDIS_URL": "unix:///nonexistent/redis.sock"}, 1, "check DUTCHBOOK_REDIS_URL"),
-        (("--live-data", "--folder", "/nonexistent/folder"), {}, 1, "--folder: cannot make /nonexistent/folder"),
+        (("--live-data", "--folder", "/nonexistent/folder"), {}, 1, "--folder: cannot use /nonexistent/folder"),
     ],
 )
 def test_what_cannot_be_started_is_one_line_and_nobody_is_asked(
     tmp_path: Path, options: tuple[str, ...], environ: dict[str, str], status: int, says: str
 ) -> None:
-    with up(tmp_path, *options, **environ) as (run, _):
+    with up(tmp_path, *options, **environ) as (run, temporary):
         assert run.ends() == status
         [line] = run.stderr.splitlines()
         assert line.startswith("dutchbook: ")
         assert says in line
         assert not run.services() & set(SERVICES)
+        assert list(temporary.iterdir()) == []
