@@ -16,6 +16,7 @@ from services.arb_detector.episodes import Episode
 from services.arb_detector.terms import fee_source
 from services.arb_detector.trust import LegState
 from shared.contracts.envelope import TextMessage
+from shared.contracts.json_text import json_text, json_texts
 from shared.domain.arbitrage import Limits, MarketTerms, sides
 from shared.domain.depth_legs import Fill, Walk
 from shared.domain.legs import Side, leg_of
@@ -26,7 +27,6 @@ from shared.domain.returns import DAY_DIGITS, RETURN_DIGITS
 
 DEAREST_FEE_E4 = 5_000
 """Both venues' fees are greatest at half a dollar."""
-_NAMES_KEPT = 65_536
 
 
 class Opening(NamedTuple):
@@ -62,8 +62,8 @@ class PairText:
 
     def __init__(self, pair: Pair, terms: Mapping[Venue, MarketTerms], limits: Limits) -> None:
         self._pair = pair
-        self._names = f'"pair_id":{_json(pair.pair_id)},"pair_version":{_json(pair.version)}'
-        self._about = f'"orientation":"{pair.orientation.value}","title":{_json(pair.title)}'
+        self._names = f'"pair_id":{json_text(pair.pair_id)},"pair_version":{json_text(pair.version)}'
+        self._about = f'"orientation":"{pair.orientation.value}","title":{json_text(pair.title)}'
         self._limits = (
             f'"void_haircut_dollars_per_contract":"{limits.void_haircut_dollars_per_contract}"'
             f',"min_edge_dollars_per_contract":"{limits.min_edge_dollars_per_contract}"'
@@ -131,10 +131,10 @@ class _LegText:
     __slots__ = ("fees", "heads", "terms")
 
     def __init__(self, venue: Venue, market_id: str, token_ids: tuple[str, str], terms: MarketTerms) -> None:
-        head = f'{{"venue":"{venue.value}","market_id":{_json(market_id)},"outcome":'
+        head = f'{{"venue":"{venue.value}","market_id":{json_text(market_id)},"outcome":'
         self.heads: dict[Side, str] = {
-            "yes": f'{head}"yes","token_id":{_json(token_ids[0])}',
-            "no": f'{head}"no","token_id":{_json(token_ids[1])}',
+            "yes": f'{head}"yes","token_id":{json_text(token_ids[0])}',
+            "no": f'{head}"no","token_id":{json_text(token_ids[1])}',
         }
         """How evidence and intent of a leg begin, by the outcome that is bought."""
         self.fees = leg_of(terms).fees
@@ -195,17 +195,7 @@ class _Bought:
         return fees.fee_e10(min(self.limit_e4, DEAREST_FEE_E4), size_e6) + levels * fees.rounding_e10
 
 
-class _Names(dict[str, str]):
-    """JSON strings of connections, epochs and the like, made when first asked for."""
-
-    def __missing__(self, name: str) -> str:
-        if len(self) >= _NAMES_KEPT:
-            self.clear()
-        text = self[name] = _json(name)
-        return text
-
-
-_NAMES = _Names()
+_NAMES = json_texts()
 
 
 @lru_cache(maxsize=4_096)
@@ -213,7 +203,7 @@ def _terms_text(terms: MarketTerms) -> str:
     """Return what a leg's evidence says of its terms; the markets of a series share them."""
     capital = "null" if terms.max_capital_dollars is None else f'"{terms.max_capital_dollars}"'
     return (
-        f'"fee_source":{_json(fee_source(terms))},"fees":{msgspec.json.encode(terms.fees).decode()}'
+        f'"fee_source":{json_text(fee_source(terms))},"fees":{msgspec.json.encode(terms.fees).decode()}'
         f',"size_step_contracts":"{terms.size_step_contracts}","min_contracts":"{terms.min_contracts}"'
         f',"min_notional_dollars":"{terms.min_notional_dollars}","max_capital_dollars":{capital}'
     )
@@ -221,7 +211,3 @@ def _terms_text(terms: MarketTerms) -> str:
 
 def _number(value: int | None, digits: int) -> str:
     return "null" if value is None else f'"{scaled_text(value, digits=digits)}"'
-
-
-def _json(text: str) -> str:
-    return msgspec.json.encode(text).decode()

@@ -15,6 +15,7 @@ from shared.contracts.quotes import QuoteRaw, raw_checksum, raw_levels
 from shared.domain.arbitrage import Ladders
 from shared.domain.book import LevelE
 from shared.domain.market import MarketId, Venue
+from shared.domain.memo import Memo
 from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, NumberFault, NumberRefused, size_e6
 
 VERIFIED = frozenset({"sequence", "hash", "top", "rest"})
@@ -229,22 +230,14 @@ def _best(side: bytes) -> tuple[LevelE, ...]:
     return (_LEVELS[side[3 : side.index(b'"]')]],)
 
 
-class _LevelMemo(dict[bytes, LevelE]):
-    """Levels by their JSON, ``price","size``: most of a new quote's were in an older one.
-
-    Refused ones raise and are never stored; the table empties itself, so that hostile input cannot grow it.
-    """
-
-    def __missing__(self, level: bytes) -> LevelE:
-        price, _, size = level.decode().partition('","')
-        held_e6 = size_e6(size)
-        if not held_e6:
-            raise NumberRefused(NumberFault.OUT_OF_RANGE, size)
-        if len(self) >= _LEVELS_KEPT:
-            self.clear()
-        found = self[level] = (LEVEL_PRICE_E4[price], held_e6)
-        return found
+def _level(text: bytes) -> LevelE:
+    """Return a level from its JSON, ``price","size``."""
+    price, _, size = text.decode().partition('","')
+    held_e6 = size_e6(size)
+    if not held_e6:
+        raise NumberRefused(NumberFault.OUT_OF_RANGE, size)
+    return LEVEL_PRICE_E4[price], held_e6
 
 
-_LEVELS_KEPT = 65_536
-_LEVELS = _LevelMemo()
+_LEVELS: Memo[bytes, LevelE] = Memo(_level)
+"""Most of a new quote's levels were in an older one."""

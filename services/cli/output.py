@@ -3,19 +3,35 @@
 import os
 import sys
 import unicodedata
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import msgspec
+import typer
 from rich.console import Console
 
 from shared.runtime.errors import StartRefused
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+"""The option of every command that can write for programs."""
+
 errors = Console(stderr=True, highlight=False)
 """For people: progress and notices."""
+
+T = TypeVar("T")
 
 
 def write_json(value: object) -> None:
     """Write one JSON object and a newline to stdout. Raises as ``write_line`` does."""
     _write(msgspec.json.encode(value).decode())
+
+
+def write_report(report: T, for_people: Callable[[T], None], *, as_json: bool) -> None:
+    """Write a report as one JSON object, or as ``for_people`` does."""
+    if as_json:
+        write_json(report)
+    else:
+        for_people(report)
 
 
 def write_line(text: str) -> None:

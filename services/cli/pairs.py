@@ -8,7 +8,7 @@ import typer
 
 from services.cli.asking import ask_redis
 from services.cli.baskets import BasketLine, read_baskets
-from services.cli.output import write_json, write_line
+from services.cli.output import AsJson, write_json, write_line
 from services.cli.review import PairName, review_command
 from services.matcher.mapping_files import MappingsRefused, Problem, load, notices
 from services.matcher.offline import PairLine, read_pairs
@@ -25,7 +25,7 @@ Folder = Annotated[Path, typer.Option(help="The mappings folder.")]
 @app.command("lint")
 def lint_command(
     folder: Annotated[Path, typer.Argument(help="The mappings folder.")] = Path("mappings"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check every mapping file; exits 1 when something is wrong, with file, line and what to do.
 
@@ -67,7 +67,7 @@ def suspend_command(pair: PairName, *, by: By, note: Note = "", folder: Folder =
 
 
 @app.command("list")
-def list_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_command(as_json: AsJson = False) -> None:
     """List the pairs on the bus, live, suspended and candidates, and the baskets that are switched on."""
     lines, baskets = ask_redis(_listed)
     if as_json:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from services.cli.asking import ask_redis
-from services.cli.output import write_json, write_line
+from services.cli.output import AsJson, write_json, write_line
 from services.cli.why_answers import Why, WhyBasket, read_answer
 from shared.contracts.baskets import BasketStanding
 from shared.contracts.funnel import DirectionStanding, LegStanding, PairStanding
@@ -15,7 +15,7 @@ from shared.io.bus import Profile, connect
 
 def why_command(
     pair: Annotated[str, typer.Argument(help="The id of a pair or basket, as in: dutchbook pairs list.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say why a pair or a basket is not alerting, with the figures that the detector saw."""
     answer = ask_redis(lambda url: _answer(url, pair))

@@ -4,6 +4,7 @@ from services.kalshi_feed.live_books import LiveBooks
 from shared.contracts.health import FeedBeat
 from shared.domain.market import Venue
 from shared.runtime.clock import Clock
+from shared.runtime.feed_life import age_ms
 
 
 def beat(books: LiveBooks, clock: Clock, *, quotes: int) -> FeedBeat:
@@ -16,8 +17,8 @@ def beat(books: LiveBooks, clock: Clock, *, quotes: int) -> FeedBeat:
         state=books.state,
         markets=session.wanted_markets,
         books_live=session.live_markets,
-        frame_age_ms=_age_ms(now_s, books.heard_s),
-        data_age_ms=_age_ms(now_s, books.data_s),
+        frame_age_ms=age_ms(now_s, books.heard_s),
+        data_age_ms=age_ms(now_s, books.data_s),
         lag_ms=books.lag.lag_ms,
         frames=books.frames,
         quotes=quotes,
@@ -25,7 +26,3 @@ def beat(books: LiveBooks, clock: Clock, *, quotes: int) -> FeedBeat:
         gaps=session.counts.gaps,
         sent_ts_ns=clock.now_ns(),
     )
-
-
-def _age_ms(now_s: float, then_s: float | None) -> int:
-    return -1 if then_s is None else max(0, int((now_s - then_s) * 1000))

@@ -8,8 +8,8 @@ from services.kalshi_feed.live_books import LiveBooks
 from services.kalshi_feed.rest_client import RestClient, RestFailed
 from shared.domain.book import Book
 from shared.domain.market import MarketId
-from shared.venues.kalshi import catalog, market_data, rest
-from shared.venues.kalshi.market_data import ExchangeStatus
+from shared.venues.kalshi import catalog, exchange, rest
+from shared.venues.kalshi.exchange import ExchangeStatus
 from shared.venues.kalshi.scale import agreement
 
 _AUDITED_AT_ONCE = 3
@@ -29,7 +29,9 @@ async def audit_books(books: LiveBooks, *, every_s: float) -> None:
 
 
 class SilenceProbe:
-    """Asks for the subscriptions, and REST for the books, when nothing has come for a while: pings prove no data.
+    """Asks for the subscriptions, and REST for the books, when no book has moved for a while: pings prove no data.
+
+    Nor do the answers to our own audits, which come more often than that.
 
     A REST book has no sequence, so only books that did not move between the question and a second after the answer
     are compared.
@@ -39,16 +41,18 @@ class SilenceProbe:
         self._books = books
         self._client = client
         self._after_s = after_s
+        self._next = 0
         self.probes = 0
         self.differed = 0
 
     async def run(self) -> None:
         """Probe whenever nothing has moved for ``after_s``, for ever."""
-        quiet_s, frames = 0.0, self._books.frames
+        counts = self._books.session.counts
+        quiet_s, deltas = 0.0, counts.deltas
         while True:
             await asyncio.sleep(_PROBE_STEP_S)
-            if self._books.frames != frames or not self._books.is_connected:
-                quiet_s, frames = 0.0, self._books.frames
+            if counts.deltas != deltas or not self._books.is_connected:
+                quiet_s, deltas = 0.0, counts.deltas
                 continue
             quiet_s += _PROBE_STEP_S
             if quiet_s >= self._after_s:
@@ -60,14 +64,16 @@ class SilenceProbe:
                     log.warning("probe.failed", extra={"error": str(error)})
 
     async def probe(self) -> int:
-        """Compare up to 100 silent books with REST, lose those that differ, and return how many that were.
+        """Compare the next 100 silent books with REST, lose those that differ, and return how many that were.
 
         Raises RestFailed or BodyRefused.
         """
         before = self._states()
         if not before:
             return 0
-        asked = list(before)[: rest.ORDERBOOKS_PAGE]
+        start = self._next % len(before)
+        asked = (list(before)[start:] + list(before)[:start])[: rest.ORDERBOOKS_PAGE]
+        self._next = start + len(asked)
         found = catalog.read_orderbooks(await self._client.get(rest.orderbooks_request(asked)))
         await asyncio.sleep(_SETTLED_AFTER_S)
         now = self._states()
@@ -141,7 +147,7 @@ class ExchangeWatch:
         while True:
             try:
                 body = await self._client.get(rest.exchange_status_request(), attempts=2)
-                self._on_status(market_data.read_exchange_status(body))
+                self._on_status(exchange.read_exchange_status(body))
             except (RestFailed, catalog.BodyRefused) as error:
                 log.warning("exchange.status_missing", extra={"error": str(error)})
             await asyncio.sleep(self._every_s)

@@ -7,6 +7,7 @@ room. The first connection always stands and alone hears of markets' lives, for 
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from itertools import count
 from typing import Any
 
 from services.kalshi_feed.live_books import LiveBooks
@@ -14,8 +15,8 @@ from services.kalshi_feed.trading import TradingState
 from shared.domain.market import Market, MarketId
 from shared.runtime.clock import Clock
 from shared.runtime.connections import assigned
+from shared.venues.kalshi.exchange import ExchangeStatus
 from shared.venues.kalshi.lifecycle import MarketNews
-from shared.venues.kalshi.market_data import ExchangeStatus
 
 _LOOK_S = 0.1
 
@@ -25,12 +26,12 @@ log = logging.getLogger(__name__)
 class Fleet:
     """The connections of one feed, and what may be quoted on any of them.
 
-    ``new_books`` makes the books of connection ``number``; ``serve`` keeps them up until it is cancelled.
+    ``new_books`` makes the books of a connection by its name and number; ``serve`` keeps them up until it is cancelled.
     """
 
     def __init__(
         self,
-        new_books: Callable[[int], LiveBooks],
+        new_books: Callable[[str, int], LiveBooks],
         serve: Callable[[LiveBooks], Coroutine[Any, Any, None]],
         trading: TradingState,
         clock: Clock,
@@ -46,6 +47,8 @@ class Fleet:
         self._by_number: dict[int, LiveBooks] = {}
         self._served: dict[int, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
+        self._names = count()
+        """What is still said of a closed connection must not count for one that is opened in its place."""
 
     @property
     def connections(self) -> Sequence[LiveBooks]:
@@ -101,7 +104,7 @@ class Fleet:
             log.info("connection.closed", extra={"connection": books.connection})
         for number, market_ids in mine.items():
             if number not in self._by_number:
-                self._by_number[number] = self._new_books(number)
+                self._by_number[number] = self._new_books(str(next(self._names)), number)
                 self._by_number[number].want(market_ids)
                 self._served[number] = self._tasks.create_task(self._serve(self._by_number[number]))
             else:

@@ -7,17 +7,18 @@ open operations are ended once two turns of the event loop brought no further fr
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 from websockets.exceptions import WebSocketException
 
-from services.kalshi_feed.lag import LagGauge
 from services.kalshi_feed.trading import TradingState
 from shared.domain.market import MarketId
 from shared.io.frame_link import FrameLink
 from shared.io.websocket import Unauthorised
 from shared.runtime.clock import Clock
-from shared.runtime.feed import QuoteSource, QuoteState
+from shared.runtime.feed import QuoteState
+from shared.runtime.lag import LagGauge
+from shared.runtime.quote_sink import QuoteSink
 from shared.venues.kalshi.auth import AuthFailure, auth_failure
 from shared.venues.kalshi.events import (
     AuditDiffered,
@@ -46,18 +47,6 @@ _LOST = (OSError, WebSocketException)
 log = logging.getLogger(__name__)
 
 
-class Publisher(Protocol):
-    """Where quotes go."""
-
-    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
-        """Say that a book changed."""
-        ...
-
-    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
-        """Say that quotes must not be believed."""
-        ...
-
-
 Alert = Callable[[str, str, str], None]
 """Tells the operator: a stable code, a title, details."""
 
@@ -75,7 +64,7 @@ class LiveBooks:
     def __init__(
         self,
         session: KalshiSession,
-        publisher: Publisher,
+        publisher: QuoteSink,
         clock: Clock,
         *,
         alert: Alert,
@@ -196,6 +185,7 @@ class LiveBooks:
                 tasks.create_task(self._ping(link))
         except* _LOST as lost:
             error = repr(lost.exceptions[0])
+        self.lost(self._given_up or error)  # at once: a link that hangs takes its time to close
         raise ConnectionError(self._given_up or error)  # raised inside except* it would come as a group
 
     def lost(self, reason: str) -> None:
@@ -306,9 +296,8 @@ class LiveBooks:
             if self.frames != self._frames_heard:
                 self._frames_heard = self.frames
                 self.heard_s = self.data_s = now_s
-                self._sample_lag()
-            else:
-                self.lag.quiet(now_s)
+            if self.lag.look(self.session.last_times, now_s):
+                self._on_delay(self.lag.least_ms)
             self._tell_state()
             if self.heard_s is not None and now_s - self.heard_s > self._silent_s:
                 self._given_up = f"no frame and no pong for {self._silent_s:.0f} s"
@@ -333,13 +322,6 @@ class LiveBooks:
     def _ponged(self, pong: "asyncio.Future[float]") -> None:
         if not pong.cancelled() and pong.exception() is None:
             self.heard_s = self._clock.monotonic_s()
-
-    def _sample_lag(self) -> None:
-        seen = self.session.last_times
-        if seen is not None:
-            venue_ts_ms, received_ts_ns = seen
-            self.lag.saw(received_ts_ns // 1_000_000 - venue_ts_ms, self._clock.monotonic_s())
-            self._on_delay(self.lag.least_ms)
 
     def _monotonic_ns(self) -> int:
         return int(self._clock.monotonic_s() * 1_000_000_000)

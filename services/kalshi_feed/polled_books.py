@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 
-from services.kalshi_feed.live_books import Alert, Publisher
+from services.kalshi_feed.live_books import Alert
 from services.kalshi_feed.rest_client import RestClient, RestFailed
 from services.kalshi_feed.trading import TradingState
 from shared.contracts.health import FeedBeat
@@ -17,8 +17,9 @@ from shared.domain.book import Book
 from shared.domain.market import Market, MarketId, Venue
 from shared.runtime.clock import Clock
 from shared.runtime.feed import QuoteState
+from shared.runtime.quote_sink import QuoteSink
 from shared.venues.kalshi import catalog, rest
-from shared.venues.kalshi.market_data import ExchangeStatus
+from shared.venues.kalshi.exchange import ExchangeStatus
 
 _OLD_AFTER_S = 10.0
 _ROUNDS_MISSED = 3
@@ -43,14 +44,14 @@ class PolledBooks:
     """The wanted markets' books, as the publisher's source of quotes."""
 
     def __init__(
-        self, client: RestClient, publisher: Publisher, clock: Clock, *, alert: Alert, epoch: str, poll_s: float
+        self, client: RestClient, publisher: QuoteSink, clock: Clock, *, alert: Alert, epoch: str, poll_s: float
     ) -> None:
         self._client = client
         self._publisher = publisher
         self._clock = clock
         self._alert = alert
         self._poll_s = poll_s
-        self._wanted: tuple[MarketId, ...] = ()
+        self._wanted: dict[MarketId, None] = {}
         self._books: dict[MarketId, _Polled] = {}
         self._unknown: set[MarketId] = set()
         self._reads = 0
@@ -62,10 +63,9 @@ class PolledBooks:
 
     def want(self, market_ids: Iterable[MarketId]) -> None:
         """Read exactly these markets from now on."""
-        wanted = dict.fromkeys(market_ids)
         self._unknown.intersection_update(self._wanted)
-        self._wanted = tuple(wanted)
-        self._books = {market_id: polled for market_id, polled in self._books.items() if market_id in wanted}
+        self._wanted = dict.fromkeys(market_ids)
+        self._books = {market_id: polled for market_id, polled in self._books.items() if market_id in self._wanted}
 
     def listed(self, markets: Iterable[Market], read_ms: int) -> None:
         """Take the status and closing times of a listing whose reading began at ``read_ms``."""
@@ -137,7 +137,7 @@ class PolledBooks:
         first = not self._books
         for market_id in batch:
             book = found.get(market_id)
-            if book is not None:
+            if book is not None and market_id in self._wanted:  # not any more, perhaps
                 self._take(market_id, book, read_s=read_s, read_ns=read_ns)
         if first and self._books:
             self.state_changed.set()

@@ -6,7 +6,7 @@ from random import SystemRandom
 
 from services.kalshi_feed.checks import ScaleProbe, SilenceProbe, audit_books
 from services.kalshi_feed.fleet import Fleet
-from services.kalshi_feed.live_books import Alert, LiveBooks, News, Publisher
+from services.kalshi_feed.live_books import Alert, LiveBooks, News
 from services.kalshi_feed.rest_client import RestClient
 from services.kalshi_feed.settings import Settings
 from services.kalshi_feed.trading import TradingState
@@ -14,6 +14,7 @@ from shared.io.frame_link import FrameLink
 from shared.io.http import Signer
 from shared.io.websocket import dial, keep_connected
 from shared.runtime.clock import Clock
+from shared.runtime.quote_sink import QuoteSink
 from shared.venues.kalshi.auth import KalshiKey
 from shared.venues.kalshi.lifecycle import MarketNews
 from shared.venues.kalshi.session import KalshiSession
@@ -30,7 +31,7 @@ class Streaming:
         settings: Settings,
         key: KalshiKey,
         client: RestClient,
-        publisher: Publisher,
+        publisher: QuoteSink,
         clock: Clock,
         *,
         epoch: str,
@@ -55,7 +56,7 @@ class Streaming:
             self._new_books, self._serve, self._trading, clock, per_connection=settings.markets_per_connection
         )
 
-    def _new_books(self, number: int) -> LiveBooks:
+    def _new_books(self, name: str, number: int) -> LiveBooks:
         settings = self._settings
         session = KalshiSession(
             use_yes_price=settings.use_yes_price,
@@ -69,7 +70,7 @@ class Streaming:
             self._publisher,
             self._clock,
             alert=self._alert,
-            name=f"{self._epoch}-{number}",
+            name=f"{self._epoch}-{name}",
             silent_s=settings.silent_s,
             trading=self._trading,
             state_changed=self.state_changed,

@@ -4,11 +4,14 @@ Kalshi refuses signatures whose time is 10 to 30 seconds off (measured 2026-10),
 that drifts long before that: at two seconds.
 """
 
+import logging
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 
 ALARM_MS = 2_000
 _DATE_RESOLUTION_MS = 1_000
+
+log = logging.getLogger(__name__)
 
 
 class ClockSkew:
@@ -45,3 +48,17 @@ class ClockSkew:
         if off and not self._alarmed:
             self._alarm(self.at_least_ms)
         self._alarmed = off
+
+
+def skew_alarm(alert: Callable[[str, str, str], None], told_by: str) -> Callable[[int], None]:
+    """Return what tells the operator that the clocks differ, by so many milliseconds, and who says so."""
+
+    def alarm(off_ms: int) -> None:
+        log.error("clock.skewed", extra={"off_ms": off_ms, "told_by": told_by})
+        alert(
+            "kalshi_feed.clock_skew",
+            f"Our clock and Kalshi's are {abs(off_ms)} ms apart",
+            f"told by {told_by}; ours is {'behind' if off_ms > 0 else 'ahead'}: synchronise this machine's clock (NTP)",
+        )
+
+    return alarm

@@ -7,11 +7,12 @@ is known. A halt by message outlasts any listing that was read before it (Kalshi
 from collections.abc import Iterable, Set
 
 from shared.domain.market import Market, MarketId, MarketStatus
+from shared.venues.kalshi.exchange import ExchangeStatus
 from shared.venues.kalshi.lifecycle import MarketNews
-from shared.venues.kalshi.market_data import ExchangeStatus
 
 _FORGET_AFTER_MS = 24 * 3_600_000
 _NEVER_MS = 2**63
+_TIME_HAS_COME = "the market's time to close has come"
 _FINAL = {"determined": "the exchange has determined the answer", "settled": "the exchange has settled the market"}
 
 
@@ -24,6 +25,7 @@ class TradingState:
         self._closes_ms: dict[MarketId, int] = {}
         self._first_close_ms = _NEVER_MS
         """No market closes before this."""
+        self._looked_ms = 0
         self._shards: dict[MarketId, int] = {}
         self._paused = ""
         self._paused_shards: frozenset[int] = frozenset()
@@ -83,14 +85,17 @@ class TradingState:
         """Return the markets whose time to close has come since the last call.
 
         Only a close that lies ahead when it is heard of counts: one that is past while the exchange says that the
-        market is open was moved.
+        market is open was moved. A clock that goes back takes the halts along, which would outlast every listing.
         """
+        if now_ms < self._looked_ms:
+            self._halted = {market_id: (why, min(at_ms, now_ms)) for market_id, (why, at_ms) in self._halted.items()}
+        self._looked_ms = now_ms
         if now_ms < self._first_close_ms:
             return []
         found = [market_id for market_id, closes_ms in self._closes_ms.items() if closes_ms <= now_ms]
         for market_id in found:
             del self._closes_ms[market_id]
-            self._halted.setdefault(market_id, ("the market's time to close has come", now_ms))
+            self._halted.setdefault(market_id, (_TIME_HAS_COME, now_ms))
         self._first_close_ms = min(self._closes_ms.values(), default=_NEVER_MS)
         return found
 
@@ -112,7 +117,7 @@ class TradingState:
     def _close_at(self, market_id: MarketId, closes_ms: int, now_ms: int) -> None:
         self._note_close(market_id, closes_ms)
         halt = self._halted.get(market_id)
-        if halt is not None and closes_ms > now_ms and market_id not in self._over:
+        if halt is not None and halt[0] == _TIME_HAS_COME and closes_ms > now_ms:
             del self._halted[market_id]
 
     def _note_close(self, market_id: MarketId, closes_ms: int) -> None:

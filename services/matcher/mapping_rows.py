@@ -13,10 +13,10 @@ from typing import Literal
 
 import msgspec
 
+from services.matcher.limits import notional_limit_dollars
 from services.matcher.placeholders import is_placeholder
 from services.matcher.policy import TWO_READERS, two_reader_kind
 from shared.domain.market import MarketId
-from shared.domain.numbers import NumberRefused, decimal_from_text
 from shared.domain.pair import Orientation, PairId
 
 RowStatus = Literal["candidate", "needs_review", "approved", "suspended", "expired", "rejected"]
@@ -233,12 +233,7 @@ class CuratedRow(_Table, frozen=True, kw_only=True):
     @property
     def max_notional_dollars(self) -> Decimal | None:
         """The most that may be at risk in this pair; None when the row sets no limit."""
-        if self.max_notional_usd is None:
-            return None
-        try:
-            return decimal_from_text(self.max_notional_usd)
-        except NumberRefused as error:
-            raise ValueError(f"max_notional_usd: {error}") from None
+        return notional_limit_dollars(self.max_notional_usd)
 
 
 class PairsFile(_Table, frozen=True, kw_only=True):

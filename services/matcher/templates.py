@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from services.matcher.limits import notional_limit_dollars
 from services.matcher.teams import League
 from shared.domain.market import Market
-from shared.domain.numbers import NumberRefused, decimal_from_text
 from shared.domain.pair import Orientation
 
 EASTERN = ZoneInfo("America/New_York")
@@ -71,12 +71,7 @@ class SeriesTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     @property
     def max_notional_dollars(self) -> Decimal | None:
         """The most that may be at risk in one pair of this series; None when it sets no limit."""
-        if self.max_notional_usd is None:
-            return None
-        try:
-            return decimal_from_text(self.max_notional_usd)
-        except NumberRefused as error:
-            raise ValueError(f"max_notional_usd: {error}") from None
+        return notional_limit_dollars(self.max_notional_usd)
 
     @property
     def family(self) -> str:

@@ -10,8 +10,9 @@ import unicodedata
 from collections import defaultdict
 
 from services.matcher.mapping_files import Mappings
+from services.matcher.phrases import ONE_WORD
 from services.matcher.text import without_marks
-from services.matcher.vocabulary import BANKS, LEAGUES, ONE_WORD
+from services.matcher.vocabulary import BANKS, LEAGUES
 from shared.domain.market import Market, Venue
 
 LONGEST_FIELD = 400

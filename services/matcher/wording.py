@@ -6,8 +6,9 @@ One pass over the tokens: the longest phrase of the vocabulary that fits is repl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from services.matcher.phrases import PHRASES
 from services.matcher.text import Token, stem, tokens
-from services.matcher.vocabulary import FILLERS, GENERIC, PHRASES
+from services.matcher.vocabulary import FILLERS, GENERIC
 
 
 @dataclass(frozen=True, slots=True, eq=False)

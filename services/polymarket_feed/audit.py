@@ -63,6 +63,10 @@ class Auditor:
 
     async def run(self) -> None:
         """Compare and fetch, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            await self._compare_and_fetch(tasks)
+
+    async def _compare_and_fetch(self, tasks: asyncio.TaskGroup) -> None:
         next_audit_s = self._clock.monotonic_s() + _FIRST_AUDIT_S
         while True:
             await self._pause(next_audit_s)
@@ -73,7 +77,9 @@ class Auditor:
             fresh = [books for books in self._connections() if books.wants_first_audit]
             if is_due:
                 next_audit_s = self._clock.monotonic_s() + self._audit_s
-            await self._audit(self._connections() if is_due else fresh)
+            ahead = await self._audit(self._connections() if is_due else fresh)
+            if ahead:
+                tasks.create_task(self._wait_for_the_stream(ahead))  # lost books need not wait for it as well
 
     async def _pause(self, next_audit_s: float) -> None:
         rest_only = any(books.session.rest_only_tokens() for books in self._connections())
@@ -118,8 +124,8 @@ class Auditor:
         books.resync_wanted.update(market_ids)
         asyncio.get_running_loop().call_later(_RETRY_S, self._wanted.set)
 
-    async def _audit(self, all_connections: Sequence[LiveBooks]) -> None:
-        """Compare every live book; replace what is wrong, and drop connections that have fallen silent.
+    async def _audit(self, all_connections: Sequence[LiveBooks]) -> list[tuple[LiveBooks, RestBook]]:
+        """Compare every live book, replace what is wrong, and return the books of which REST has a newer state.
 
         Books that live on REST alone are not compared: they are what it said a moment ago.
         """
@@ -139,10 +145,10 @@ class Auditor:
                         books.take_rest_book(rest, self._clock.now_ns())
                     case RestVerdict.NEWER:
                         ahead.append((books, rest))
-        if ahead:
-            await self._wait_for_the_stream(ahead)
+        return ahead
 
     async def _wait_for_the_stream(self, ahead: list[tuple[LiveBooks, RestBook]]) -> None:
+        """Drop the connections that have not brought what REST has, and say nothing else; replace what they lack."""
         since_s = self._clock.monotonic_s()
         await asyncio.sleep(self._grace_s)
         behind = [(books, rest) for books, rest in ahead if _is_behind(books, rest)]

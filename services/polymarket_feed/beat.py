@@ -6,6 +6,7 @@ from services.polymarket_feed.live_books import LiveBooks
 from shared.contracts.health import FeedBeat
 from shared.domain.market import Venue
 from shared.runtime.clock import Clock
+from shared.runtime.feed_life import age_ms
 from shared.venues.polymarket.asset_book import Phase
 
 
@@ -20,8 +21,8 @@ def beat(books: LiveBooks, clock: Clock, *, quotes: int) -> FeedBeat:
         state=_state(books, live),
         markets=len(session.market_ids()),
         books_live=live,
-        frame_age_ms=_age_ms(now_s, books.heard_s),
-        data_age_ms=_age_ms(now_s, books.data_s),
+        frame_age_ms=age_ms(now_s, books.heard_s),
+        data_age_ms=age_ms(now_s, books.data_s),
         lag_ms=books.lag_ms,
         frames=books.frames,
         quotes=quotes,
@@ -35,7 +36,3 @@ def _state(books: LiveBooks, live: int) -> Literal["connecting", "live", "degrad
     if not books.is_connected:
         return "connecting" if books.is_first_dial else "down"
     return "live" if live == len(books.session.market_ids()) else "degraded"
-
-
-def _age_ms(now_s: float, then_s: float | None) -> int:
-    return -1 if then_s is None else max(0, int((now_s - then_s) * 1000))

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from random import Random
 
 from services.polymarket_feed.core import asset_of
-from services.polymarket_feed.live_books import Gate, LiveBooks, Publisher
+from services.polymarket_feed.gate import Gate
+from services.polymarket_feed.live_books import LiveBooks
 from shared.domain.market import Market, MarketId
 from shared.io.frame_link import FrameLink
 from shared.io.websocket import Unauthorised, keep_connected
 from shared.runtime.connections import assigned
+from shared.runtime.quote_sink import QuoteSink
 from shared.venues.polymarket.asset_book import AssetTerms, Phase
 
 _START_SPREAD_S = 0.5
@@ -31,7 +33,7 @@ class Fleet:
         self,
         new_books: Callable[[str, Gate], LiveBooks],
         open_link: Callable[[], Awaitable[FrameLink]],
-        publisher: Publisher,
+        publisher: QuoteSink,
         tasks: asyncio.TaskGroup,
         *,
         per_connection: int,

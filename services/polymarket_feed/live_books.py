@@ -6,7 +6,7 @@ hashes are checked once nothing more is waiting, before the publisher reads the 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from websockets.exceptions import WebSocketException
@@ -14,7 +14,9 @@ from websockets.exceptions import WebSocketException
 from shared.domain.market import MarketId
 from shared.io.frame_link import FrameLink
 from shared.runtime.clock import Clock
-from shared.runtime.feed import QuoteSource, QuoteState
+from shared.runtime.feed import QuoteState
+from shared.runtime.lag import LagGauge
+from shared.runtime.quote_sink import QuoteSink
 from shared.venues.polymarket.asset_book import AssetTerms, Phase
 from shared.venues.polymarket.events import (
     BookChanged,
@@ -32,43 +34,12 @@ _TICK_S = 0.05
 _PING_S = 10.0
 _REST_ONLY_LIMIT_S = 60.0
 """A connection that brings nothing while REST keeps its books is tried anew after this long."""
-_MOST_LAG_MS = 1_000
 _LAGGING_S = 2.0
-"""Behind by more than that for this long: connecting anew is faster than reading what has piled up."""
+"""Behind by more than a second for this long: connecting anew is faster than reading what has piled up."""
 _LOST = (OSError, WebSocketException)
 _DATA_FRAMES = ("book", "price_change", "last_trade_price", "tick_size_change")
 
 log = logging.getLogger(__name__)
-
-
-class Publisher(Protocol):
-    """Where quotes go."""
-
-    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
-        """Say that a book changed."""
-        ...
-
-    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
-        """Say that quotes must not be believed."""
-        ...
-
-
-class Gate:
-    """A connection's way to the publisher, open only while that connection stands for its markets."""
-
-    def __init__(self, publisher: Publisher, *, is_open: bool) -> None:
-        self._publisher = publisher
-        self.is_open = is_open
-
-    def mark(self, source: QuoteSource, market_id: MarketId) -> None:
-        """Say that a book changed."""
-        if self.is_open:
-            self._publisher.mark(source, market_id)
-
-    def stale(self, market_ids: Iterable[MarketId], reason: str) -> None:
-        """Say that quotes must not be believed."""
-        if self.is_open:
-            self._publisher.stale(market_ids, reason)
 
 
 class Catalog(Protocol):
@@ -91,7 +62,7 @@ class LiveBooks:
 
     def __init__(
         self,
-        publisher: Publisher,
+        publisher: QuoteSink,
         catalog: Catalog,
         clock: Clock,
         *,
@@ -120,8 +91,6 @@ class LiveBooks:
         self._given_up = ""
         self._settling = False
         self._connected_s = 0.0
-        self._least_delay_ms: int | None = None
-        self._lagging_since_s: float | None = None
         self.resync_wanted: set[MarketId] = set()
         """Markets whose books REST should bring."""
         self.wants_audit = False
@@ -134,10 +103,15 @@ class LiveBooks:
         """Monotonic time of the last frame, None before the first of this connection."""
         self.data_s: float | None = None
         """The same for frames that say something about a book."""
-        self.lag_ms = 0
-        """How much later than usual changes arrive after the venue's timestamp, whatever the clocks' difference."""
+        self._lag = LagGauge()
+        self._frames_heard = self._data_heard = 0
         self.verified_s = clock.monotonic_s()
         """Monotonic time of the last data or of the last REST answer that agreed."""
+
+    @property
+    def lag_ms(self) -> int:
+        """How much later than usual changes arrive after the venue's timestamp, whatever the clocks' difference."""
+        return self._lag.lag_ms
 
     @property
     def is_first_dial(self) -> bool:
@@ -193,8 +167,9 @@ class LiveBooks:
         self.connection = f"{self._name}-{self._dials}"
         self._given_up = ""
         self.heard_s = self.verified_s = self._connected_s = self._clock.monotonic_s()
-        self.data_s = self._least_delay_ms = self._lagging_since_s = None
-        self.lag_ms = 0
+        self.data_s = None
+        self._frames_heard, self._data_heard = self.frames, self._data_frames()
+        self._lag = LagGauge()
         self.session.connected()
         self._want_audit()
         self.is_connected = True
@@ -208,6 +183,7 @@ class LiveBooks:
                 tasks.create_task(self._ping(link))
         except* _LOST as lost:
             error = repr(lost.exceptions[0])
+        self.lost(self._given_up or error)  # at once: a link that hangs takes its time to close
         raise ConnectionError(self._given_up or error)  # raised inside except* it would come as a group
 
     def lost(self, reason: str) -> None:
@@ -276,7 +252,6 @@ class LiveBooks:
 
     async def _attend(self, link: FrameLink) -> None:
         """Send what the session wants to say, let its time pass, and notice silence."""
-        frames = data = 0
         pongs_s = self._clock.monotonic_s()
         pongs = self.session.frames["PONG"]
         while True:
@@ -284,11 +259,13 @@ class LiveBooks:
                 await link.send(text)
             now_s = self._clock.monotonic_s()
             self._act(self.session.due(now_s))
-            if self.frames != frames:
-                frames, self.heard_s = self.frames, now_s
-                self._sample_lag(now_s)
-            if (count := sum(self.session.frames[name] for name in _DATA_FRAMES)) != data:
-                data = count
+            if self.frames != self._frames_heard:
+                self._frames_heard, self.heard_s = self.frames, now_s
+            self._lag.look(self.session.newest_times, now_s)
+            if self._lag.behind_for_s(now_s) > _LAGGING_S:
+                self._given_up = self._given_up or f"{self.lag_ms} ms behind the venue"
+            if (data := self._data_frames()) != self._data_heard:
+                self._data_heard = data
                 self.data_s = self.verified_s = now_s
             if self.session.frames["PONG"] != pongs:
                 pongs, pongs_s = self.session.frames["PONG"], now_s
@@ -303,19 +280,8 @@ class LiveBooks:
             except TimeoutError:
                 continue
 
-    def _sample_lag(self, now_s: float) -> None:
-        newest = self.session.newest_times
-        if newest is not None:
-            venue_ts_ms, received_ts_ns = newest
-            delay_ms = received_ts_ns // 1_000_000 - venue_ts_ms
-            self._least_delay_ms = delay_ms if self._least_delay_ms is None else min(self._least_delay_ms, delay_ms)
-            self.lag_ms = delay_ms - self._least_delay_ms
-        if self.lag_ms <= _MOST_LAG_MS:
-            self._lagging_since_s = None
-        elif self._lagging_since_s is None:
-            self._lagging_since_s = now_s
-        elif now_s - self._lagging_since_s > _LAGGING_S:
-            self._given_up = self._given_up or f"{self.lag_ms} ms behind the venue"
+    def _data_frames(self) -> int:
+        return sum(self.session.frames[name] for name in _DATA_FRAMES)
 
     def _check_silence(self, now_s: float, pongs_s: float) -> None:
         if now_s - pongs_s > self._pong_s:

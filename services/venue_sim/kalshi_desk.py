@@ -104,11 +104,10 @@ class KalshiDesk:
 
     def account_json(self) -> Json:
         """Return what the account holds, as the engine knows it: for whoever checks what the REST paths say."""
+        free_e10 = {shard: self.exchange.admission.available_e10(shard) for shard in self.account.cash_e10}
         return {
             "cash_dollars": {str(shard): dollars_text(cash) for shard, cash in self.account.cash_e10.items()},
-            "free_dollars": {
-                str(shard): dollars_text(self.exchange.available_e10(shard)) for shard in self.account.cash_e10
-            },
+            "free_dollars": {str(shard): dollars_text(free) for shard, free in free_e10.items()},
             "positions": {
                 ticker: count_text(position.size_e6)
                 for ticker, position in self.account.positions.items()

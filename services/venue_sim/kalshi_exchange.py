@@ -7,19 +7,18 @@ fill-or-kill orders included.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from uuid import UUID
 
 from services.venue_sim.engine import LevelE, Side, opposite
-from services.venue_sim.kalshi_account import Account, Wanted
+from services.venue_sim.kalshi_account import Account
+from services.venue_sim.kalshi_admission import Admission
 from services.venue_sim.kalshi_money import Liquidity, charged_fee_e10, formula_fee_e10
 from services.venue_sim.kalshi_order import Fill, Order, OrderRefused, OrderRequest
 from services.venue_sim.kalshi_queue import Queue
 from services.venue_sim.markets import TRADABLE, KalshiMarket, Operation, SimMarket
 from services.venue_sim.world import World
-
-AUTO_ROUTE = -1
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class KalshiExchange:
         self.now_ms = now_ms
         self._world = world
         self._queues: dict[str, Queue] = {}
-        self._used_ids: set[str] = set()
+        self.admission = Admission(world, account, self.resting)
         self._numbers = count(1)
         self._taker: Order | None = None
         self._listeners: list[Callable[[Happened], None]] = []
@@ -56,10 +55,10 @@ class KalshiExchange:
     def create(self, request: OrderRequest) -> Order:
         """Place an order and return it as it is after matching. Raises OrderRefused."""
         self.expire()
-        market = self._market(request.ticker, request.exchange_index)
-        request = self._admitted(request, market)
+        market = self.admission.market(request.ticker, request.exchange_index)
+        request = self.admission.admitted(request, market)
         order = self._new_order(request, market)
-        self._use_id(order.client_order_id)
+        self.admission.use_id(order.client_order_id)
         fillable_e6 = self._clear_the_way(order, request.size_e6)
         if order.time_in_force == "fill_or_kill" and fillable_e6 < request.size_e6:
             raise OrderRefused(409, "fill_or_kill_insufficient_resting_volume")
@@ -111,7 +110,7 @@ class KalshiExchange:
         if price_e4 not in order.market.grid.prices_e4:
             raise OrderRefused(400, "invalid_price")
         if new_id and new_id != order.client_order_id:
-            self._use_id(new_id)
+            self.admission.use_id(new_id)
             order.client_order_id = new_id
         if expiration_ms is not None:
             order.expiration_ms = expiration_ms or None
@@ -135,64 +134,10 @@ class KalshiExchange:
         """Return every resting order."""
         return [order for queue in self._queues.values() for order in queue.orders()]
 
-    def available_e10(self, shard: int, *, but: Order | None = None) -> int:
-        """Return a shard's cash that no resting order (``but`` this one) holds back."""
-        wanted: dict[str, list[Wanted]] = {}
-        for order in self.resting():
-            if order.market.exchange_index == shard and order is not but:
-                wanted.setdefault(order.market.market_id, []).append(_wanted(order, order.price_e4, order.remaining_e6))
-        return self.account.available_e10(shard, wanted)
-
     def shard_of(self, ticker: str) -> int:
         """Return the shard of a market, 0 for an unknown one."""
         market = self._world.kalshi_markets.get(ticker)
         return 0 if market is None else market.exchange_index
-
-    # --- admission ------------------------------------------------------------------------------------------------
-
-    def _market(self, ticker: str, exchange_index: int | None) -> KalshiMarket:
-        market = self._world.kalshi_markets.get(ticker)
-        if market is None or exchange_index not in (None, AUTO_ROUTE, market.exchange_index):
-            raise OrderRefused(404, "market_not_found")
-        if market.exchange_index not in self.account.cash_e10:
-            raise OrderRefused(404, "user_not_found")
-        return market
-
-    def _admitted(self, request: OrderRequest, market: KalshiMarket) -> OrderRequest:
-        """Return the request, smaller if it may only reduce. Raises OrderRefused."""
-        if market.status != TRADABLE:
-            raise OrderRefused(400, "market_inactive", details=f"the market is {market.status}")
-        if request.price_e4 not in market.grid.prices_e4:
-            raise OrderRefused(400, "invalid_price", details="the price is not on the market's grid")
-        if request.client_order_id and request.client_order_id in self._used_ids:
-            raise OrderRefused(409, "order_already_exists")
-        if request.post_only and market.book.would_cross(request.side, request.price_e4):
-            raise OrderRefused(400, "invalid_order", details="post only cross")
-        if request.reduce_only:
-            open_e6 = self.account.position(market).closable_e6(request.side)
-            request = replace(request, size_e6=min(request.size_e6, open_e6))
-        self._check_cash(market, request.side, request.price_e4, request.size_e6)
-        return request
-
-    def _check_cash(
-        self, market: KalshiMarket, side: Side, price_e4: int, size_e6: int, *, but: Order | None = None
-    ) -> None:
-        """Refuse what the shard's free cash does not cover at the limit price, fee included."""
-        shard = market.exchange_index
-        liquidity: Liquidity = "taker" if market.book.would_cross(side, price_e4) else "maker"
-        fee_e10 = formula_fee_e10(market.event.series, liquidity, price_e4=price_e4, size_e6=size_e6)
-        wanted: dict[str, list[Wanted]] = {}
-        for order in self.resting():
-            if order.market.exchange_index == shard and order is not but:
-                wanted.setdefault(order.market.market_id, []).append(_wanted(order, order.price_e4, order.remaining_e6))
-        wanted.setdefault(market.market_id, []).append(Wanted(side, price_e4, size_e6, fee_e10))
-        if self.account.available_e10(shard, wanted) < 0:
-            raise OrderRefused(400, "insufficient_balance")
-
-    def _use_id(self, client_order_id: str) -> None:
-        if client_order_id and client_order_id in self._used_ids:
-            raise OrderRefused(409, "order_already_exists")
-        self._used_ids.add(client_order_id)
 
     def _resting(self, order_id: str, shard: int | None) -> Order:
         """Return a resting order. An unknown, a cancelled and an executed one are refused alike."""
@@ -309,16 +254,7 @@ class KalshiExchange:
         revenue_e10 = account.revenue_e10(market, order.side, price_e4, size_e6)
         fee_e10 = charged_fee_e10(revenue_e10, formula_e10, precision_e10=account.precision_e10)
         account.fill(market, order.side, price_e4=price_e4, size_e6=size_e6, fee_e10=fee_e10, at_ms=at_us // 1_000)
-        cost_e10 = (price_e4 if order.side == "bid" else 10_000 - price_e4) * size_e6
-        if liquidity == "taker":
-            order.taker_cost_e10 += cost_e10
-            order.taker_fees_e10 += fee_e10
-        else:
-            order.maker_cost_e10 += cost_e10
-            order.maker_fees_e10 += fee_e10
-        order.remaining_e6 -= size_e6
-        order.filled_e6 += size_e6
-        order.fill_value_e10 += price_e4 * size_e6
+        order.filled(price_e4, size_e6, is_taker=liquidity == "taker", fee_e10=fee_e10)
         fill = Fill(
             fill_id=self._uuid(),
             trade_id=trade_id,
@@ -353,7 +289,7 @@ class KalshiExchange:
 
     def _replace(self, order: Order, price_e4: int, size_e6: int) -> None:
         """Take an order off the book and let it come again at the end of the queue, or trade."""
-        self._check_cash(order.market, order.side, price_e4, size_e6, but=order)
+        self.admission.check_cash(order.market, order.side, price_e4, size_e6, but=order)
         self._queue(order.market).leave(order)
         self._world.withdraw(order.market, order.side, order.price_e4, order.remaining_e6, now_ms=self.now_ms())
         order.price_e4 = price_e4
@@ -378,8 +314,3 @@ class KalshiExchange:
 
     def _queue(self, market: KalshiMarket) -> Queue:
         return self._queues.setdefault(market.market_id, Queue(market.book))
-
-
-def _wanted(order: Order, price_e4: int, size_e6: int) -> Wanted:
-    fee_e10 = formula_fee_e10(order.market.event.series, "maker", price_e4=price_e4, size_e6=size_e6)
-    return Wanted(order.side, price_e4, size_e6, fee_e10)

@@ -105,6 +105,19 @@ class Order:
         """All fees so far."""
         return self.taker_fees_e10 + self.maker_fees_e10
 
+    def filled(self, price_e4: int, size_e6: int, *, is_taker: bool, fee_e10: int) -> None:
+        """Take one fill."""
+        cost_e10 = (price_e4 if self.side == "bid" else 10_000 - price_e4) * size_e6
+        if is_taker:
+            self.taker_cost_e10 += cost_e10
+            self.taker_fees_e10 += fee_e10
+        else:
+            self.maker_cost_e10 += cost_e10
+            self.maker_fees_e10 += fee_e10
+        self.remaining_e6 -= size_e6
+        self.filled_e6 += size_e6
+        self.fill_value_e10 += price_e4 * size_e6
+
     def note(self, at_us: int, reason: str = "") -> None:
         """Remember how it reads from now on."""
         self.updated_us = max(at_us, self.updated_us)

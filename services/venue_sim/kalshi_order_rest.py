@@ -10,7 +10,8 @@ from aiohttp import web
 
 from services.venue_sim.faults import FaultKind, Faults
 from services.venue_sim.kalshi_access import Access
-from services.venue_sim.kalshi_exchange import AUTO_ROUTE, KalshiExchange
+from services.venue_sim.kalshi_admission import AUTO_ROUTE
+from services.venue_sim.kalshi_exchange import KalshiExchange
 from services.venue_sim.kalshi_faults import EXCHANGE_PAUSED, TRADING_PAUSED
 from services.venue_sim.kalshi_money import average_text
 from services.venue_sim.kalshi_objects import count_text

@@ -118,7 +118,7 @@ class Portfolio:
 
     def _balance(self) -> Json:
         account = self._exchange.account
-        free_e10 = {shard: self._exchange.available_e10(shard) for shard in account.cash_e10}
+        free_e10 = {shard: self._exchange.admission.available_e10(shard) for shard in account.cash_e10}
         value_e10 = sum(_value_e10(position) for position in account.positions.values())
         return {
             "balance": cents(sum(free_e10.values())),

@@ -111,3 +111,10 @@ def rest_faults(faults: Faults) -> Middleware:
         return await handler(request)
 
     return misbehave
+
+
+def spoil_hashes(frame: bytes) -> bytes:
+    """Return the frame with the last digit of every hash changed: a book that cannot be verified."""
+    parts = frame.split(b'"hash":"')
+    spoilt = [part[:39] + (b"1" if part[39:40] == b"0" else b"0") + part[40:] for part in parts[1:]]
+    return b'"hash":"'.join([parts[0], *spoilt])

@@ -1,24 +1,22 @@
-"""The simulated world as Polymarket shows it: listings, books and the frames of every operation."""
+"""The simulated world as Polymarket shows it: its listings with their books, and the frames of every operation."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from hashlib import sha256
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from aiohttp import web
 
 from services.venue_sim import polymarket_frames as frames
 from services.venue_sim.book_hash import MirroredBook
-from services.venue_sim.engine import SimBook
 from services.venue_sim.faults import FaultKind, Faults
 from services.venue_sim.markets import TRADABLE, Operation, PolymarketMarket, SimMarket
 from services.venue_sim.polymarket_catalog import Json, LastTrade
-from services.venue_sim.polymarket_faults import Mischief, rest_faults
+from services.venue_sim.polymarket_faults import Mischief, rest_faults, spoil_hashes
 from services.venue_sim.polymarket_lifecycle import market_resolved, new_market
-from services.venue_sim.polymarket_objects import gamma_event, gamma_market_alone
+from services.venue_sim.polymarket_listings import Listings
+from services.venue_sim.polymarket_objects import rest_book
 from services.venue_sim.polymarket_rest import add_routes, is_order
-from services.venue_sim.polymarket_text import DOLLAR_E4, last_price_text, price_text, size_text
+from services.venue_sim.polymarket_text import DOLLAR_E4, price_text
 from services.venue_sim.polymarket_ws import Client, MarketChannel, dump_frame
 from services.venue_sim.stats import Stats, counting
 from services.venue_sim.world import ClosingListener, Listener
@@ -31,12 +29,6 @@ FREEZE = FaultKind("freeze", "while_on", "the market channel answers PING only, 
 EMPTY_DUMP = FaultKind("empty_dump", "while_on", "a subscription is answered with [] instead of its books")
 DROP_CHANGE = FaultKind("drop_change", "times", "leave out one price_change")
 WRONG_HASH = FaultKind("wrong_hash", "times", "one price_change carries hashes that fit no book")
-
-
-_LISTED_APART_MS = 60_000
-"""Nobody has touched the listings that are there from the start for a while, each for a minute longer."""
-_STRUCTURAL_ID = (1 << 256) - 1 ^ ((1 << 104) - (1 << 40))
-"""Ids of the second protocol generation have none of the bits 40 to 103 (polymarket-client 0.14.0)."""
 
 
 class Source(Protocol):
@@ -58,8 +50,11 @@ class Source(Protocol):
         """Stop trading in a market."""
 
 
-class LiveVenue:
-    """Polymarket over the world: a ``Catalog`` for its REST services, and the source of its market channel."""
+class LiveVenue(Listings):
+    """Polymarket over the world: a ``Catalog`` for its REST services, and the source of its market channel.
+
+    It is its listings with a book for each.
+    """
 
     def __init__(
         self,
@@ -72,12 +67,21 @@ class LiveVenue:
         queue_limit_frames: int = 100_000,
     ) -> None:
         self._world = world
-        self._now_ms = now_ms
         self._faults = Faults() if faults is None else faults
         self._faults.declare(FREEZE, EMPTY_DUMP, DROP_CHANGE, WRONG_HASH)
         self._mischief = Mischief(self._faults)
         self._trade_delay_s = trade_delay_s
-        self._list(world.polymarket_markets.values())
+        self._was_listing_swapped = False
+        self._books: dict[str, MirroredBook] = {}
+        self._changed_ms: dict[str, int] = {}
+        self._last_sides: dict[str, str] = {}
+        super().__init__(
+            world.polymarket_markets.values(),
+            start_ms=world.start_ms,
+            now_ms=now_ms,
+            listed=self._mischief.listed,
+        )
+        self._changed_ms = dict.fromkeys(self._changed_ms, world.start_ms)  # the books, unlike what is listed
         self.channel = MarketChannel(
             self._dump, stats=stats, queue_limit_frames=queue_limit_frames, is_mute=lambda: self._mischief.is_mute
         )
@@ -86,176 +90,58 @@ class LiveVenue:
         world.subscribe(self._on_operation)
         world.subscribe_closings(self._on_closing)
 
-    def _list(self, markets: Iterable[PolymarketMarket]) -> None:
-        self._markets: dict[str, PolymarketMarket] = {}
-        self._by_event: dict[str, list[PolymarketMarket]] = {}
-        self._event_slugs: dict[str, str] = {}
-        self._slugs: dict[str, str] = {}
-        self._conditions: dict[str, str] = {}
-        self._tokens: dict[str, str] = {}
-        self._books: dict[str, MirroredBook] = {}
-        self._changed_ms: dict[str, int] = {}
-        self._updated_ms: dict[str, int] = {}
-        self._was_listing_swapped = False
-        self._last_sides: dict[str, str] = {}
-        for count, market in enumerate(markets):
-            self._add(market, self._world.start_ms)
-            self._updated_ms[market.gamma_id] -= count * _LISTED_APART_MS
-
-    def _add(self, market: PolymarketMarket, at_ms: int) -> None:
-        gamma_id = market.gamma_id
-        self._markets[gamma_id] = market
-        self._by_event.setdefault(market.event.event_id, []).append(market)
-        self._event_slugs[market.event.slug] = market.event.event_id
-        self._slugs[market.slug] = gamma_id
-        self._conditions[market.market_id] = gamma_id
-        self._tokens |= dict.fromkeys(market.token_ids, gamma_id)
-        self._books[gamma_id] = _mirrored(market)
-        self._changed_ms[gamma_id] = self._updated_ms[gamma_id] = at_ms
-
-    # --- listings and books -----------------------------------------------------------------------------------
-
-    def event_ids(self) -> Sequence[str]:
-        """Every event of the world."""
-        return list(self._by_event)
-
-    def event(self, event_id: str) -> Json | None:
-        """One event with its markets."""
-        group = self._by_event.get(event_id)
-        if not group:
-            return None
-        event = gamma_event(group, self._updated_ms)
-        return {**event, "markets": [self._mischief.listed(market) for market in event["markets"]]}
-
-    def market_ids(self) -> Sequence[str]:
-        """Every market of the world."""
-        return list(self._markets)
-
-    def market(self, gamma_id: str) -> Json | None:
-        """One market with its event's head."""
-        market = self._markets.get(gamma_id)
-        if market is None:
-            return None
-        group = self._by_event[market.event.event_id]
-        return self._mischief.listed(gamma_market_alone(market, group, self._updated_ms))
-
-    def event_updated_ms(self, event_id: str) -> int:
-        """When what is listed about an event or its markets last changed."""
-        return max(self._updated_ms[market.gamma_id] for market in self._by_event[event_id])
-
-    def market_updated_ms(self, gamma_id: str) -> int:
-        """When what is listed about a market last changed. Statistics do not count, unlike on the venue."""
-        return self._updated_ms[gamma_id]
-
-    def event_id_of_slug(self, slug: str) -> str | None:
-        """The event with this slug."""
-        return self._event_slugs.get(slug)
-
-    def market_id_of(self, *, slug: str = "", condition_id: str = "", token_id: str = "") -> str | None:
-        """The market with this slug, condition or token."""
-        if slug:
-            return self._slugs.get(slug)
-        return self._conditions.get(condition_id) if condition_id else self._tokens.get(token_id)
+    def add(self, market: PolymarketMarket, at_ms: int) -> None:
+        """Take up a market with its book."""
+        super().add(market, at_ms)
+        self._books[market.gamma_id] = _mirrored(market)
+        self._changed_ms[market.gamma_id] = at_ms
 
     def book(self, token_id: str) -> Json | None:
         """One token's book as of its last change."""
-        gamma_id = self._open(token_id)
-        return None if gamma_id is None else rest_book(self._books[gamma_id], token_id, self._changed_ms[gamma_id])
+        market = self.of_token(token_id)
+        if market is None or market.status != TRADABLE:
+            return None
+        return rest_book(self._books[market.gamma_id], token_id, self._changed_ms[market.gamma_id])
 
     def last_trade(self, token_id: str) -> LastTrade:
         """The newest trade in this token's terms."""
-        gamma_id = self._tokens[token_id]
-        market, taker_side = self._markets[gamma_id], self._last_sides.get(gamma_id, "")
-        if not taker_side:
+        market = self.of_token(token_id)
+        taker_side = "" if market is None else self._last_sides.get(market.gamma_id, "")
+        if market is None or not taker_side:
             return LastTrade("", "")
         token = market.token_ids.index(token_id)
         price_e4 = DOLLAR_E4 - market.last_price_e4 if token else market.last_price_e4
         return LastTrade(price_text(price_e4), "BUY" if (taker_side == "bid") != bool(token) else "SELL")
 
-    def _open(self, token_id: str) -> str | None:
-        """The market of a token while it trades."""
-        gamma_id = self._tokens.get(token_id)
-        return gamma_id if gamma_id is not None and self._markets[gamma_id].status == TRADABLE else None
-
-    # --- the market channel -----------------------------------------------------------------------------------
-
     def change_tick(self, condition_id: str, tick_e4: int) -> None:
         """Make a market's tick ``tick_e4`` and say so to everyone who holds it."""
-        gamma_id = self._conditions[condition_id]
-        book = self._books[gamma_id]
+        market, at_ms = self.of_condition(condition_id), self._now_ms()
+        book = self._books[market.gamma_id]
         old_e4, book.tick_e4 = book.tick_e4, tick_e4
-        self._markets[gamma_id].tick_e4 = tick_e4
-        at_ms = self._updated_ms[gamma_id] = self._now_ms()
+        market.tick_e4 = tick_e4
+        self.touched(market, at_ms)
         pair = [frames.tick_size_change(book, token, old_e4=old_e4, at_ms=at_ms) for token in (0, 1)]
         self._send_per_token(book, (pair[0], pair[1]))
-
-    def edit_rules(self, condition_id: str, text: str) -> None:
-        """Replace a market's rules as the venue may: no frame says so, only the listing and its ``updatedAt``."""
-        gamma_id = self._conditions[condition_id]
-        self._markets[gamma_id].description = text
-        self._updated_ms[gamma_id] = self._now_ms()
-
-    def state_terms(self, condition_id: str, *, augmented: bool) -> None:
-        """Let the venue say whether a market's event is augmented; only its listing tells."""
-        event = self._markets[self._conditions[condition_id]].event
-        for market in self._by_event[event.event_id]:
-            market.event = replace(event, neg_risk_augmented=augmented)
-            self._updated_ms[market.gamma_id] = self._now_ms()
 
     def list_market(self, market: PolymarketMarket) -> None:
         """Add a market and tell every client that asked for the custom features, whatever it holds."""
         at_ms = self._now_ms()
         self._world.list_polymarket(market)
-        self._add(market, at_ms)
+        self.add(market, at_ms)
         frame = new_market(market, at_ms=at_ms)
         for client in self.channel.clients:
             if client.custom:
                 client.outbox.push(frame)
 
-    def withdraw_event(self, event_id: str) -> None:
-        """Take an event out of the event listings, which say nothing about it."""
-        del self._by_event[event_id]
-
-    def condition_ids(self) -> Iterable[str]:
-        """Every market by its condition id."""
-        return self._conditions.keys()
-
     def list_like(self, condition_id: str, *, version: str = "v1") -> PolymarketMarket:
-        """List a market in the event of a known one, with identifiers of its own and an empty book.
-
-        One of the second protocol generation comes in an event of its own.
-        """
-        known = self._markets[self._conditions[condition_id]]
-        number = len(self._markets)
-        tokens = (_digest(known.token_ids[0], number), _digest(known.token_ids[1], number))
-        event = known.event
-        if version == "v2":
-            tokens = (tokens[0] & _STRUCTURAL_ID, tokens[1] & _STRUCTURAL_ID)
-            event = replace(event, event_id=f"9{event.event_id}{number}", slug=f"{event.slug}-{version}-{number}")
-        listed = replace(
-            known,
-            market_id=f"0x{_digest(known.market_id, number):064x}",
-            gamma_id=str(3_000_000 + number),
-            question_id=f"0x{_digest(known.question_id, number):064x}",
-            slug=f"{known.slug}-{number}",
-            token_ids=(str(tokens[0]), str(tokens[1])),
-            event=event,
-            version=version,
-            book=SimBook(),
-            status=TRADABLE,
-            winner=None,
-            last_price_e4=0,
-            volume_e6=0,
-            last_size_e6=0,
-            last_at_us=0,
-            operations=0,
-        )
+        """List a market like a known one and return it; see ``like``."""
+        listed = self.like(condition_id, version=version)
         self.list_market(listed)
         return listed
 
     def resolve(self, condition_id: str, winner: int) -> None:
         """Close a market for outcome ``winner`` and tell those of its holders that asked for the custom features."""
-        market = self._markets[self._conditions[condition_id]]
+        market = self.of_condition(condition_id)
         market.winner = winner
         self._world.close(market, now_ms=self._now_ms(), status="resolved")
         frame = market_resolved(market, at_ms=self._now_ms())
@@ -266,19 +152,20 @@ class LiveVenue:
     def _on_closing(self, market: SimMarket, at_ms: int) -> None:
         if isinstance(market, PolymarketMarket):
             self._books[market.gamma_id].load((), ())
-            self._changed_ms[market.gamma_id] = self._updated_ms[market.gamma_id] = at_ms
+            self._changed_ms[market.gamma_id] = at_ms
+            self.touched(market, at_ms)
 
     def _dump(self, client: Client, token_ids: Sequence[str]) -> None:
         if not client.dump:
             return
         silent = self._faults.active(FREEZE.name) or self._faults.active(EMPTY_DUMP.name)
-        known = [] if silent else [token for token in token_ids if self._open(token) is not None]
-        client.outbox.push(dump_frame(self._snapshot(token) for token in known))
+        named = [] if silent else [(token_id, self.of_token(token_id)) for token_id in token_ids]
+        known = ((token_id, market) for token_id, market in named if market is not None and market.status == TRADABLE)
+        client.outbox.push(dump_frame(self._snapshot(token_id, market) for token_id, market in known))
 
-    def _snapshot(self, token_id: str) -> bytes:
-        gamma_id = self._tokens[token_id]
-        book = self._books[gamma_id]
-        frame = frames.snapshot(book, book.token_ids.index(token_id), self._changed_ms[gamma_id])
+    def _snapshot(self, token_id: str, market: PolymarketMarket) -> bytes:
+        book = self._books[market.gamma_id]
+        frame = frames.snapshot(book, book.token_ids.index(token_id), self._changed_ms[market.gamma_id])
         return self._mischief.named(frame, book.token_ids)
 
     def _on_operation(self, operation: Operation) -> None:
@@ -310,7 +197,7 @@ class LiveVenue:
     def _update_listings(self) -> None:
         if self._mischief.is_listing_swapped != self._was_listing_swapped:
             self._was_listing_swapped = self._mischief.is_listing_swapped
-            self._updated_ms = dict.fromkeys(self._updated_ms, self._now_ms())
+            self.all_touched()
 
     def _send_burst(self, book: MirroredBook, clients: Sequence[Client], burst: frames.Burst) -> None:
         top_moved = burst.bests is not None
@@ -377,35 +264,6 @@ def create_app(
 
 
 VENUE = web.AppKey("VENUE", LiveVenue)
-
-
-def rest_book(book: MirroredBook, token_id: str, changed_ms: int) -> Json:
-    """Return the ten fields of ``GET /book``."""
-    token = book.token_ids.index(token_id)
-    bids, asks = book.levels_json(token)
-    return {
-        "market": book.market,
-        "asset_id": token_id,
-        "timestamp": str(changed_ms),
-        "hash": book.hash(token, changed_ms),
-        "bids": bids,
-        "asks": asks,
-        "min_order_size": size_text(book.min_size_e6),
-        "tick_size": price_text(book.tick_e4),
-        "neg_risk": book.neg_risk,
-        "last_trade_price": last_price_text(book.last_price_e4),
-    }
-
-
-def spoil_hashes(frame: bytes) -> bytes:
-    """Return the frame with the last digit of every hash changed: a book that cannot be verified."""
-    parts = frame.split(b'"hash":"')
-    spoilt = [part[:39] + (b"1" if part[39:40] == b"0" else b"0") + part[40:] for part in parts[1:]]
-    return b'"hash":"'.join([parts[0], *spoilt])
-
-
-def _digest(text: str, number: int) -> int:
-    return int.from_bytes(sha256(f"{text} {number}".encode()).digest())
 
 
 def _mirrored(market: PolymarketMarket) -> MirroredBook:

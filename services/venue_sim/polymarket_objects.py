@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 
+from services.venue_sim.book_hash import MirroredBook
 from services.venue_sim.markets import TRADABLE, PolymarketEvent, PolymarketMarket
-from services.venue_sim.polymarket_text import DOLLAR_E4, price_text
+from services.venue_sim.polymarket_text import DOLLAR_E4, last_price_text, price_text, size_text
 
 Json = dict[str, Any]
 
@@ -162,6 +163,24 @@ def event_head(event: PolymarketEvent, markets: Sequence[Json]) -> Json:
         series_id = _tag_id(event.series_slug)
         body["series"] = [{"id": series_id, "slug": event.series_slug, "ticker": event.series_slug}]
     return body
+
+
+def rest_book(book: MirroredBook, token_id: str, changed_ms: int) -> Json:
+    """Return the ten fields of ``GET /book``."""
+    token = book.token_ids.index(token_id)
+    bids, asks = book.levels_json(token)
+    return {
+        "market": book.market,
+        "asset_id": token_id,
+        "timestamp": str(changed_ms),
+        "hash": book.hash(token, changed_ms),
+        "bids": bids,
+        "asks": asks,
+        "min_order_size": size_text(book.min_size_e6),
+        "tick_size": price_text(book.tick_e4),
+        "neg_risk": book.neg_risk,
+        "last_trade_price": last_price_text(book.last_price_e4),
+    }
 
 
 def _tops(bid_e4: int | None, ask_e4: int | None) -> Json:

@@ -8,24 +8,21 @@ only in what stands between.
 from collections.abc import Iterable
 from zlib import crc32
 
-import msgspec
-
+from shared.contracts.json_text import json_text, json_texts
 from shared.domain.book import LevelE
+from shared.domain.memo import Memo
 from shared.domain.numbers import ONE_DOLLAR_E4, price_text, size_text
-
-_LEVELS_KEPT = 65_536
-_NAMES_KEPT = 65_536
 
 
 class QuoteWriter:
     """Writes the quotes of one venue for one writing process."""
 
     def __init__(self, *, src: str, epoch: str, venue: str) -> None:
-        self._head = f'{{"type":"quote","v":1,"src":{_json(src)},"epoch":{_json(epoch)},"pseq":'
-        self._venue = f',"venue":{_json(venue)},"market_id":'
-        self._bids = _LevelTexts(mirrored=False)
-        self._asks = _LevelTexts(mirrored=True)
-        self._names = _Names()
+        self._head = f'{{"type":"quote","v":1,"src":{json_text(src)},"epoch":{json_text(epoch)},"pseq":'
+        self._venue = f',"venue":{json_text(venue)},"market_id":'
+        self._bids = _level_texts(mirrored=False)
+        self._asks = _level_texts(mirrored=True)
+        self._names = json_texts()
 
     def body(
         self,
@@ -56,42 +53,10 @@ class QuoteWriter:
         return f"{self._head}{pseq}{body}".encode()
 
 
-class _LevelTexts(dict[LevelE, str]):
-    """``price:size`` of a level, made when it is first asked for; ``mirrored`` writes one dollar less the price."""
-
-    def __init__(self, *, mirrored: bool) -> None:
-        super().__init__()
-        self._heads = _PriceHeads(mirrored=mirrored)
-
-    def __missing__(self, level: LevelE) -> str:
-        if len(self) >= _LEVELS_KEPT:
-            self.clear()
-        price_e4, size_e6 = level
-        text = self[level] = self._heads[price_e4] + size_text(size_e6)
-        return text
-
-
-class _PriceHeads(dict[int, str]):
-    """``price:`` of a level, for the ten thousand prices there are."""
-
-    def __init__(self, *, mirrored: bool) -> None:
-        super().__init__()
-        self._mirrored = mirrored
-
-    def __missing__(self, price_e4: int) -> str:
-        shown_e4 = ONE_DOLLAR_E4 - price_e4 if self._mirrored else price_e4
-        text = self[price_e4] = f"{price_text(shown_e4)}:"
-        return text
-
-
-class _Names(dict[str, str]):
-    """JSON strings of market ids and connections, made when first asked for."""
-
-    def __missing__(self, name: str) -> str:
-        if len(self) >= _NAMES_KEPT:
-            self.clear()
-        text = self[name] = _json(name)
-        return text
+def _level_texts(*, mirrored: bool) -> Memo[LevelE, str]:
+    """Return a table of ``price:size`` by level; ``mirrored`` writes one dollar less the price."""
+    heads: Memo[int, str] = Memo(lambda price_e4: f"{price_text(ONE_DOLLAR_E4 - price_e4 if mirrored else price_e4)}:")
+    return Memo(lambda level: heads[level[0]] + size_text(level[1]))
 
 
 def _side(levels: list[str]) -> str:
@@ -100,7 +65,3 @@ def _side(levels: list[str]) -> str:
         return "[]"
     pairs = '"],["'.join(levels).replace(":", '","')
     return f'[["{pairs}"]]'
-
-
-def _json(text: str) -> str:
-    return msgspec.json.encode(text).decode()

@@ -7,9 +7,10 @@ signs where none belong and other scripts' digits are refused by name.
 """
 
 import re
-from collections.abc import Callable
 from decimal import Decimal
 from enum import StrEnum
+
+from shared.domain.memo import Memo
 
 ONE_DOLLAR_E4 = 10_000
 ONE_CONTRACT_E6 = 1_000_000
@@ -17,7 +18,6 @@ ONE_DOLLAR_E10 = 10_000_000_000
 
 _PLAIN = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.([0-9]{1,6}))?")
 _SHOWN_CHARACTERS = 40
-_MEMO_LIMIT = 65_536
 
 
 class NumberFault(StrEnum):
@@ -123,25 +123,6 @@ def money_dollars(value_e10: int) -> Decimal:
     return Decimal(money_text(value_e10))
 
 
-class NumberMemo(dict[str, int]):
-    """A table from text to scaled integer that asks the gate once per distinct text.
-
-    Refused texts raise and are never stored; the table empties itself when it holds 65,536 entries, so hostile
-    input cannot grow it without bound.
-    """
-
-    def __init__(self, gate: Callable[[str], int]) -> None:
-        super().__init__()
-        self._gate = gate
-
-    def __missing__(self, text: str) -> int:
-        value = self._gate(text)
-        if len(self) >= _MEMO_LIMIT:
-            self.clear()
-        self[text] = value
-        return value
-
-
 def _match(text: str, *, signed: bool) -> tuple[str, str, bool]:
     negative = signed and text[:1] == "-"
     found = _PLAIN.fullmatch(text[1:] if negative else text)
@@ -150,9 +131,9 @@ def _match(text: str, *, signed: bool) -> tuple[str, str, bool]:
     return found[1], found[2] or "", negative
 
 
-LEVEL_PRICE_E4 = NumberMemo(level_price_e4)
+LEVEL_PRICE_E4 = Memo(level_price_e4)
 """Prices of book levels by their text."""
-SIZE_E6 = NumberMemo(size_e6)
+SIZE_E6 = Memo(size_e6)
 """Sizes by their text."""
-SIGNED_SIZE_E6 = NumberMemo(signed_size_e6)
+SIGNED_SIZE_E6 = Memo(signed_size_e6)
 """Changes of a level by their text."""

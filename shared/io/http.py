@@ -11,6 +11,8 @@ from urllib.parse import urlencode, urlsplit
 import aiohttp
 import msgspec
 
+from shared.io.plain_session import plain_session
+
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 65_536
 
@@ -37,17 +39,11 @@ class HttpClient:
     def __init__(self, base_url: str, *, signer: Signer | None = None, total_s: float = 15.0) -> None:
         self._base_url = base_url.rstrip("/")
         self._signer = signer
-        self._timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=5.0)
+        self._total_s = total_s
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            timeout=self._timeout,
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=8),
-            headers={"User-Agent": "dutchbook"},
-        )
+        self._session = plain_session(total_s=self._total_s, connections=8)
         return self
 
     async def __aexit__(

@@ -15,6 +15,8 @@ import msgspec
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
+from shared.io.plain_session import plain_session
+
 SLACK_HOST = "hooks.slack.com"
 _LOCAL_HOST = "127.0.0.1"
 _BODY_BYTES = 4_096
@@ -69,18 +71,12 @@ class Webhook:
     def __init__(self, url: str, *, total_s: float = 10.0) -> None:
         self._url = url
         self._is_local = urlsplit(url).hostname == _LOCAL_HOST
-        self._timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=5.0)
+        self._total_s = total_s
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            timeout=self._timeout,
-            trust_env=False,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            connector=aiohttp.TCPConnector(limit=1, resolver=None if self._is_local else _PublicAddresses()),
-            headers={"User-Agent": "dutchbook"},
-        )
+        resolver = None if self._is_local else _PublicAddresses()
+        self._session = plain_session(total_s=self._total_s, connections=1, auto_decompress=False, resolver=resolver)
         return self
 
     async def __aexit__(

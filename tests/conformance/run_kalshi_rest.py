@@ -21,6 +21,7 @@ from simulator import Json, Simulator, check, eventually, say, simulator
 _HTTP = build_opener(ProxyHandler({}))
 _ORDER_PAUSE_S = 0.11
 """The basic tier may create ten orders a second."""
+_TOKENS_WITHIN_S = 10.0
 
 
 def client_of(sim: Simulator) -> KalshiClient:
@@ -147,6 +148,16 @@ class Trader:
         await asyncio.sleep(_ORDER_PAUSE_S)
         return await self.client.create_order_v2(ticker=ticker, side=side, count=count, price=price, **terms)
 
+    async def paid(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """Send a request until the bucket has its tokens, all of them at once; a 429 uses none up."""
+        async with asyncio.timeout(_TOKENS_WITHIN_S):
+            while True:
+                try:
+                    return await ask()
+                except ApiException as error:
+                    check(error.status == 429, f"status {error.status}: {error.body}")
+                await asyncio.sleep(_ORDER_PAUSE_S)
+
     async def refused(self, act: Awaitable[Any], status: int, code: str) -> None:
         """Check that a request is refused with this status and code."""
         try:
@@ -214,16 +225,15 @@ async def batches(client: KalshiClient, trader: Trader, ticker: str) -> None:
         "time_in_force": "good_till_canceled",
         "self_trade_prevention_type": "maker",
     }
-    await asyncio.sleep(1)
-    made = await client.batch_create_orders_v2(
-        orders=[terms | {"price": "0.0100", "client_order_id": "b-1"}, terms | {"price": "0.00015"}]
-    )
+    wanted = [terms | {"price": "0.0100", "client_order_id": "b-1"}, terms | {"price": "0.00015"}]
+    made = await trader.paid(lambda: client.batch_create_orders_v2(orders=wanted))
     check(made.orders[0].remaining_count == "1.00", f"batch: {made}")
     check(made.orders[1].error.code == "invalid_price", f"batch: {made}")
-    gone = await client.batch_cancel_orders_v2(orders=[{"order_id": made.orders[0].order_id}, {"order_id": "nowhere"}])
+    unwanted = [{"order_id": made.orders[0].order_id}, {"order_id": "nowhere"}]
+    gone = await trader.paid(lambda: client.batch_cancel_orders_v2(orders=unwanted))
     check((gone.orders[0].reduced_by, gone.orders[1].error.code) == ("1.00", "not_found"), f"batch cancel: {gone}")
     await trader.order(ticker, "bid", "1", "0.0100", time_in_force="good_till_canceled")
-    await client.cancel_all_orders()
+    await trader.paid(client.cancel_all_orders)
     check((await client.get_orders(status="resting")).orders == [], "cancel-all left an order")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import redis
 
 from shared.runtime.redis_server import find_redis_server
-from tests.e2e.processes import eventually, short_folder
+from tests.e2e.processes import short_folder
+from tests.waiting import eventually
 
 
 class DurableRedis:

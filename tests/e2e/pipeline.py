@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
@@ -19,7 +21,9 @@ from shared.contracts.pairs import PairActivated
 from shared.contracts.quotes import Quote
 from shared.domain.market import Market, Venue
 from shared.domain.pair import Pair
-from tests.e2e.processes import GRACE_S, Run, eventually, running
+from shared.runtime.redis_server import start_private_redis
+from tests.e2e.processes import Run, clean_environ, running, short_folder
+from tests.waiting import GRACE_S, eventually
 
 HTTP = build_opener(ProxyHandler({}))
 Levels = dict[tuple[str, Decimal], Decimal]
@@ -103,6 +107,19 @@ class Pipeline:
         beats = (streams.FEED_HEALTH.decoder.decode(fields[streams.FIELD]) for _, fields in entries)
         return next((beat for beat in beats if beat.venue is venue), None)
 
+    def command(self, *words: str) -> Any:
+        """Run ``dutchbook WORDS... --json`` against this pipeline and return what it wrote."""
+        ended = subprocess.run(
+            [sys.executable, "-m", "services.cli", *words, "--json"],
+            env=clean_environ(DUTCHBOOK_REDIS_URL=self.environ["DUTCHBOOK_REDIS_URL"]),
+            capture_output=True,
+            text=True,
+            timeout=GRACE_S,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
     def stop_all(self) -> None:
         """End every service, newest first, and require that each one ended well and without a traceback."""
         for run in reversed(self.runs.values()):
@@ -123,6 +140,28 @@ def pipeline(folder: Path, redis_url: str) -> Iterator[Pipeline]:
     """Yield a pipeline without any process; those that are started end with the block."""
     with ExitStack() as stack:
         yield Pipeline(folder, redis_url, stack)
+
+
+@contextmanager
+def private_pipeline() -> Iterator[Pipeline]:
+    """Yield a pipeline with a folder and a Redis of its own."""
+    with short_folder() as folder, start_private_redis() as server, pipeline(folder, server.url) as pipe:
+        yield pipe
+
+
+@contextmanager
+def scanning(*, questions: int, rate: int, plant_interval_ms: int, refresh_s: int) -> Iterator[Pipeline]:
+    """Yield a private pipeline that runs whole on simulated venues, and require that every service ends well."""
+    with private_pipeline() as pipe:
+        pipe.start_simulator(
+            VENUE_SIM_QUESTIONS=str(questions),
+            VENUE_SIM_RATE=str(rate),
+            VENUE_SIM_PLANT_INTERVAL_MS=str(plant_interval_ms),
+        )
+        pipe.environ |= {"KALSHI_FEED_REFRESH_S": str(refresh_s), "POLYMARKET_FEED_REFRESH_S": str(refresh_s)}
+        start_everything(pipe)
+        yield pipe
+        pipe.stop_all()
 
 
 def start_everything(pipe: Pipeline) -> None:

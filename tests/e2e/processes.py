@@ -8,30 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
 from uuid import uuid4
 
 import pytest
 
-T = TypeVar("T")
+from tests.waiting import GRACE_S
 
-GRACE_S = 60
 _MARK = "DUTCHBOOK_TEST_MARK"
 _PROC = Path("/proc")
 _OURS = ("DUTCHBOOK_", "KALSHI_", "POLYMARKET_", "MATCHER_", "ARB_DETECTOR_", "ALERTS_", "VENUE_SIM_")
-
-
-def eventually(look: Callable[[], T], *, within_s: float = GRACE_S, what: Callable[[], object] = lambda: "") -> T:
-    """Return the first true answer; fail with ``what()`` when none comes in time."""
-    ends_s = time.monotonic() + within_s
-    while not (found := look()):
-        assert time.monotonic() < ends_s, what()
-        time.sleep(0.02)
-    return found
 
 
 def clean_environ(**environ: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from services.cli.simulated import write_mappings
 from shared.domain.market import Venue
 from tests.e2e.pipeline import Pipeline, all_quoted, levels_of, pipeline, unquoted, venue_book
-from tests.e2e.processes import eventually
+from tests.waiting import eventually
 
 NONSENSE: tuple[str | bytes, ...] = (
     "",

@@ -1,10 +1,6 @@
 """Baskets with real processes: switched on in a file, fed, told in words, taken down with the venue's own word."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +18,8 @@ from shared.contracts.baskets import (
 from shared.contracts.streams import BASKET_OPPORTUNITIES, BASKETS, FIELD, intents
 from shared.domain.market import Market, Venue
 from shared.domain.pair import partition_of
-from shared.runtime.redis_server import start_private_redis
-from tests.e2e.pipeline import Pipeline, start_everything
-from tests.e2e.processes import GRACE_S, clean_environ, eventually, short_folder
+from tests.e2e.pipeline import Pipeline, scanning
+from tests.waiting import eventually
 
 ROW = """  - venue: {venue}
     event: "{event}"
@@ -89,19 +84,6 @@ def switch_on(pipe: Pipeline, *rows: tuple[Event, str]) -> None:
     path.write_text(f"schema_version: 1\nbaskets:\n{text}")
 
 
-def command(pipe: Pipeline, *words: str) -> Any:
-    ended = subprocess.run(
-        [sys.executable, "-m", "services.cli", *words, "--json"],
-        env=clean_environ(DUTCHBOOK_REDIS_URL=pipe.environ["DUTCHBOOK_REDIS_URL"]),
-        capture_output=True,
-        text=True,
-        timeout=GRACE_S,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
-
-
 def alerts(pipe: Pipeline) -> str:
     """Everything that the alerts service wrote to its log, which is its sink here."""
     return pipe.runs["alerts"].stderr
@@ -109,13 +91,8 @@ def alerts(pipe: Pipeline) -> str:
 
 @pytest.fixture(scope="module")
 def pipe() -> Iterator[Pipeline]:
-    with short_folder() as folder, start_private_redis() as server, ExitStack() as stack:
-        pipe = Pipeline(folder, server.url, stack)
-        pipe.start_simulator(VENUE_SIM_QUESTIONS="24", VENUE_SIM_RATE="20", VENUE_SIM_PLANT_INTERVAL_MS="0")
-        pipe.environ |= {"KALSHI_FEED_REFRESH_S": "1", "POLYMARKET_FEED_REFRESH_S": "1"}
-        start_everything(pipe)
+    with scanning(questions=24, rate=20, plant_interval_ms=0, refresh_s=1) as pipe:
         yield pipe
-        pipe.stop_all()
 
 
 def test_a_basket_that_pays_is_told_in_words_and_ends_with_the_venues_word(pipe: Pipeline, tmp_path: Path) -> None:
@@ -127,7 +104,7 @@ def test_a_basket_that_pays_is_told_in_words_and_ends_with_the_venues_word(pipe:
 
     fed.happens("plant", "bid 0.94 80")
     [found] = eventually(
-        lambda: fed.said("every_no", BasketOpened), what=lambda: command(pipe, "why", fed.basket_id("every_no"))
+        lambda: fed.said("every_no", BasketOpened), what=lambda: pipe.command("why", fed.basket_id("every_no"))
     )
     assert found.edge_dollars > 0
     assert {leg.outcome for leg in found.legs} == {"no"}
@@ -138,15 +115,15 @@ def test_a_basket_that_pays_is_told_in_words_and_ends_with_the_venues_word(pipe:
     assert "mutually" in alerts(pipe)
 
     def told() -> Any:
-        answer = command(pipe, "why", fed.basket_id("every_no"))
+        answer = pipe.command("why", fed.basket_id("every_no"))
         return answer if answer["standing"] else None
 
     answer = eventually(told)
     assert (answer["state"], len(answer["standing"]["legs"])) == ("live", len(fed.markets))
-    assert fed.basket_id("every_no") in {line["basket_id"] for line in command(pipe, "pairs", "list")["baskets"]}
+    assert fed.basket_id("every_no") in {line["basket_id"] for line in pipe.command("pairs", "list")["baskets"]}
     file = tmp_path / "basket.json"
     file.write_bytes(msgspec.json.encode(found))
-    priced = command(pipe, "evaluate", str(file))
+    priced = pipe.command("evaluate", str(file))
     assert (priced["edge_dollars"], priced["contracts"]) == (plain(found.edge_dollars), plain(found.contracts))
     assert not any("basket" in str(entry) for entry in pipe.redis.xrange(intents("test").name))
 
@@ -157,7 +134,7 @@ def test_a_basket_that_pays_is_told_in_words_and_ends_with_the_venues_word(pipe:
     why = eventually(lambda: fed.why_suspended("every_no"))
     assert why.startswith("Kalshi denies that at most one market")
     eventually(lambda: "is suspended" in alerts(pipe), what=lambda: alerts(pipe)[-2_000:])
-    assert command(pipe, "why", fed.basket_id("every_no"))["state"] == "suspended"
+    assert pipe.command("why", fed.basket_id("every_no"))["state"] == "suspended"
     fed.happens("plant", "")
     fed.happens("terms", "exclusive")
     eventually(lambda: fed.is_live("every_no"))
@@ -175,7 +152,7 @@ def test_an_augmented_event_never_alerts_and_one_that_becomes_augmented_stops(pi
     fed.happens("terms", "plain")
     eventually(lambda: fed.is_live("every_yes"), what=lambda: fed.word("every_yes"))
     [found] = eventually(
-        lambda: fed.said("every_yes", BasketOpened), what=lambda: command(pipe, "why", fed.basket_id("every_yes"))
+        lambda: fed.said("every_yes", BasketOpened), what=lambda: pipe.command("why", fed.basket_id("every_yes"))
     )
     assert {leg.market_id for leg in found.legs} == {one.market_id for one in fed.markets}
     assert all(leg.token_id for leg in found.legs)

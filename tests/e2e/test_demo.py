@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services.cli.stack import SERVICES
-from tests.e2e.processes import Run, eventually, needs_proc, running, short_folder
+from tests.e2e.processes import Run, needs_proc, running, short_folder
+from tests.waiting import eventually
 
 SHAPE = {
     "seed": None,

@@ -1,10 +1,6 @@
 """A pair's whole life with real processes: approved on the command line, fed, settled on both venues, compared."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +11,14 @@ from shared.contracts.pairs import PairMessage, PairRetired, PairSuspended
 from shared.contracts.streams import FIELD, PAIRS
 from shared.domain.market import Venue
 from shared.domain.pair import Pair
-from shared.runtime.redis_server import start_private_redis
-from tests.e2e.pipeline import Pipeline, all_quoted, start_everything
-from tests.e2e.processes import GRACE_S, clean_environ, eventually, short_folder
+from tests.e2e.pipeline import Pipeline, all_quoted, scanning
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
 def pipe() -> Iterator[Pipeline]:
-    with short_folder() as folder, start_private_redis() as server, ExitStack() as stack:
-        pipe = Pipeline(folder, server.url, stack)
-        pipe.start_simulator(VENUE_SIM_QUESTIONS="24", VENUE_SIM_RATE="40", VENUE_SIM_PLANT_INTERVAL_MS="0")
-        pipe.environ |= {"KALSHI_FEED_REFRESH_S": "1", "POLYMARKET_FEED_REFRESH_S": "1"}
-        start_everything(pipe)
+    with scanning(questions=24, rate=40, plant_interval_ms=0, refresh_s=1) as pipe:
         yield pipe
-        pipe.stop_all()
 
 
 def said(pipe: Pipeline) -> list[PairMessage]:
@@ -45,17 +35,7 @@ def last_word(pipe: Pipeline, pair: Pair) -> PairMessage | None:
 
 
 def review(pipe: Pipeline, *words: str) -> Any:
-    folder = ("--folder", pipe.environ["MATCHER_MAPPINGS_DIR"])
-    ended = subprocess.run(
-        [sys.executable, "-m", "services.cli", "pairs", "review", *words, *folder, "--json"],
-        env=clean_environ(DUTCHBOOK_REDIS_URL=pipe.environ["DUTCHBOOK_REDIS_URL"]),
-        capture_output=True,
-        text=True,
-        timeout=GRACE_S,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    return pipe.command("pairs", "review", *words, "--folder", pipe.environ["MATCHER_MAPPINGS_DIR"])
 
 
 def wait_until_carried_exactly(pipe: Pipeline) -> None:

@@ -13,16 +13,16 @@ import pytest
 from shared.domain.numbers import decimal_from_text
 from shared.venues.kalshi import replay as kalshi
 from shared.venues.polymarket import replay as polymarket
-from tests.e2e.pipeline import Levels, Pipeline, ask
-from tests.e2e.processes import Run, eventually, running, short_folder
+from tests.e2e.pipeline import Levels, Pipeline, ask, pipeline
+from tests.e2e.processes import Run, running, short_folder
+from tests.waiting import eventually
 
 MARKETS = 5
 
 
 @pytest.fixture(scope="module")
 def pipe() -> Iterator[Pipeline]:
-    with short_folder() as folder, ExitStack() as stack:
-        found = Pipeline(folder, "unix:///nonexistent/redis.sock", stack)
+    with short_folder() as folder, pipeline(folder, "unix:///nonexistent/redis.sock") as found:
         found.start_simulator(VENUE_SIM_RATE="60")
         yield found
 

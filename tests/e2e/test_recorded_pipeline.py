@@ -17,8 +17,8 @@ from services.matcher.mapping_text import curated_row, curated_yaml
 from shared.domain.market import Market, MarketStatus, Venue
 from shared.domain.pair import Orientation
 from tests.e2e.pipeline import Levels, Pipeline, pipeline
-from tests.e2e.processes import eventually
 from tests.shared_folder import shared_folder
+from tests.waiting import eventually
 
 DEEP = "1000"
 """More levels than any recorded book has, so that a quote holds the whole book."""

@@ -12,7 +12,7 @@ from shared.contracts import streams
 from shared.contracts.executions import OrderDone
 from tests.e2e.durable_redis import durable_redis
 from tests.e2e.pipeline import Pipeline, all_quoted, pipeline, start_everything, unquoted
-from tests.e2e.processes import eventually
+from tests.waiting import eventually
 
 OPEN_ORDERS = """
     SELECT intent_id FROM orders WHERE state NOT IN ('filled', 'canceled', 'expired', 'rejected', 'not_placed')

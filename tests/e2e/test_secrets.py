@@ -7,7 +7,8 @@ from pathlib import Path
 import redis
 
 from shared.contracts import streams
-from tests.e2e.processes import eventually, needs_proc, running, short_folder
+from tests.e2e.processes import needs_proc, running, short_folder
+from tests.waiting import eventually
 
 ACCOUNT = "demo"
 

@@ -15,7 +15,6 @@ import msgspec
 from redis import Redis
 
 from shared.contracts.catalog import MarketListed
-from shared.contracts.health import FeedBeat
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
 from shared.contracts.pairs import PairActivated
@@ -34,8 +33,10 @@ from shared.contracts.streams import (
 )
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import PARTITIONS, Pair, PairId
-from tests.e2e.processes import Run, eventually, running
+from tests.e2e.processes import Run, running
+from tests.unit.arb_detector.feed_words import beat_of
 from tests.unit.arb_detector.scene import Levels, market, pair
+from tests.waiting import eventually
 
 EPOCH = "feed-1"
 BEAT_S = 0.3
@@ -205,19 +206,7 @@ class World:
         return one
 
     def _beat(self, venue: Venue) -> None:
-        beat = FeedBeat(
-            src=f"{venue}_feed",
-            epoch=EPOCH,
-            pseq=self._next(f"beats of {venue}"),
-            venue=venue,
-            connection=f"{venue}-1",
-            state="live",
-            markets=1,
-            books_live=1,
-            frame_age_ms=5,
-            data_age_ms=5,
-            sent_ts_ns=time.time_ns(),
-        )
+        beat = beat_of(venue, time.time_ns(), epoch=EPOCH, pseq=self._next(f"beats of {venue}"))
         self.redis.xadd(FEED_HEALTH.name, {FIELD: msgspec.json.encode(beat)})
 
     def _next(self, name: str) -> int:

@@ -14,13 +14,14 @@ from shared.contracts.health import FeedBeat
 from shared.contracts.pairs import PairActivated
 from shared.contracts.quotes import Quote, QuotesStale
 from shared.contracts.streams import ALERTS, FEED_HEALTH, FIELD, PAIRS, QUOTES, book_key
-from shared.domain.market import MarketId, Venue
-from shared.domain.pair import Orientation, Pair, PairId
+from shared.domain.market import Venue
+from shared.domain.pair import Pair
 from tests.e2e.durable_redis import DurableRedis
 from tests.e2e.pipeline import Levels, Pipeline, levels_of
 from tests.e2e.pipeline import ask as ask_url
-from tests.e2e.processes import eventually
 from tests.faults.kalshi_proxy import Connection, Frame, Proxy
+from tests.pairs import made_up_pair
+from tests.waiting import eventually
 
 PAIRED = 8
 PROVEN_S = 1
@@ -39,17 +40,7 @@ class Bench:
         self.pairs = [self.pair(ticker) for ticker in tickers]
 
     def pair(self, ticker: str) -> Pair:
-        pair = Pair(
-            pair_id=PairId(f"{ticker}~x"),
-            kalshi_ticker=MarketId(ticker),
-            polymarket_id=MarketId("0x1"),
-            polymarket_token_ids=("1", "2"),
-            orientation=Orientation.SAME,
-            origin="curated",
-            source="test:1",
-            kalshi_rules_hash="",
-            polymarket_rules_hash="",
-        )
+        pair = made_up_pair(f"{ticker}~x", kalshi=ticker, polymarket="0x1")
         payload = msgspec.json.encode(PairActivated(pair=pair))
         self.pipe.redis.hset(PAIRS.hash_name, pair.pair_id, payload)
         self.pipe.redis.xadd(PAIRS.name, {FIELD: payload})

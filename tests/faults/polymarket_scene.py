@@ -15,11 +15,13 @@ from shared.contracts.health import FeedBeat
 from shared.contracts.pairs import PairActivated
 from shared.contracts.quotes import Quote, QuotesStale
 from shared.contracts.streams import CATALOG, FEED_HEALTH, FIELD, PAIRS, QUOTES, Stream
-from shared.domain.market import Market, MarketId, Venue
-from shared.domain.pair import Orientation, Pair, PairId
+from shared.domain.market import Market, Venue
+from shared.domain.pair import Pair
 from shared.io.bus import Identity, Outbox
 from tests.e2e.pipeline import Pipeline, pipeline
-from tests.e2e.processes import eventually
+from tests.outboxes import writing
+from tests.pairs import made_up_pair
+from tests.waiting import eventually
 
 DEPTH = 10
 Levels = tuple[tuple[Decimal, Decimal], ...]
@@ -179,29 +181,18 @@ def scene(folder: Path, redis_url: str, *, questions: int = 8, rate: int = 150, 
 
 
 async def _activate(redis_url: str, markets: Mapping[str, Market]) -> None:
-    outbox = Outbox(redis_url, Identity("test", "1"))
-    writing = asyncio.create_task(outbox.run())
-    for market in markets.values():
-        pair = pair_of(market)
-        outbox.put(PAIRS, PairActivated(pair=pair), key=pair.pair_id)
-    await outbox.flushed()
-    writing.cancel()
-    await asyncio.wait([writing])
+    async with writing(Outbox(redis_url, Identity("test", "1"))) as outbox:
+        for market in markets.values():
+            pair = pair_of(market)
+            outbox.put(PAIRS, PairActivated(pair=pair), key=pair.pair_id)
+        await outbox.flushed()
 
 
 def pair_of(market: Market) -> Pair:
     """Return a live pair of a market with some Kalshi market."""
-    return Pair(
-        pair_id=PairId(f"pair-{market.market_id[-8:]}"),
-        kalshi_ticker=MarketId(f"K-{market.market_id[-8:]}"),
-        polymarket_id=MarketId(market.market_id),
-        polymarket_token_ids=(market.token_ids[0], market.token_ids[1]),
-        orientation=Orientation.SAME,
-        origin="curated",
-        source="a test",
-        kalshi_rules_hash="",
-        polymarket_rules_hash="",
-    )
+    name = market.market_id[-8:]
+    tokens = (market.token_ids[0], market.token_ids[1])
+    return made_up_pair(f"pair-{name}", kalshi=f"K-{name}", polymarket=market.market_id, polymarket_token_ids=tokens)
 
 
 def _published_ns(message: Quote | QuotesStale) -> int:

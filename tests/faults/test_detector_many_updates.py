@@ -19,7 +19,6 @@ from services.arb_detector.core import Detector
 from services.arb_detector.evaluator import Emission
 from services.arb_detector.settings import Settings
 from shared.contracts.funnel import PairDiverged, PairStanding
-from shared.contracts.health import FeedBeat
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
 from shared.contracts.quotes import QuotesStale, QuoteText, levels_checksum
@@ -27,6 +26,7 @@ from shared.domain.market import MarketId, MarketStatus, Venue
 from shared.domain.pair import Direction, Orientation, Pair, PairId
 from shared.testing.clock import FakeClock
 from tests.faults.detector_truth import Asked, Book, LegTruth, LinkTruth, Terms, best_edge, edge_at, mirrored
+from tests.unit.arb_detector.feed_words import beat_of
 from tests.unit.arb_detector.scene import Heard, Said, market, pair, raw
 
 UPDATES = int(os.environ.get("DUTCHBOOK_MANY_UPDATES", "40000"))
@@ -312,20 +312,8 @@ class Simulation:
     def beat(self, link: tuple[Venue, str], **changes: object) -> None:
         """Let a connection beat."""
         venue, name = link
-        message = FeedBeat(
-            src=f"{venue}_feed",
-            epoch=self.links[link].epoch,
-            pseq=next(self.pseq),
-            venue=venue,
-            connection=name,
-            state="live",
-            markets=1,
-            books_live=1,
-            frame_age_ms=5,
-            data_age_ms=5,
-            sent_ts_ns=self.clock.now_ns(),
-        )
-        message = msgspec.structs.replace(message, **changes)
+        words = {"epoch": self.links[link].epoch, "pseq": next(self.pseq), "connection": name, **changes}
+        message = beat_of(venue, self.clock.now_ns(), **words)
         truth = self.links[link]
         truth.beat_s, truth.beat_epoch = self.now_s, message.epoch
         truth.is_up, truth.lag_ms = message.state in ("live", "degraded"), message.lag_ms

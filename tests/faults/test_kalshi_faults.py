@@ -14,7 +14,6 @@ from shared.contracts.catalog import MarketClosed
 from shared.contracts.quotes import Quote, QuotesStale
 from shared.contracts.streams import CATALOG, FIELD
 from shared.domain.market import Venue
-from tests.e2e.processes import eventually
 from tests.faults.kalshi_proxy import Connection, Frame, unspoiled
 from tests.faults.kalshi_scene import (
     FULL,
@@ -26,6 +25,7 @@ from tests.faults.kalshi_scene import (
     reset_mid_frame,
     skipped,
 )
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.xdist_group("kalshi_faults"), pytest.mark.timeout(900 if FULL else 120)]
 

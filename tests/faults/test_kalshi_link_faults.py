@@ -11,9 +11,9 @@ import pytest
 from aiohttp import web
 
 from shared.domain.market import Venue
-from tests.e2e.processes import eventually
 from tests.faults.kalshi_proxy import Connection, Frame
 from tests.faults.kalshi_scene import FULL, PAIRED, Bench, p95_ms, reset_mid_frame
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.xdist_group("kalshi_link_faults"), pytest.mark.timeout(900 if FULL else 120)]
 

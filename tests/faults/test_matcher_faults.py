@@ -7,7 +7,6 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,15 @@ from shared.contracts.pairs import PairActivated, PairMessage, PairRetired, Pair
 from shared.contracts.streams import ALERTS, CATALOG, FIELD, PAIRS, executions, intents
 from shared.domain.market import Market, MarketId, Venue
 from shared.domain.pair import Orientation, Pair
-from shared.runtime.redis_server import RedisServer, start_private_redis
-from tests.e2e.pipeline import Pipeline, start_everything
-from tests.e2e.processes import eventually, short_folder
+from shared.runtime.redis_server import RedisServer
+from tests.e2e.pipeline import Pipeline, pipeline, private_pipeline, scanning
+from tests.e2e.processes import short_folder
 from tests.service.executor_world import World, fresh_intent
 from tests.unit.kalshi_executor.builders import PAIR
 from tests.unit.matcher.listings import kalshi_game_side, moneyline
 from tests.unit.matcher.test_core import fed, fed_there
 from tests.unit.matcher.test_mappings import SHIPPED, row
+from tests.waiting import eventually
 
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 REFRESH_S = 1
@@ -94,8 +94,8 @@ class Files:
 
 @pytest.fixture(scope="module")
 def files() -> Iterator[Files]:
-    with short_folder() as folder, start_private_redis() as server, ExitStack() as stack:
-        files = Files(Pipeline(folder, server.url, stack))
+    with private_pipeline() as pipe:
+        files = Files(pipe)
         files.start()
         yield files
         files.pipe.stop_all()
@@ -235,13 +235,8 @@ class Scan:
 
 @pytest.fixture(scope="module")
 def scan() -> Iterator[Scan]:
-    with short_folder() as folder, start_private_redis() as server, ExitStack() as stack:
-        pipe = Pipeline(folder, server.url, stack)
-        pipe.start_simulator(VENUE_SIM_QUESTIONS="8", VENUE_SIM_RATE="60", VENUE_SIM_PLANT_INTERVAL_MS="150")
-        pipe.environ |= {"KALSHI_FEED_REFRESH_S": str(REFRESH_S), "POLYMARKET_FEED_REFRESH_S": str(REFRESH_S)}
-        start_everything(pipe)
+    with scanning(questions=8, rate=60, plant_interval_ms=150, refresh_s=REFRESH_S) as pipe:
         yield Scan(pipe)
-        pipe.stop_all()
 
 
 @pytest.mark.parametrize("venue", list(Venue))
@@ -329,8 +324,7 @@ def test_m07_a_matcher_killed_while_it_publishes_leaves_hash_and_log_alike_and_i
 ) -> None:
     redis_server.clear()
     games = many_games(GAMES)
-    with ExitStack() as stack:
-        pipe = Pipeline(tmp_path, redis_server.url, stack)
+    with pipeline(tmp_path, redis_server.url) as pipe:
         for market in games:
             payload = msgspec.json.encode(MarketListed(market=market))
             pipe.redis.hset(CATALOG[market.venue].hash_name, market.market_id, payload)

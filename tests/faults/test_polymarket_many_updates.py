@@ -18,7 +18,8 @@ import pytest
 
 from services.polymarket_feed.audit import GRACE_S, Auditor
 from services.polymarket_feed.fleet import Fleet
-from services.polymarket_feed.live_books import Gate, LiveBooks
+from services.polymarket_feed.gate import Gate
+from services.polymarket_feed.live_books import LiveBooks
 from services.venue_sim.faults import Faults
 from services.venue_sim.markets import Operation, PolymarketMarket
 from services.venue_sim.polymarket_live import VENUE, LiveVenue, create_app

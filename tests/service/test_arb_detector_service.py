@@ -40,7 +40,8 @@ from shared.domain.pair import PARTITIONS, Pair
 from shared.io.bus import Identity, Outbox, Profile, connect
 from shared.runtime.clock import SystemClock
 from shared.runtime.errors import SettingsRefused
-from tests.unit.arb_detector.scene import FEED_EPOCH, Scene, market
+from tests.unit.arb_detector.feed_words import FEED_EPOCH
+from tests.unit.arb_detector.scene import Scene, market
 
 KEY = b"a key of more than sixteen bytes\n"
 WITHIN_S = 10.0

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,10 @@ from shared.io.bus import (
     trim_behind_groups,
 )
 from shared.io.resp import RespLink, pack
+from tests.outboxes import writing
 from tests.service.redis_proxy import RedisProxy
 from tests.unit.kalshi_executor.builders import PAIR
+from tests.waiting import until
 
 ME = Identity("test", "epoch-1")
 
@@ -54,24 +56,8 @@ async def proxy(redis_url: str, tmp_path: Path) -> AsyncIterator[RedisProxy]:
         yield proxy
 
 
-@asynccontextmanager
-async def running(outbox: Outbox) -> AsyncIterator[Outbox]:
-    task = asyncio.create_task(outbox.run())
-    yield outbox
-    task.cancel()
-    await asyncio.wait({task})
-
-
 async def numbers_on_stream(redis: Client) -> list[int]:
     return [int(ALERTS.decoder.decode(fields[FIELD]).alert_id) for _, fields in await redis.xrange(ALERTS.name)]
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if await holds():
-                return
-            await asyncio.sleep(0.01)
 
 
 async def tailed(url: str, count: int, *, cursor: str = "0-0") -> tuple[list[int], StreamTail[OperationalAlert]]:
@@ -104,7 +90,7 @@ async def _more(count: Callable[[], Awaitable[int]], before: int) -> bool:
 
 class TestOutbox:
     async def test_messages_are_written_in_order_and_counted(self, redis: Client, redis_url: str) -> None:
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             for number in range(1_200):
                 outbox.put(ALERTS, alert(number))
             await outbox.flushed()
@@ -114,7 +100,7 @@ class TestOutbox:
         assert (last.src, last.epoch, last.pseq) == ("test", "epoch-1", 1_200)
 
     async def test_a_lost_reply_doubles_entries_which_a_tail_folds(self, redis: Client, proxy: RedisProxy) -> None:
-        async with running(Outbox(proxy.url, ME)) as outbox:
+        async with writing(Outbox(proxy.url, ME)) as outbox:
             outbox.put(ALERTS, alert(0))
             await outbox.flushed()
             proxy.swallow_reply_to(b"XADD")
@@ -132,7 +118,7 @@ class TestOutbox:
         self, redis: Client, redis_url: str, tmp_path: Path
     ) -> None:
         proxy = RedisProxy(redis_url, tmp_path)
-        async with running(Outbox(proxy.url, ME)) as outbox:
+        async with writing(Outbox(proxy.url, ME)) as outbox:
             for number in range(5):
                 outbox.put(ALERTS, alert(number))
             await asyncio.sleep(0.05)
@@ -144,10 +130,10 @@ class TestOutbox:
     async def test_a_server_that_hangs_is_given_up_within_the_writers_second(
         self, redis: Client, proxy: RedisProxy
     ) -> None:
-        async with running(Outbox(proxy.url, ME)) as outbox:
+        async with writing(Outbox(proxy.url, ME)) as outbox:
             proxy.stall()
             outbox.put(ALERTS, alert(1))
-            await until(lambda: _is(proxy.connections >= 2))
+            await until(lambda: proxy.connections >= 2)
             proxy.flow()
             await outbox.flushed()
         assert set(await numbers_on_stream(redis)) == {1}
@@ -159,7 +145,7 @@ class TestOutbox:
         await redis.set(PAIRS.name, "no stream")
         outbox = Outbox(redis_url, ME)
         outbox.on_set_aside = told.append
-        async with running(outbox):
+        async with writing(outbox):
             for number in range(4):
                 outbox.put(ALERTS, alert(number))
                 outbox.put(PAIRS, PairRetired(pair_id=PAIR.pair_id, reason=str(number)), key="a")
@@ -182,7 +168,7 @@ class TestOutbox:
         await redis.config_set("maxmemory", "1")
         try:
             outbox = Outbox(redis_url, ME)
-            async with running(outbox):
+            async with writing(outbox):
                 outbox.put(PAIRS, PairRetired(pair_id=PAIR.pair_id, reason="x"), key="a")
                 outbox.put(ALERTS, alert(1))
                 for _ in range(10):
@@ -201,13 +187,9 @@ class TestOutbox:
             outbox.put(ALERTS, alert(2))
 
 
-async def _is(value: bool) -> bool:
-    return value
-
-
 class TestCompactedState:
     async def test_the_latest_per_key_is_kept_and_what_is_dropped_is_gone(self, redis: Client, redis_url: str) -> None:
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             outbox.put(PAIRS, PairRetired(pair_id=PAIR.pair_id, reason="x"), key="a")
             outbox.put(PAIRS, PairActivated(pair=PAIR), key="a")
             outbox.put(PAIRS, PairActivated(pair=PAIR), key="b")
@@ -219,7 +201,7 @@ class TestCompactedState:
 
     async def test_what_is_written_while_loading_is_seen_by_the_tail(self, redis: Client, redis_url: str) -> None:
         _, cursor = await load_latest(redis, PAIRS)
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             outbox.put(PAIRS, PairActivated(pair=PAIR), key="a")
             await outbox.flushed()
         stopping = asyncio.Event()
@@ -232,7 +214,7 @@ class TestCompactedState:
     async def test_one_unreadable_value_does_not_hide_the_others(
         self, redis: Client, redis_url: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             outbox.put(PAIRS, PairActivated(pair=PAIR), key="good")
             await outbox.flushed()
         await redis.hset(PAIRS.hash_name, "bad", b"\xff")
@@ -249,7 +231,7 @@ class TestTail:
             stopping.set()
 
     async def test_a_cut_link_loses_nothing(self, redis: Client, proxy: RedisProxy) -> None:
-        async with running(Outbox(proxy.url, ME)) as outbox:
+        async with writing(Outbox(proxy.url, ME)) as outbox:
             reading = asyncio.create_task(tailed(proxy.url, 60))
             for number in range(60):
                 outbox.put(ALERTS, alert(number))
@@ -262,14 +244,14 @@ class TestTail:
     async def test_an_unreadable_entry_is_counted_and_passed_over(self, redis: Client, redis_url: str) -> None:
         await redis.xadd(ALERTS.name, {FIELD: b"{"})
         await redis.xadd(ALERTS.name, {b"other": b"field"})
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             outbox.put(ALERTS, alert(1))
             await outbox.flushed()
         found, tail = await tailed(redis_url, 1)
         assert (found, tail.unreadable) == ([1], 2)
 
     async def test_what_trimming_took_is_counted(self, redis: Client, redis_url: str) -> None:
-        async with running(Outbox(redis_url, ME)) as outbox:
+        async with writing(Outbox(redis_url, ME)) as outbox:
             for number in range(10):
                 outbox.put(ALERTS, alert(number))
             await outbox.flushed()
@@ -375,7 +357,7 @@ class TestGroup:
         proxy.stall()
         await put(redis, 2)
         links = proxy.connections
-        await until(lambda: _is(proxy.connections > links))
+        await until(lambda: proxy.connections > links)
         proxy.flow()
         assert await waiting == 2
 

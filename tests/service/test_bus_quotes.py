@@ -1,7 +1,7 @@
 """Quotes on the bus: the newest state always comes out, losses of trust go first, ids never fall."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,7 @@ from shared.io.quote_pipe import newest_ids_ms
 from shared.runtime.feed import QuotePublisher, QuoteState
 from shared.testing.clock import FakeClock
 from tests.service.redis_proxy import RedisProxy
+from tests.waiting import until
 
 STREAM = QUOTES[Venue.KALSHI][3]
 A, B = MarketId("A"), MarketId("B")
@@ -71,14 +72,6 @@ async def publishing(
     yield publisher
     task.cancel()
     await asyncio.wait({task})
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while True:
-            if holds():
-                return
-            await asyncio.sleep(0.005)
 
 
 async def written(redis: Client) -> list[QuoteMessage]:

@@ -30,7 +30,8 @@ from shared.domain.book import LevelE
 from shared.domain.fees import KalshiFees
 from shared.domain.market import MarketId, Venue
 from shared.domain.numbers import price_dollars, size_contracts
-from shared.domain.pair import Orientation, Pair, PairId
+from shared.domain.pair import Pair
+from tests.pairs import made_up_pair
 
 KEY_ID = "11111111-2222-4333-8444-555555555555"
 WITHIN_S = 30.0
@@ -138,17 +139,7 @@ class Bus:
         self.redis = redis_client.Redis.from_url(url, protocol=2)
 
     async def pair(self, ticker: MarketId) -> Pair:
-        pair = Pair(
-            pair_id=PairId(f"{ticker}~x"),
-            kalshi_ticker=ticker,
-            polymarket_id=MarketId("0x1"),
-            polymarket_token_ids=("1", "2"),
-            orientation=Orientation.SAME,
-            origin="curated",
-            source="test:1",
-            kalshi_rules_hash="",
-            polymarket_rules_hash="",
-        )
+        pair = made_up_pair(f"{ticker}~x", kalshi=ticker, polymarket="0x1")
         payload = msgspec.json.encode(PairActivated(pair=pair))
         await self.redis.hset(PAIRS.hash_name, pair.pair_id, payload)
         await self.redis.xadd(PAIRS.name, {FIELD: payload})
@@ -218,6 +209,20 @@ async def bus_at(url: str) -> AsyncIterator[Bus]:
         await bus.redis.aclose()
 
 
+@asynccontextmanager
+async def feeding(
+    redis_url: str, key_file: Path, private_key: RSAPrivateKey, *, count: int
+) -> AsyncIterator[tuple[Exchange, Bus, list[MarketId]]]:
+    """An exchange, the feed and ``count`` markets in live pairs whose books are on the bus."""
+    async with serving(private_key) as exchange, bus_at(redis_url) as bus:
+        tickers = exchange.tickers[:count]
+        for ticker in tickers:
+            await bus.pair(ticker)
+        async with running(exchange.settings(redis_url, key_file)):
+            await bus.wait_equal(exchange, tickers)
+            yield exchange, bus, tickers
+
+
 async def test_the_catalog_gets_every_market_with_fees_and_rules(
     redis_url: str, key_file: Path, private_key: RSAPrivateKey
 ) -> None:
@@ -249,15 +254,10 @@ async def test_the_catalog_gets_every_market_with_fees_and_rules(
 async def test_every_book_on_the_stream_equals_the_exchanges(
     redis_url: str, key_file: Path, private_key: RSAPrivateKey
 ) -> None:
-    async with serving(private_key) as exchange, bus_at(redis_url) as bus:
-        tickers = exchange.tickers[:12]
-        for ticker in tickers:
-            await bus.pair(ticker)
-        async with running(exchange.settings(redis_url, key_file)):
-            await bus.wait_equal(exchange, tickers)
-            await exchange.trade(ms=3_000)
-            await bus.wait_equal(exchange, tickers)
-            said = await bus.quotes()
+    async with feeding(redis_url, key_file, private_key, count=12) as (exchange, bus, tickers):
+        await exchange.trade(ms=3_000)
+        await bus.wait_equal(exchange, tickers)
+        said = await bus.quotes()
     assert all(isinstance(message, Quote) for message in said)
     quotes = [message for message in said if isinstance(message, Quote)]
     assert {quote.market_id for quote in quotes} == set(tickers)
@@ -291,21 +291,16 @@ async def test_markets_are_streamed_while_a_live_pair_needs_them(
 async def test_a_skipped_delta_makes_quotes_stale_until_the_books_are_rebuilt(
     redis_url: str, key_file: Path, private_key: RSAPrivateKey
 ) -> None:
-    async with serving(private_key) as exchange, bus_at(redis_url) as bus:
-        tickers = exchange.tickers[:6]
-        for ticker in tickers:
-            await bus.pair(ticker)
-        async with running(exchange.settings(redis_url, key_file)):
-            await bus.wait_equal(exchange, tickers)
-            exchange.faults.arm("skip_delta")
-            stale: list[QuotesStale] = []
-            deadline_s = time.monotonic() + WITHIN_S
-            while len(stale) < len(tickers):
-                assert time.monotonic() < deadline_s
-                await exchange.trade(ms=50)
-                await asyncio.sleep(0.01)
-                stale = await bus.stale()
-            await bus.wait_equal(exchange, tickers)
+    async with feeding(redis_url, key_file, private_key, count=6) as (exchange, bus, tickers):
+        exchange.faults.arm("skip_delta")
+        stale: list[QuotesStale] = []
+        deadline_s = time.monotonic() + WITHIN_S
+        while len(stale) < len(tickers):
+            assert time.monotonic() < deadline_s
+            await exchange.trade(ms=50)
+            await asyncio.sleep(0.01)
+            stale = await bus.stale()
+        await bus.wait_equal(exchange, tickers)
     assert {market_id for message in stale for market_id in message.market_ids} == set(tickers)
     assert all("sid 1 went from seq" in message.reason for message in stale)
     assert exchange.stats.connections == 1
@@ -314,17 +309,12 @@ async def test_a_skipped_delta_makes_quotes_stale_until_the_books_are_rebuilt(
 async def test_a_dropped_connection_is_dialled_again_with_a_new_signature(
     redis_url: str, key_file: Path, private_key: RSAPrivateKey
 ) -> None:
-    async with serving(private_key) as exchange, bus_at(redis_url) as bus:
-        tickers = exchange.tickers[:6]
-        for ticker in tickers:
-            await bus.pair(ticker)
-        async with running(exchange.settings(redis_url, key_file)):
-            await bus.wait_equal(exchange, tickers)
-            exchange.faults.arm("drop_connection")
-            await exchange.trade_until(lambda: exchange.stats.connections >= 2)
-            await bus.wait_equal(exchange, tickers)
-            stale = await bus.stale()
-            words = await bus.latest()
+    async with feeding(redis_url, key_file, private_key, count=6) as (exchange, bus, tickers):
+        exchange.faults.arm("drop_connection")
+        await exchange.trade_until(lambda: exchange.stats.connections >= 2)
+        await bus.wait_equal(exchange, tickers)
+        stale = await bus.stale()
+        words = await bus.latest()
     assert {market_id for message in stale for market_id in message.market_ids} == set(tickers)
     assert len(set(exchange.signatures)) == len(exchange.signatures) == exchange.stats.connections
     assert all(isinstance(word, Quote) and word.connection.endswith("-2") for word in words.values())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
@@ -13,6 +13,7 @@ from shared.contracts.streams import OPPORTUNITIES, Stream
 from shared.domain.pair import Direction, PairId
 from shared.io.bus import Client, Identity, Leases, Outbox, Profile, connect
 from shared.io.leases import LEASE_MS
+from tests.outboxes import writing
 from tests.service.redis_proxy import RedisProxy
 
 HASH = "test:leases"
@@ -30,16 +31,8 @@ def replica(url: str, name: str) -> Leases:
     return Leases(url, HASH, name, partitions=PARTS)
 
 
-@asynccontextmanager
-async def outbox_at(url: str) -> AsyncIterator[Outbox]:
-    outbox = Outbox(url, Identity("test", "epoch"))
-    running = asyncio.create_task(outbox.run())
-    try:
-        yield outbox
-    finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+def outbox_at(url: str) -> AbstractAsyncContextManager[Outbox]:
+    return writing(Outbox(url, Identity("test", "epoch")))
 
 
 def message(name: str) -> OpportunityClosed:

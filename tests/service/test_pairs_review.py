@@ -28,10 +28,11 @@ from shared.contracts.catalog import MarketListed
 from shared.contracts.pairs import PairActivated, PairSuspended
 from shared.contracts.streams import CATALOG, PAIRS
 from shared.domain.market import Market
-from tests.e2e.processes import GRACE_S, clean_environ, eventually
+from tests.e2e.processes import clean_environ
 from tests.unit.matcher.listings import CONDITION, OTHER_CONDITION, kalshi, polymarket
 from tests.unit.matcher.test_core import fed, fed_there, settled, started, with_rows
 from tests.unit.matcher.test_mappings import SHIPPED, row
+from tests.waiting import GRACE_S, eventually
 
 ENDS = datetime(2099, 12, 9, 19, tzinfo=UTC)
 HOSTILE = "\x1b[2J\x1b]0;owned\x07Resolves\u202e seY ot\r\nYes\x00 \x9b31m [[not ours]] {% x %} \u2028 end"

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -21,9 +21,12 @@ from shared.contracts.health import FeedBeat
 from shared.contracts.pairs import PairActivated, PairRetired
 from shared.contracts.quotes import Quote, QuotesStale
 from shared.contracts.streams import CATALOG, FEED_HEALTH, FIELD, PAIRS, QUOTES
-from shared.domain.market import MarketId, Venue
-from shared.domain.pair import Orientation, Pair, PairId
+from shared.domain.market import Venue
+from shared.domain.pair import Pair
 from shared.io.bus import Identity, Outbox, Profile, connect
+from tests.outboxes import writing
+from tests.pairs import made_up_pair
+from tests.waiting import until
 
 DEPTH = 10
 Levels = tuple[tuple[Decimal, Decimal], ...]
@@ -110,23 +113,12 @@ class Rig:
         ]
 
 
-async def until(holds: Callable[[], Awaitable[bool]], within_s: float = 30.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not await holds():  # noqa: ASYNC110 - what is waited for lies in Redis
-            await asyncio.sleep(0.05)
-
-
 def pair_of(market: PolymarketMarket) -> Pair:
-    return Pair(
-        pair_id=PairId(f"pair-{market.gamma_id}"),
-        kalshi_ticker=MarketId(f"K-{market.gamma_id}"),
-        polymarket_id=MarketId(market.market_id),
+    return made_up_pair(
+        f"pair-{market.gamma_id}",
+        kalshi=f"K-{market.gamma_id}",
+        polymarket=market.market_id,
         polymarket_token_ids=market.token_ids,
-        orientation=Orientation.SAME,
-        origin="curated",
-        source="a test",
-        kalshi_rules_hash="",
-        polymarket_rules_hash="",
     )
 
 
@@ -207,12 +199,10 @@ async def test_markets_spread_over_connections_and_a_retired_pair_is_withdrawn(r
         names = {quote.connection for quote in await it.quotes()}
         assert len(names) == -(-len(it.world.polymarket_markets) // 5)
         market = next(iter(it.world.polymarket_markets.values()))
-        outbox = Outbox(redis_url, Identity("test", "2"))
-        writing = asyncio.create_task(outbox.run())
         gone = PairRetired(pair_id=pair_of(market).pair_id, reason="a test")
-        outbox.put(PAIRS, gone, key=gone.pair_id, drop_key=True)
-        await outbox.flushed()
-        writing.cancel()
+        async with writing(Outbox(redis_url, Identity("test", "2"))) as outbox:
+            outbox.put(PAIRS, gone, key=gone.pair_id, drop_key=True)
+            await outbox.flushed()
 
         async def one_less() -> bool:
             newest = {beat.connection.rpartition("-")[0]: beat for beat in await it.beats()}

@@ -16,9 +16,10 @@ from services.venue_sim import recorded
 from shared.contracts.pairs import PairActivated
 from shared.contracts.quotes import Quote
 from shared.contracts.streams import FIELD, PAIRS, QUOTES
-from shared.domain.market import MarketId, Venue
-from shared.domain.pair import Orientation, Pair, PairId
+from shared.domain.market import Venue
+from shared.domain.pair import Pair
 from shared.io.bus import Identity, Outbox, Profile, connect
+from tests.pairs import made_up_pair
 from tests.shared_folder import shared_folder
 
 NOW_MS = 1_795_300_000_000
@@ -62,16 +63,8 @@ def take(books: Any, started: set[str], event: dict[str, Any]) -> None:
 
 
 def pair_of(number: int, market_id: str, tokens: list[str]) -> Pair:
-    return Pair(
-        pair_id=PairId(f"pair-{number}"),
-        kalshi_ticker=MarketId(f"K-{number}"),
-        polymarket_id=MarketId(market_id),
-        polymarket_token_ids=(tokens[0], tokens[1]),
-        orientation=Orientation.SAME,
-        origin="curated",
-        source="a test",
-        kalshi_rules_hash="",
-        polymarket_rules_hash="",
+    return made_up_pair(
+        f"pair-{number}", kalshi=f"K-{number}", polymarket=market_id, polymarket_token_ids=(tokens[0], tokens[1])
     )
 
 

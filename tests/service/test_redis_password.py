@@ -16,6 +16,8 @@ from shared.runtime.errors import SettingsRefused
 from shared.runtime.probe import main as probe
 from shared.runtime.redis_address import redis_url_in, without_password
 from shared.runtime.redis_server import RedisUnusable, check_redis
+from tests.outboxes import writing
+from tests.waiting import until
 
 PASSWORD = "h/unt@er:2?#%"
 
@@ -41,15 +43,11 @@ def environ(folder: Path, url: str, password: str = PASSWORD) -> dict[str, str]:
 async def test_every_kind_of_connection_opens_with_it(locked: str, tmp_path: Path) -> None:
     url = redis_url_in(environ(tmp_path, locked))
     await check_redis(url)
-    outbox = Outbox(url, Identity("test", "e1"))
-    writing = asyncio.create_task(outbox.run())
-    outbox.put(ALERTS, OperationalAlert(alert_id="a", severity="info", code="c", title="t", happened_ts_ns=1))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(20), writing(Outbox(url, Identity("test", "e1"))) as outbox:
+        outbox.put(ALERTS, OperationalAlert(alert_id="a", severity="info", code="c", title="t", happened_ts_ns=1))
         await outbox.flushed()
         async with aclosing(StreamTail(url, ALERTS, "0-0").batches(asyncio.Event())) as batches:
             messages = await anext(batches)
-    writing.cancel()
-    await asyncio.wait([writing])
     assert messages[0].alert_id == "a"
     client = connect(url, Profile.READER)
     assert await client.ping()
@@ -67,13 +65,9 @@ async def test_without_the_right_one_every_service_is_refused_and_shows_none(
         await check_redis(url)
     assert await asyncio.to_thread(probe, [], given) == 1
     with caplog.at_level(logging.DEBUG):
-        outbox = Outbox(url, Identity("test", "e1"))
-        writing = asyncio.create_task(outbox.run())
-        outbox.put(ALERTS, OperationalAlert(alert_id="a", severity="info", code="c", title="t", happened_ts_ns=1))
-        while "outbox.waiting" not in caplog.messages:  # noqa: ASYNC110 - a log line has no event
-            await asyncio.sleep(0.01)
-        writing.cancel()
-        await asyncio.wait([writing])
+        async with writing(Outbox(url, Identity("test", "e1"))) as outbox:
+            outbox.put(ALERTS, OperationalAlert(alert_id="a", severity="info", code="c", title="t", happened_ts_ns=1))
+            await until(lambda: "outbox.waiting" in caplog.messages)
     said = [str(refused.value), capsys.readouterr().err, *(str(vars(record)) for record in caplog.records)]
     assert not [text for text in said if "wrong-one" in text or PASSWORD in text]
 

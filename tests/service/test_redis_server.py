@@ -4,7 +4,6 @@ import asyncio
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -23,13 +22,7 @@ from shared.runtime.redis_server import (
     redis_url_or_private,
     start_private_redis,
 )
-
-
-def wait_until(holds: Callable[[], bool], *, within_s: int = 10) -> None:
-    deadline_s = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < deadline_s, f"not within {within_s} s"
-        time.sleep(0.005)
+from tests.waiting import eventually
 
 
 def alive(pid: int) -> bool:
@@ -115,8 +108,8 @@ def test_it_ends_with_its_owner_however_that_ends(how: str) -> None:
         assert isinstance(said, dict)
         if how == "SIGKILL":
             owner.kill()
-    wait_until(lambda: not alive(said["process_id"]))
-    wait_until(lambda: not Path(url.removeprefix("unix://")).parent.exists())
+    eventually(lambda: not alive(said["process_id"]), within_s=10)
+    eventually(lambda: not Path(url.removeprefix("unix://")).parent.exists(), within_s=10)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux alone")
@@ -125,7 +118,7 @@ def test_it_ends_even_when_its_keeper_is_killed() -> None:
     pid = facts(server)["process_id"]
     assert isinstance(pid, int)
     server._keeper.kill()
-    wait_until(lambda: not alive(pid))
+    eventually(lambda: not alive(pid), within_s=10)
     server.stop()
     server.stop()
 

@@ -6,8 +6,7 @@ import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.shared_folder import shared_folder
+from tests.waiting import eventually
 
 Json = dict[str, Any]
 
@@ -41,15 +41,6 @@ def refused(**environ: str) -> tuple[int, str]:
         process.kill()
     [line] = errors.decode().splitlines()
     return process.returncode, line
-
-
-def eventually(look: Callable[[], Any]) -> Any:
-    """Return the first true answer."""
-    ends_s = time.monotonic() + GRACE_S
-    while not (found := look()):
-        assert time.monotonic() < ends_s
-        time.sleep(0.02)
-    return found
 
 
 @contextmanager

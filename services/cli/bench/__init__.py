@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from services.cli.bench import chart, contestants, detector, kalshi, matcher, overload, pipeline, polymarket, scale
-from services.cli.output import errors, write_json, write_line
+from services.cli.output import AsJson, errors, write_line, write_report
 from services.cli.simulated import SHIPPED_MAPPINGS
 from services.matcher.mapping_files import load
 
@@ -20,21 +20,18 @@ def bench() -> None:
 
 @app.command("pipeline")
 def pipeline_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     pairs: Annotated[int, typer.Option(min=20, help="Pairs of markets that are streamed.")] = 200,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Wire-to-intent latency and sustained messages per second of the real processes, beside the naive pipeline."""
     report = asyncio.run(pipeline.measure(pairs=pairs, seed=seed))
-    if as_json:
-        write_json(report)
-    else:
-        pipeline.print_report(report)
+    write_report(report, pipeline.print_report, as_json=as_json)
 
 
 @app.command("overload")
 def overload_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     capacity: Annotated[int, typer.Option(min=1_000, help="Messages per second that are held; twice as many come.")] = (
         50_000
     ),
@@ -48,25 +45,19 @@ def overload_command(
             return await overload.overload(bench, capacity)
 
     found = asyncio.run(run())
-    if as_json:
-        write_json(found)
-    else:
-        overload.print_overload(found)
+    write_report(found, overload.print_overload, as_json=as_json)
 
 
 @app.command("scale")
 def scale_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     pairs: Annotated[str, typer.Option(help="Numbers of pairs, with commas between.")] = scale.DEFAULT_PAIRS,
     rates: Annotated[str, typer.Option(help="Messages per second, with commas between.")] = scale.DEFAULT_RATES,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """What a message costs our pipeline by number of pairs and message rate, and where the curve bends."""
     curves = asyncio.run(scale.measure(pairs=_numbers(pairs), rates=_numbers(rates), seed=seed))
-    if as_json:
-        write_json(curves)
-    else:
-        scale.print_curves(curves)
+    write_report(curves, scale.print_curves, as_json=as_json)
 
 
 @app.command("stages")
@@ -95,37 +86,31 @@ def _numbers(text: str) -> list[int]:
 
 @app.command("kalshi")
 def kalshi_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     messages: Annotated[int, typer.Option(min=1_000, help="Frames in one repetition.")] = 30_000,
     repetitions: Annotated[int, typer.Option(min=1, help="Of each contestant, interleaved.")] = 5,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """Kalshi frames to best prices, in messages per second, beside the naive way and pykalshi where installed."""
     report = kalshi.measure(messages=messages, repetitions=repetitions, seed=seed)
-    if as_json:
-        write_json(report)
-    else:
-        kalshi.print_report(report)
+    write_report(report, kalshi.print_report, as_json=as_json)
 
 
 @app.command("polymarket")
 def polymarket_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     frames: Annotated[int, typer.Option(min=1_000, help="Frames of one round.")] = 20_000,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds; the best of each counts.")] = 5,
     seed: Annotated[int, typer.Option(min=0)] = 1,
 ) -> None:
     """CPU from JSON to verified book to best price, with and without hashes, beside naive code and polyws."""
     report = polymarket.measure(frames=frames, rounds=rounds, seed=seed)
-    if as_json:
-        write_json(report)
-    else:
-        polymarket.print_report(report)
+    write_report(report, polymarket.print_report, as_json=as_json)
 
 
 @app.command("detector")
 def detector_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     pairs: Annotated[int, typer.Option(min=20, help="Pairs of books in one repetition.")] = 200,
     repetitions: Annotated[int, typer.Option(min=1, help="Of each contestant, interleaved.")] = 25,
     seed: Annotated[int, typer.Option(min=0)] = 1,
@@ -134,15 +119,12 @@ def detector_command(
     report = detector.measure(pairs=pairs, repetitions=repetitions, seed=seed)
     for name, why in report["missing"].items():
         errors.print(f"{name}: {why}")
-    if as_json:
-        write_json(report)
-    else:
-        detector.print_report(report)
+    write_report(report, detector.print_report, as_json=as_json)
 
 
 @app.command("matcher")
 def matcher_command(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
     kalshi_listings: Annotated[int, typer.Option("--kalshi", min=100, help="Listings of Kalshi.")] = 100_000,
     polymarket_listings: Annotated[
         int, typer.Option("--polymarket", min=100, help="Listings of Polymarket.")
@@ -162,7 +144,4 @@ def matcher_command(
     report = matcher.measure(load(SHIPPED_MAPPINGS), sizes, processes=processes, seed=seed)
     if report["ratios"]["times_arb_tool"] is None:
         errors.print(f"arb-tool: {report['arb_tool']['status']}")
-    if as_json:
-        write_json(report)
-    else:
-        matcher.print_report(report)
+    write_report(report, matcher.print_report, as_json=as_json)

@@ -17,20 +17,16 @@ from shared.domain.market import MarketId
 from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, SIGNED_SIZE_E6, NumberRefused
 from shared.venues.kalshi import schema
 from shared.venues.kalshi.books import LiveBook, Subscription
-from shared.venues.kalshi.channels import CHANNEL_TYPES, read_channel
-from shared.venues.kalshi.events import (
-    BookState,
-    ChannelSaid,
-    Counts,
-    Event,
-)
+from shared.venues.kalshi.events import BookState, Counts, Event
 from shared.venues.kalshi.intake import Intake
-from shared.venues.kalshi.lifecycle import LIFECYCLE_CHANNEL, LIFECYCLE_TYPES, read_lifecycle
-from shared.venues.kalshi.schema import Delta, Envelope, Snapshot
+from shared.venues.kalshi.lifecycle import LIFECYCLE_CHANNEL
+from shared.venues.kalshi.operations import OpenOperations
+from shared.venues.kalshi.other_frames import OtherFrames
+from shared.venues.kalshi.replies import ACK_WITHIN_NS, Replies
+from shared.venues.kalshi.schema import Delta, Snapshot
 from shared.venues.kalshi.snapshots import Snapshots
-from shared.venues.kalshi.subscriptions import ACK_WITHIN_NS, CROSSED_FOR_NS, Subscriptions
+from shared.venues.kalshi.subscriptions import Subscriptions
 
-_STASH_FRAMES = 4_096
 _decode = schema.BOOK_FRAME.decode  # looked up once: it is called for every frame
 
 _Held = tuple[Subscription, LiveBook, Ladder, int, int, str | int | None, int, int, int]
@@ -70,16 +66,16 @@ class KalshiSession:
             chunk=chunk,
             counts=self.counts,
             channels=[*((LIFECYCLE_CHANNEL,) if lifecycle else ()), *channels],
-            ack_within_ns=ack_within_ns,
         )
+        self._replies = Replies(self._subs, ack_within_ns=ack_within_ns)
         self._intake = Intake(self._subs, adopt=adopt)
         self._snapshots = Snapshots(self._subs, use_yes_price=use_yes_price, prove_scale=prove_scale, adopt=adopt)
-        self._reads_channels = bool(channels)
+        self._other_frames = OtherFrames(self._subs, self._intake, self._replies, reads_channels=bool(channels))
         self._by_sid = self._subs.by_sid
         self._events = self._subs.events
         self._held: _Held | None = None
-        self._queue: list[LiveBook] = []
-        self._last_times: tuple[int, int] | None = None
+        self._operations = OpenOperations(self._subs)
+        self._queue = self._operations.queue
 
     @property
     def wanted_markets(self) -> int:
@@ -105,7 +101,7 @@ class KalshiSession:
     @property
     def last_times(self) -> tuple[int, int] | None:
         """The exchange's milliseconds and our nanoseconds of a recent delta that carried a time."""
-        return self._last_times
+        return self._operations.last_times
 
     def market_ids(self) -> tuple[MarketId, ...]:
         """Return the markets a snapshot or a command has named."""
@@ -187,8 +183,7 @@ class KalshiSession:
         try:
             message = _decode(frame)
         except schema.UNREADABLE:
-            self._other(frame)
-            return self._drain()
+            return self._other(frame)
         if type(message) is not Delta:
             assert isinstance(message, Snapshot)
             self.counts.other_frames["orderbook_snapshot"] += 1
@@ -253,21 +248,7 @@ class KalshiSession:
         """
         if self._held is not None:
             self._apply_held()
-        still_open = []
-        if self._queue and self._queue[-1].venue_ts_ms:
-            self._last_times = self._queue[-1].venue_ts_ms, self._queue[-1].received_ts_ns
-        for book in self._queue:
-            late = heard_before_ns is not None and book.received_ts_ns >= heard_before_ns
-            if book.open and book.live and (late or book.is_crossed):
-                still_open.append(book)
-                continue
-            book.queued = False
-            if book.open and book.live:
-                book.open = False
-                book.crossed_since_ns = 0
-                if book.wanted:
-                    self._events.extend(book.changed)
-        self._queue = still_open
+        self._operations.settle(heard_before_ns)
         return self._drain()
 
     def tick(self, now_ns: int) -> Sequence[Event]:
@@ -275,20 +256,13 @@ class KalshiSession:
 
         ``now_ns`` is any monotonic clock's; call it several times a second.
         """
-        self._subs.tick(now_ns)
-        for book in self._queue:
-            if not (book.open and book.live and book.is_crossed):
-                book.crossed_since_ns = 0
-            elif not book.crossed_since_ns:
-                book.crossed_since_ns = now_ns
-            elif now_ns - book.crossed_since_ns >= CROSSED_FOR_NS:
-                self._lose_crossed(book)
+        self._replies.tick(now_ns)
+        self._operations.tick(now_ns)
         return self._drain()
 
     def _reset(self) -> None:
         self._held = None
-        self._queue = []
-        self._last_times = None
+        self._operations.forget()
         self._intake.forget()
         self._snapshots.forget()
 
@@ -337,12 +311,6 @@ class KalshiSession:
             self.counts.refused["no snapshot yet"] += 1
         return self._drain()
 
-    def _lose_crossed(self, book: LiveBook) -> None:
-        self.counts.refused["crossed"] += 1
-        for sub in list(self._by_sid.values()):
-            if sub.markets.get(book.market_id) is book:
-                self._subs.lose(sub, (book,), f"crossed: {book.crossing}")
-
     def _snapshot(self, message: Snapshot, frame: bytes, received_ts_ns: int) -> None:
         sub = self._by_sid.get(message.sid)
         if sub is None or message.seq != sub.next_seq:
@@ -354,59 +322,13 @@ class KalshiSession:
             sub.last_frame = frame
         self._snapshots.take(sub, message, received_ts_ns)
 
-    def _other(self, frame: bytes) -> None:
-        """Take a frame that is not well-formed book data: a control reply, another channel's, or rubbish."""
-        try:
-            envelope = schema.ENVELOPE.decode(frame)
-        except schema.UNREADABLE:
-            self._unreadable("unreadable frame")
-            return
-        if envelope.type in schema.BOOK_TYPES:
-            self.counts.other_frames[envelope.type] += 1
-            self._malformed(envelope)
-            return
-        self.counts.saw(envelope.type)
-        if envelope.type not in schema.CONTROL_TYPES:
-            self._other_channel(envelope, frame)
-            return
-        try:
-            message = schema.CONTROL_FRAME.decode(frame)
-        except schema.UNREADABLE:
-            self._unreadable(f"malformed {envelope.type}")
-            return
-        self._subs.control(message)
-        self._receive_again(self._intake.released())
-
-    def _receive_again(self, stash: Iterable[tuple[bytes, int]]) -> None:
-        """Take frames that came before their acknowledgement; they were counted when they came."""
+    def _other(self, frame: bytes) -> Sequence[Event]:
+        """Take a frame that is no book data, then those that waited for what it may acknowledge."""
+        self._other_frames.take(frame)
         events: list[Event] = []
-        for frame, received_ts_ns in stash:
-            frames = self.counts.deltas, self.counts.other_frames.copy()
-            events.extend(self.receive(frame, received_ts_ns))
-            self.counts.deltas, self.counts.other_frames = frames
+        for early, received_ts_ns in self._intake.released():
+            counted = self.counts.deltas, self.counts.other_frames.copy()  # when it came
+            events.extend(self.receive(early, received_ts_ns))
+            self.counts.deltas, self.counts.other_frames = counted
         self._events[:0] = events
-
-    def _malformed(self, envelope: Envelope) -> None:
-        """Lose what a book frame without usable content was about: all books of its sid."""
-        sub = self._by_sid.get(envelope.sid) if envelope.sid is not None else None
-        if sub is None or envelope.seq is None:
-            self._unreadable(f"malformed {envelope.type}")
-            return
-        self.counts.refused[f"malformed {envelope.type}"] += 1
-        if self._intake.takes(sub, envelope.seq, b""):
-            self._subs.lose(sub, sub.markets.values(), f"malformed {envelope.type}")
-
-    def _unreadable(self, kind: str) -> None:
-        self.counts.refused[kind] += 1
-        self._subs.lose_everything(kind)
-
-    def _other_channel(self, envelope: Envelope, frame: bytes) -> None:
-        if not self._intake.takes_of_channel(envelope, frame):
-            return
-        try:
-            if envelope.type in LIFECYCLE_TYPES:
-                self._events.append(read_lifecycle(frame))
-            elif envelope.type in CHANNEL_TYPES and self._reads_channels:
-                self._events.append(ChannelSaid(read_channel(frame)))
-        except ValueError:
-            self.counts.refused[f"malformed {envelope.type}"] += 1
+        return self._drain()

@@ -21,13 +21,8 @@ import msgspec
 
 from shared.domain.book import Book
 from shared.domain.market import MarketId
-from shared.domain.numbers import (
-    LEVEL_PRICE_E4,
-    ONE_DOLLAR_E4,
-    SIZE_E6,
-    NumberMemo,
-    price_e4,
-)
+from shared.domain.memo import Memo
+from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, SIZE_E6, price_e4
 from shared.venues.polymarket.book_hash import BookTerms, BookText, padded_price
 from shared.venues.polymarket.events import BookChanged
 from shared.venues.polymarket.levels import Side, keyed_asks, keyed_bids, read_asks, read_bids
@@ -73,8 +68,8 @@ def _best_no_bid_e4(text: str) -> int:
     return (ONE_DOLLAR_E4 - (_best_bid_e4(text) or ONE_DOLLAR_E4)) if text else 0
 
 
-_BEST_BID_E4 = NumberMemo(_best_bid_e4)
-_BEST_NO_BID_E4 = NumberMemo(_best_no_bid_e4)
+_BEST_BID_E4 = Memo(_best_bid_e4)
+_BEST_NO_BID_E4 = Memo(_best_no_bid_e4)
 
 
 class AssetBook:

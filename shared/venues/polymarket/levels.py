@@ -6,17 +6,16 @@ number gate once. What is written in any other way is read field by field and pu
 """
 
 import re
-from collections.abc import Callable
 
 import msgspec
 
 from shared.domain.book import LevelE
+from shared.domain.memo import Memo
 from shared.domain.numbers import LEVEL_PRICE_E4, ONE_DOLLAR_E4, SIZE_E6
 from shared.venues.polymarket.schema import FrameRefused, Refusal, read_levels
 
 _OPENING, _BETWEEN, _CLOSING = '[{"price":"', '"},{"price":"', '"}]'
 _USUAL = re.compile(r'([0-9.]+)","size":"([0-9.]+)')
-_TABLE_LIMIT = 65_536
 
 
 class Side(msgspec.Struct, frozen=True, gc=False):
@@ -32,28 +31,28 @@ class _UnusualText(Exception):
     """A level is not written as the venue does, or is empty: the side has to be read field by field."""
 
 
-class _LevelTable(dict[str, LevelE]):
-    """Key and size by a level's text. Refused texts are never stored, and the table cannot grow without bound."""
-
-    def __init__(self, key_of: Callable[[int], int]) -> None:
-        super().__init__()
-        self._key_of = key_of
-
-    def __missing__(self, text: str) -> LevelE:
-        found = _USUAL.fullmatch(text)
-        if found is None:
-            raise _UnusualText
-        level = (self._key_of(LEVEL_PRICE_E4[found[1]]), SIZE_E6[found[2]])
-        if not level[1]:
-            raise _UnusualText
-        if len(self) >= _TABLE_LIMIT:
-            self.clear()
-        self[text] = level
-        return level
+_LevelTable = Memo[str, LevelE]
+"""Key and size by a level's text."""
 
 
-_BIDS = _LevelTable(lambda price_e4: price_e4)
-_ASKS = _LevelTable(lambda price_e4: ONE_DOLLAR_E4 - price_e4)
+def _level_of(text: str) -> LevelE:
+    """Return price and size. Raises NumberRefused, and _UnusualText for what is not written as the venue does."""
+    found = _USUAL.fullmatch(text)
+    if found is None:
+        raise _UnusualText
+    level = (LEVEL_PRICE_E4[found[1]], SIZE_E6[found[2]])
+    if not level[1]:
+        raise _UnusualText
+    return level
+
+
+def _mirrored_level_of(text: str) -> LevelE:
+    price_e4, held_e6 = _level_of(text)
+    return ONE_DOLLAR_E4 - price_e4, held_e6
+
+
+_BIDS: _LevelTable = Memo(_level_of)
+_ASKS: _LevelTable = Memo(_mirrored_level_of)
 
 
 def read_bids(raw: msgspec.Raw) -> Side:

@@ -37,7 +37,7 @@ def apply_rest_book(keeper: BookKeeper, rest: RestBook, received_ts_ns: int) -> 
     """Take over a REST book unless the connection knows better; a lost book is whole again by it."""
     asset = keeper.assets.get(rest.asset_id)
     ts_ms = timestamp_ms(rest.timestamp)
-    if asset is None or asset.phase is Phase.ENDED or keeper.names_wrong_market(asset, rest.market):
+    if asset is None or asset.phase is Phase.ENDED or keeper.trust.names_wrong_market(asset, rest.market):
         return RestVerdict.UNKNOWN
     sides = _sides(keeper, rest)
     if ts_ms < 0 or sides is None:
@@ -50,15 +50,15 @@ def apply_rest_book(keeper: BookKeeper, rest: RestBook, received_ts_ns: int) -> 
         asset.forgive_misses()
         _learn(asset, rest)
         if asset.is_doubted:
-            keeper.end_doubt(asset)
+            keeper.trust.end_doubt(asset)
     elif is_proved_newest or ts_ms < asset.ts_ms:
-        keeper.refused[Refusal.OLDER] += 1
+        keeper.trust.refused[Refusal.OLDER] += 1
         return RestVerdict.OLDER
     else:
-        keeper.resyncs += asset.phase is Phase.LIVE and asset.misses > 0
+        keeper.trust.resyncs += asset.phase is Phase.LIVE and asset.misses > 0
         _learn(asset, rest)
         asset.replace(rest.bids, rest.asks, ts_ms=ts_ms, sent_hash=rest.hash)
-        keeper.take_whole(asset, received_ts_ns, "rest")
+        keeper.trust.take_whole(asset, received_ts_ns, "rest")
         asset.misses = 0
         asset.is_proving = asset.is_checkable and asset.prove()
     return RestVerdict.AGREES if agrees else RestVerdict.REPLACED
@@ -88,9 +88,9 @@ def _sides(keeper: BookKeeper, rest: RestBook) -> tuple[Side, Side] | None:
     try:
         return read_bids(rest.bids), read_asks(rest.asks)
     except NumberRefused:
-        keeper.refused[Refusal.BAD_NUMBER] += 1
+        keeper.trust.refused[Refusal.BAD_NUMBER] += 1
     except FrameRefused as refused:
-        keeper.refused[refused.refusal] += 1
+        keeper.trust.refused[refused.refusal] += 1
     return None
 
 

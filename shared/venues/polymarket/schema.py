@@ -14,7 +14,8 @@ from typing import Annotated
 
 import msgspec
 
-_TIMESTAMP_DIGITS = 16
+_TIMESTAMP_DIGITS = 13
+"""Enough until 2286. A later time, or one in microseconds, would make every later message an older one."""
 Timestamp = Annotated[int, msgspec.Meta(ge=0, lt=10**_TIMESTAMP_DIGITS)]
 """Unix milliseconds, which the venue writes as text; -1 when what came is none."""
 

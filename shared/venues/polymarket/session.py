@@ -122,7 +122,7 @@ class PolymarketSession:
         """Apply one frame and return what happened; never raises for what the venue sent."""
         keeper = self._keeper
         events: list[SessionEvent] = []
-        keeper.events = events
+        keeper.trust.events = events
         if frame[-CHANGE_ENDING_LENGTH:] == CHANGE_ENDING:
             try:
                 change = decode_price_change(frame)
@@ -137,10 +137,10 @@ class PolymarketSession:
 
     def settle(self) -> Sequence[SessionEvent]:
         """Check the hashes of the books changed since the last call: once per book, however often it changed."""
-        if not self._keeper.to_prove:
+        if not self._keeper.hashes.to_prove:
             return ()
         events = self._new_events()
-        self._keeper.settle()
+        self._keeper.hashes.settle()
         return events
 
     def due(self, now_s: float) -> Sequence[SessionEvent]:
@@ -165,7 +165,7 @@ class PolymarketSession:
         for market_id in market_ids:
             asset = self._keeper.by_market.get(market_id)
             if asset is not None:
-                self._keeper.lose(asset, reason)
+                self._keeper.trust.lose(asset, reason)
         return events
 
     # What the shell asks
@@ -215,31 +215,31 @@ class PolymarketSession:
     @property
     def refused(self) -> Counter[str]:
         """What was not used, by reason."""
-        return self._keeper.refused
+        return self._keeper.trust.refused
 
     @property
     def hash_matches(self) -> int:
         """Hashes that proved a book."""
-        return self._keeper.hash_matches
+        return self._keeper.hashes.matches
 
     @property
     def hash_early(self) -> int:
         """Hashes that belonged to a later message of the same timestamp."""
-        return self._keeper.hash_early
+        return self._keeper.hashes.early
 
     @property
     def hash_mismatches(self) -> int:
         """Hashes that never came to match."""
-        return self._keeper.hash_mismatches
+        return self._keeper.hashes.mismatches
 
     @property
     def resyncs(self) -> int:
         """How many books were put right by REST, or lost, because a message about them did not come."""
-        return self._keeper.resyncs
+        return self._keeper.trust.resyncs
 
     def _new_events(self) -> list[SessionEvent]:
         events: list[SessionEvent] = []
-        self._keeper.events = events
+        self._keeper.trust.events = events
         return events
 
     def _receive_any(self, frame: bytes, received_ts_ns: int) -> None:
@@ -263,7 +263,7 @@ class PolymarketSession:
             self._keeper.on_unreadable(refusal)
         if not messages and not refusals:
             self.frames["[]"] += 1
-            self._keeper.on_nothing()
+            self._keeper.trust.told_nothing()
 
     def _on_message(self, message: Event, received_ts_ns: int) -> None:
         match message:

@@ -13,15 +13,14 @@ from services.arb_detector.bus import StreamReader
 from services.arb_detector.legs import QuoteInPart
 from services.arb_detector.settings import Settings
 from shared.contracts.baskets import BasketClosed, BasketOpened, BasketStanding
-from shared.contracts.health import FeedBeat
-from shared.contracts.quotes import QuotesStale, QuoteText, levels_checksum
+from shared.contracts.quotes import QuotesStale, QuoteText
 from shared.contracts.streams import QUOTES
 from shared.domain.baskets import BasketKind
 from shared.domain.fees import FeeSchedule, KalshiFees, PolymarketFees
 from shared.domain.live_basket import BasketMember, LiveBasket, basket_id_of
 from shared.domain.market import Market, MarketId, Venue
 from shared.testing.clock import FakeClock
-from tests.unit.arb_detector.scene import FEED_EPOCH, Levels
+from tests.unit.arb_detector.feed_words import Levels, beat_of, quote_of
 from tests.unit.arb_detector.scene import market as market_of
 from tests.unit.domain.test_live_basket import market
 
@@ -93,39 +92,13 @@ class BasketScene:
 
     def beat(self, **changes: Any) -> None:
         """Let the feed say that it is alive."""
-        base = FeedBeat(
-            epoch=FEED_EPOCH,
-            venue=self.venue,
-            connection="one",
-            state="live",
-            markets=3,
-            books_live=3,
-            frame_age_ms=5,
-            data_age_ms=5,
-            sent_ts_ns=self.clock.now_ns(),
-        )
-        self.detector.take_beat(msgspec.structs.replace(base, **changes))
+        words = {"connection": "one", "markets": 3, "books_live": 3, **changes}
+        self.detector.take_beat(beat_of(self.venue, self.clock.now_ns(), **words))
 
     def quote(self, name: MarketId, bids: Levels = (), asks: Levels = (), **changes: Any) -> QuoteInPart:
         """A quote as the feed would write it now, and the basket's partition."""
-        now_ns = self.clock.now_ns()
-        base = QuoteText(
-            src="feed",
-            epoch=FEED_EPOCH,
-            pseq=next(self.pseq),
-            venue=self.venue.value,
-            market_id=name,
-            yes_bids=tuple(bids),
-            yes_asks=tuple(asks),
-            venue_ts_ms=now_ns // 1_000_000,
-            received_ts_ns=now_ns - 300_000,
-            published_ts_ns=now_ns,
-            verified="sequence",
-            connection="one",
-            sequence=7,
-            checksum=levels_checksum(bids, asks),
-        )
-        return self.heard(msgspec.structs.replace(base, **changes))
+        words = {"pseq": next(self.pseq), "connection": "one", **changes}
+        return self.heard(quote_of(self.venue, name, self.clock.now_ns(), bids, asks, **words))
 
     def heard(self, message: QuoteText | QuotesStale) -> QuoteInPart:
         """A message of the basket's partition as the detector reads it from the stream."""

@@ -12,23 +12,22 @@ from services.arb_detector.evaluator import Emission
 from services.arb_detector.opening_text import Opening
 from services.arb_detector.settings import Settings
 from shared.contracts.funnel import PairDiverged, PairStanding
-from shared.contracts.health import FeedBeat
 from shared.contracts.intents import HedgedIntent, key_id_of, signed_text
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
-from shared.contracts.quotes import QuoteRaw, QuotesStale, QuoteText, levels_checksum
+from shared.contracts.quotes import QuoteRaw, QuotesStale, QuoteText
 from shared.contracts.streams import OPPORTUNITIES, intents
 from shared.domain.fees import FeeSchedule, KalshiFees, PolymarketFees
 from shared.domain.market import Market, MarketId, MarketStatus, PriceStep, Venue
-from shared.domain.pair import Orientation, Pair, PairId
+from shared.domain.pair import Pair
 from shared.testing.clock import FakeClock
+from tests.pairs import made_up_pair
+from tests.unit.arb_detector.feed_words import Levels, beat_of, quote_of
 
 TICKER = MarketId("KXGAME-26NOV22HOUPOR-HOU")
 CONDITION = MarketId("0xc0ffee")
-FEED_EPOCH = "feed-1"
 
 KEY = b"the key of the tests, 32 bytes.."
 
-Levels = Sequence[tuple[str, str]]
 Said = OpportunityOpened | HedgedIntent | OpportunityUpdated | OpportunityClosed | PairStanding | PairDiverged
 
 
@@ -70,17 +69,13 @@ def raw(message: QuoteText | QuotesStale) -> QuoteRaw | QuotesStale:
 
 def pair(**changes: object) -> Pair:
     """Return the pair, with fields changed."""
-    base = Pair(
-        pair_id=PairId("hou-por"),
-        kalshi_ticker=TICKER,
-        polymarket_id=CONDITION,
+    base = made_up_pair(
+        "hou-por",
+        kalshi=TICKER,
+        polymarket=CONDITION,
         polymarket_token_ids=("1001", "1002"),
-        orientation=Orientation.SAME,
         title="Houston at Portland",
-        origin="curated",
         source="pairs/nba.yaml:3",
-        kalshi_rules_hash="k",
-        polymarket_rules_hash="p",
     )
     return msgspec.structs.replace(base, **changes)
 
@@ -130,20 +125,8 @@ class Scene:
 
     def beat(self, venue: Venue, **changes: object) -> None:
         """Let a feed say that it is alive."""
-        base = FeedBeat(
-            src=f"{venue}_feed",
-            epoch=FEED_EPOCH,
-            pseq=next(self.pseq),
-            venue=venue,
-            connection=f"{venue}-1",
-            state="live",
-            markets=1,
-            books_live=1,
-            frame_age_ms=5,
-            data_age_ms=5,
-            sent_ts_ns=self.clock.now_ns(),
-        )
-        self.detector.take_beat(msgspec.structs.replace(base, **changes))
+        words = {"pseq": next(self.pseq), **changes}
+        self.detector.take_beat(beat_of(venue, self.clock.now_ns(), **words))
 
     def beats(self) -> None:
         """Both feeds are alive."""
@@ -152,24 +135,9 @@ class Scene:
 
     def quote(self, venue: Venue, bids: Levels = (), asks: Levels = (), **changes: object) -> QuoteText:
         """Return a quote as a feed would write it now."""
-        now_ns = self.clock.now_ns()
-        base = QuoteText(
-            src=f"{venue}_feed",
-            epoch=FEED_EPOCH,
-            pseq=next(self.pseq),
-            venue=venue.value,
-            market_id=self.pair.market_id(venue),
-            yes_bids=tuple(bids),
-            yes_asks=tuple(asks),
-            venue_ts_ms=now_ns // 1_000_000,
-            received_ts_ns=now_ns - 300_000,
-            published_ts_ns=now_ns,
-            verified="sequence" if venue is Venue.KALSHI else "hash",
-            connection=f"{venue}-1",
-            sequence=7,
-            checksum=levels_checksum(bids, asks),
-        )
-        return msgspec.structs.replace(base, **changes)
+        verified = "sequence" if venue is Venue.KALSHI else "hash"
+        words = {"pseq": next(self.pseq), "verified": verified, **changes}
+        return quote_of(venue, self.pair.market_id(venue), self.clock.now_ns(), bids, asks, **words)
 
     def stale(self, venue: Venue, reason: str = "gap") -> QuotesStale:
         """Return a withdrawal."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from shared.domain import numbers
-from shared.domain.numbers import NumberFault, NumberMemo, NumberRefused
+from shared.domain.numbers import NumberFault, NumberRefused
 
 NOT_PLAIN = [
     "NaN", "sNaN", "Infinity", "-Infinity", "1E999999", "1E-999999", "1e5", "-0", "-0.01", "0_5", " 0.5", "0.5 ",
@@ -78,27 +78,3 @@ def test_integers_become_text_and_decimals_without_trailing_zeros() -> None:
     assert numbers.money_text(0) == "0"
     assert numbers.price_dollars(1) == Decimal("0.0001")
     assert numbers.money_dollars(123) == Decimal("0.0000000123")
-
-
-def test_a_memo_asks_the_gate_once_per_text_and_never_keeps_a_refusal() -> None:
-    asked: list[str] = []
-
-    def gate(text: str) -> int:
-        asked.append(text)
-        return numbers.size_e6(text)
-
-    memo = NumberMemo(gate)
-    assert [memo["1.5"], memo["1.5"]] == [1_500_000, 1_500_000]
-    for _ in range(2):
-        with pytest.raises(NumberRefused):
-            memo["NaN"]
-    assert asked == ["1.5", "NaN", "NaN"]
-    assert list(memo) == ["1.5"]
-
-
-def test_a_memo_empties_itself_instead_of_growing_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbers, "_MEMO_LIMIT", 3)
-    memo = NumberMemo(numbers.size_e6)
-    for text in ("1", "2", "3", "4"):
-        assert memo[text] == int(text) * 1_000_000
-    assert list(memo) == ["4"]

@@ -83,6 +83,38 @@ async def test_a_book_that_moved_meanwhile_is_not_compared() -> None:
     assert ("stale", (A,)) not in publisher.said
 
 
+async def test_answers_to_our_own_questions_are_no_movement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_PROBE_STEP_S", 0.002)
+    books = live_books(Noted(), [])
+    link = Script([subscribed(), snapshot(1, A, yes=[("0.4000", "1.00")])])
+    rest = Rest(rest_books(**{A: "0.4000"}))
+    talk = asyncio.create_task(books.talk(link))  # type: ignore[arg-type]
+    await link.read.wait()
+    probing = asyncio.create_task(SilenceProbe(books, rest, after_s=0.01).run())  # type: ignore[arg-type]
+    for seq in range(2, 1_000):
+        books.frames += 1
+        books.session.receive(snapshot(seq, A, yes=[("0.4000", "1.00")], command=9), 1)
+        await asyncio.sleep(0.002)
+        if rest.asked:
+            break
+    assert rest.asked, "an audit's snapshots arrive more often than a silence is looked into"
+    for task in (probing, talk):
+        task.cancel()
+    await asyncio.gather(probing, talk, return_exceptions=True)
+
+
+async def test_every_silent_book_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.rest, "ORDERBOOKS_PAGE", 1)
+    books = live_books(Noted(), [])
+    link = Script([subscribed(), snapshot(1, A, yes=[("0.4000", "1.00")]), snapshot(2, B, yes=[("0.4000", "1.00")])])
+    talk = asyncio.create_task(books.talk(link))  # type: ignore[arg-type]
+    await link.read.wait()
+    probe = SilenceProbe(books, Rest(rest_books(**{B: "0.4100"})), after_s=1)  # type: ignore[arg-type]
+    assert [await probe.probe(), await probe.probe()] == [0, 1]
+    talk.cancel()
+    await asyncio.gather(talk, return_exceptions=True)
+
+
 async def test_a_status_that_cannot_be_had_changes_nothing() -> None:
     said: list[bool] = []
     rest = Rest(b'{"exchange_active":true,"trading_active":false}')

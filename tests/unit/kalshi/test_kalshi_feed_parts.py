@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from services.kalshi_feed.beat import beat
 from services.kalshi_feed.core import catalog_changes
 from services.kalshi_feed.discovery import Discovery, ListingFailed
-from services.kalshi_feed.lag import LagGauge
 from services.kalshi_feed.live_books import LiveBooks
 from services.kalshi_feed.main import main
 from services.kalshi_feed.rest_client import RestClient
@@ -36,6 +35,7 @@ from shared.io.websocket import Unauthorised
 from shared.runtime.clock import SystemClock
 from shared.runtime.errors import SettingsRefused
 from shared.runtime.feed import QuoteSource
+from shared.runtime.lag import LagGauge
 from shared.runtime.run import run
 from shared.runtime.settings import read_settings
 from shared.testing.clock import FakeClock

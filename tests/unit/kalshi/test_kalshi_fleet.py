@@ -27,13 +27,13 @@ class Scene:
         self.served: list[str] = []
         self.fleet = Fleet(self.new_books, self.serve, self.trading, self.clock, per_connection=2)
 
-    def new_books(self, number: int) -> LiveBooks:
+    def new_books(self, name: str, number: int) -> LiveBooks:
         return LiveBooks(
             KalshiSession(),
             self.publisher,
             self.clock,
             alert=lambda *_: None,
-            name=str(number),
+            name=name,
             silent_s=25,
             trading=self.trading,
         )
@@ -88,3 +88,13 @@ async def test_what_was_wanted_before_the_start_is_streamed_from_the_start() -> 
     assert scene.carried() == []
     async with running(scene):
         assert scene.carried() == [["A", "B"], ["C"]]
+
+
+async def test_a_connection_that_is_opened_anew_has_a_name_of_its_own() -> None:
+    scene = Scene()
+    async with running(scene):
+        scene.fleet.want(ids("A", "B", "C"))
+        before = scene.fleet.connections[1].connection
+        scene.fleet.want(ids("A", "B"))
+        scene.fleet.want(ids("A", "B", "D"))
+        assert scene.fleet.connections[1].connection != before

@@ -15,8 +15,8 @@ from shared.domain.market import MarketStatus
 from shared.venues.kalshi import fee_changes
 from shared.venues.kalshi.catalog import BodyRefused
 from shared.venues.kalshi.events import AuditDiffered, BookChanged, BooksLost
+from shared.venues.kalshi.exchange import ExchangeStatus, ShardStatus
 from shared.venues.kalshi.lifecycle import EventFees, LifecycleMissed, MarketNews, read_lifecycle
-from shared.venues.kalshi.market_data import ExchangeStatus, ShardStatus
 from shared.venues.kalshi.schema import RestEvent, RestSeries
 from shared.venues.kalshi.session import KalshiSession
 from tests.unit.kalshi.frames import (
@@ -135,6 +135,10 @@ def test_a_book_that_nobody_confirms_is_believed_no_more() -> None:
     assert actions(session) == [("get_snapshot", [A])]
 
 
+def closing_in(*, minutes: int) -> datetime:
+    return NOW + timedelta(minutes=minutes)
+
+
 def news(happening: Any, **fields: Any) -> MarketNews:
     return MarketNews(market_id=A, happening=happening, **fields)
 
@@ -170,6 +174,17 @@ def test_a_closing_time_in_the_past_does_not_overrule_an_open_status() -> None:
     state = TradingState()
     state.listed([market(A, close_time=NOW - timedelta(days=1))], read_ms=NOW_MS)
     assert state.due(NOW_MS) == []
+    assert state.why_not(A) is None
+
+
+def test_a_later_closing_time_lifts_no_halt_but_that_of_the_time_itself() -> None:
+    state = TradingState()
+    state.heard(news("deactivated"), NOW_MS)
+    state.heard(news("close_date_updated", close_ts_s=NOW_MS // 1000 + 60), NOW_MS + 1)
+    assert state.why_not(A) == "the exchange has halted the market"
+    state.heard(news("activated"), NOW_MS + 2)
+    assert state.due(NOW_MS + 60_000) == [A]
+    assert state.heard(news("close_date_updated", close_ts_s=NOW_MS // 1000 + 120), NOW_MS + 60_001)
     assert state.why_not(A) is None
 
 

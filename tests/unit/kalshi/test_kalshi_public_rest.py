@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.kalshi_feed.lag import LagGauge
 from services.kalshi_feed.skew import ClockSkew
-from shared.venues.kalshi import limits, market_data
+from shared.runtime.lag import LagGauge
+from shared.venues.kalshi import exchange, history, limits, market_data, milestones
 from shared.venues.kalshi.catalog import BodyRefused
+from shared.venues.kalshi.history import Trade, merged, read_trades, tiers, trades_request
 from shared.venues.kalshi.limits import AccountLimits, BucketLimit, EndpointCosts, RateLimits, TokenBucket
-from shared.venues.kalshi.market_data import Pages, TooManyPages, Trade, merged, read_trades, tiers, trades_request
+from shared.venues.kalshi.listings import Pages, TooManyPages
 from shared.venues.kalshi.rest import CursorRepeated
 
 SECOND_NS = 1_000_000_000
@@ -97,36 +98,36 @@ def test_candles_of_both_tiers_are_the_same_candle() -> None:
     }
     old = {"end_period_ts": 60, "yes_bid": {"close": "0.40"}, "yes_ask": {"close": "0.42"},
            "price": {"open": None, "close": "0.41"}, "volume": "3.00", "open_interest": "7.00"}  # fmt: skip
-    [first] = market_data.read_candles(body(ticker="A", candlesticks=[live]))
-    [second] = market_data.read_candles(body(ticker="A", candlesticks=[old]))
+    [first] = history.read_candles(body(ticker="A", candlesticks=[live]))
+    [second] = history.read_candles(body(ticker="A", candlesticks=[old]))
     assert first == second
     assert (first.close_dollars, first.open_dollars) == (Decimal("0.41"), None)
 
 
 def test_the_status_of_summer_and_of_autumn_are_both_read() -> None:
-    assert market_data.read_exchange_status(body(exchange_active=True, trading_active=True)).trades
+    assert exchange.read_exchange_status(body(exchange_active=True, trading_active=True)).trades
     shard = {"exchange_index": 3, "description": "x", "exchange_active": True, "trading_active": False}
-    status = market_data.read_exchange_status(
+    status = exchange.read_exchange_status(
         body(exchange_active=True, trading_active=True, exchange_index_statuses=[shard])
     )
     assert status.untradable_shards() == {3}
     with pytest.raises(BodyRefused):
-        market_data.read_exchange_status(b"{}")
+        exchange.read_exchange_status(b"{}")
 
 
 def test_the_other_bodies_are_read_by_their_names() -> None:
     hours = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2027-01-01T00:00:00Z",
              "monday": [{"open_time": "00:00", "close_time": "24:00"}]}  # fmt: skip
-    schedule = market_data.read_schedule(body(schedule={"standard_hours": [hours], "maintenance_windows": []}))
+    schedule = exchange.read_schedule(body(schedule={"standard_hours": [hours], "maintenance_windows": []}))
     assert schedule.standard_hours[0].monday[0].close_time == "24:00"
     moment = "2026-08-01T00:00:00Z"
-    cutoff = market_data.read_historical_cutoff(
+    cutoff = history.read_historical_cutoff(
         body(market_settled_ts=moment, trades_created_ts=moment, orders_updated_ts=moment)
     )
     assert cutoff.market_positions_last_updated_ts is None
-    found = market_data.read_milestones(body(milestones=[{"id": "m", "title": "A game"}, {"id": 5}], cursor=""))
+    found = milestones.read_milestones(body(milestones=[{"id": "m", "title": "A game"}, {"id": 5}], cursor=""))
     assert ([one.title for one in found.items], len(found.refused)) == (["A game"], 1)
-    targets = market_data.read_structured_targets(body(structured_targets=[{"id": "x", "name": "Arsenal"}]))
+    targets = milestones.read_structured_targets(body(structured_targets=[{"id": "x", "name": "Arsenal"}]))
     assert targets.items[0].name == "Arsenal"
     event = {"event_ticker": "E", "series_ticker": "S",
              "markets": [{"ticker": "A", "event_ticker": "E", "status": "active"}]}  # fmt: skip
@@ -138,11 +139,11 @@ def test_requests_say_what_the_exchange_understands() -> None:
         ("limit", "1000"), ("mve_filter", "exclude"), ("status", "open"),
     )  # fmt: skip
     assert market_data.markets_request(historical=True).path == "/historical/markets"
-    assert market_data.candles_request("S", "A", start_ts_s=0, end_ts_s=60, period_minutes=1).path == (
+    assert history.candles_request("S", "A", start_ts_s=0, end_ts_s=60, period_minutes=1).path == (
         "/series/S/markets/A/candlesticks"
     )
     assert ("is_block_trade", "false") in trades_request(block_trades=False).query
-    assert market_data.structured_targets_request().query[0] == ("page_size", "1000")
+    assert milestones.structured_targets_request().query[0] == ("page_size", "1000")
 
 
 BASIC = limits.read_account_limits(

@@ -268,3 +268,25 @@ def test_what_was_refused_with_a_bad_ticker_is_asked_for_again_without_it() -> N
     feed(session, subscribed(command=2), snapshot(1, A))
     session.tick(20 * SECOND_NS)
     assert session.live_markets == 1
+
+
+def test_two_requests_that_stay_unanswered_together_cost_one_subscription() -> None:
+    session = KalshiSession((A, B), chunk=1)
+    session.connected(0)
+    feed(session, subscribed(), ok(2, [A, B], seq=1), snapshot(2, A), snapshot(3, B))
+    session.data_to_send()
+    assert feed(session, delta(9, A)) == [BooksLost((A, B), "sid 1 went from seq 3 to 9")]
+    assert actions(session) == [("get_snapshot", [A]), ("get_snapshot", [B])]
+    session.tick(6 * SECOND_NS)
+    assert actions(session) == [("unsubscribe", [1]), ("subscribe", [A])]
+
+
+def test_a_sid_that_the_exchange_does_not_know_when_books_are_compared_is_left_at_once() -> None:
+    session = streaming(A, B)
+    feed(session, snapshot(1, A), snapshot(2, B))
+    session.audit(1)
+    [asked] = commands(session)
+    [lost] = feed(session, error(7, command=asked["id"]))
+    assert isinstance(lost, BooksLost)
+    assert lost.market_ids == (A, B)
+    assert actions(session) == [("unsubscribe", [1]), ("subscribe", [A, B])]

@@ -10,8 +10,9 @@ from shared.contracts.intents import HedgedIntent, IntentLeg, key_id_of, signed
 from shared.domain.fees import KalshiFees, PolymarketFees
 from shared.domain.market import Market, MarketId, MarketStatus, PriceStep, Venue
 from shared.domain.orders import Depth
-from shared.domain.pair import Direction, Orientation, Pair, PairId
+from shared.domain.pair import Direction
 from shared.domain.risk_terms import BookSeen, Context, LegSeen, RiskLimits, Usage
+from tests.pairs import made_up_pair
 
 KEY = b"0123456789abcdef0123456789abcdef"
 ACCOUNT = "main"
@@ -21,17 +22,7 @@ TICKER = MarketId("KXGAME-26NOV22-HOME")
 CONDITION = MarketId("0x" + "ab" * 32)
 CENTS = (PriceStep(start_dollars=Decimal(0), end_dollars=Decimal(1), step_dollars=Decimal("0.01")),)
 
-PAIR = Pair(
-    pair_id=PairId("game-home"),
-    kalshi_ticker=TICKER,
-    polymarket_id=CONDITION,
-    polymarket_token_ids=("1001", "1002"),
-    orientation=Orientation.SAME,
-    origin="curated",
-    source="pairs/test.yaml:1",
-    kalshi_rules_hash="k",
-    polymarket_rules_hash="p",
-)
+PAIR = made_up_pair("game-home", kalshi=TICKER, polymarket=CONDITION, polymarket_token_ids=("1001", "1002"))
 KALSHI_MARKET = Market(
     venue=Venue.KALSHI,
     market_id=TICKER,

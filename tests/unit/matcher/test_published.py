@@ -7,24 +7,13 @@ from hypothesis import strategies as st
 
 from services.matcher.published import Published, Word
 from shared.contracts.pairs import PairActivated, PairSuspended
-from shared.domain.market import MarketId
-from shared.domain.pair import Orientation, Pair, PairId
+from shared.domain.pair import Pair, PairId
+from tests.pairs import made_up_pair
 from tests.unit.matcher.listings import NOW
 
 
 def pair(number: int, not_after: datetime | None) -> Pair:
-    return Pair(
-        pair_id=PairId(f"p{number}"),
-        kalshi_ticker=MarketId(f"K{number}"),
-        polymarket_id=MarketId(f"0x{number}"),
-        polymarket_token_ids=("1", "2"),
-        orientation=Orientation.SAME,
-        origin="curated",
-        source="pairs/test.yaml:1",
-        kalshi_rules_hash="k",
-        polymarket_rules_hash="p",
-        not_after=not_after,
-    )
+    return made_up_pair(f"p{number}", kalshi=f"K{number}", polymarket=f"0x{number}", not_after=not_after)
 
 
 moments = st.none() | st.integers(0, 9).map(lambda hours: NOW + timedelta(hours=hours))

@@ -268,3 +268,16 @@ async def test_a_connection_that_another_took_over_from_has_nothing_to_quote_and
     it.books.take_rest_book(rest, 3)
     assert it.verified is None
     assert (it.publisher.marked, it.publisher.reasons) == ([], [])
+
+
+async def test_a_lost_book_does_not_wait_for_the_grace_of_an_audit() -> None:
+    it = Rig()
+    it.auditor = Auditor(it.clob, SystemClock(), lambda: [it.books], audit_s=60, grace_s=60)  # type: ignore[arg-type]
+    it.receive([book_event()])
+    it.clob.books = [rest_book("0.42 8", ts=T0 + 1)]
+    task = asyncio.create_task(it.auditor.run())
+    await until(lambda: it.auditor.audits > 0)
+    it.books.give_up([MARKET], "a test says so")
+    await until(lambda: it.verified == "rest")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

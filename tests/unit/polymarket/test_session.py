@@ -482,7 +482,7 @@ def test_an_unknown_side_loses_the_book() -> None:
     assert session.receive(frame(odd), 2)[0] == BooksLost((MARKET,), "side is neither BUY nor SELL")
 
 
-@pytest.mark.parametrize("timestamp", ["", "yesterday", "-1", "12345678901234567890", None])
+@pytest.mark.parametrize("timestamp", ["", "yesterday", "-1", "12345678901234567890", str(T0 * 1000), None])
 def test_a_timestamp_that_is_none_loses_the_book(timestamp: str | None) -> None:
     session = started()
     odd = {**change(entry("BUY", "0.42", "8", bid="0.42", ask="0.44"), ts=0), "timestamp": timestamp}
@@ -542,3 +542,13 @@ def test_a_tokens_book_can_be_asked_for_by_its_market() -> None:
     assert session.newest_times is None
     session.receive(frame(change(entry("BUY", "0.41", "1", bid="0.42", ask="0.44"), ts=T0 + 1)), 77)
     assert session.newest_times == (T0 + 1, 77)
+
+
+def test_a_hash_that_waits_for_a_book_that_nobody_wants_any_more_says_nothing() -> None:
+    session = started(KNOWN)
+    session.give_up([MARKET], "a test says so")
+    sent_hash = s_hash(levels("0.4 50, 0.41 120.5, 0.42 8"), S0_ASKS, ts=T0 + 1)
+    told = entry("BUY", "0.42", "8", bid="0.42", ask="0.44", sent_hash=sent_hash)
+    session.receive(frame(change(told, ts=T0 + 1)), 2)
+    session.want({})
+    assert list(session.settle()) == []

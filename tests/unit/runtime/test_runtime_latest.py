@@ -11,8 +11,9 @@ from shared.contracts.streams import PAIRS
 from shared.domain.pair import PairId
 from shared.io.bus import Outbox
 from shared.runtime.latest import follow_latest, load_patiently
+from tests.pairs import made_up_pair
 from tests.service.redis_proxy import RedisProxy
-from tests.unit.runtime.test_runtime_live_pairs import matcher, pair, say
+from tests.unit.runtime.test_runtime_live_pairs import matcher, say
 
 
 async def written(outbox: Outbox, message: PairMessage, pair_id: str) -> None:
@@ -23,8 +24,8 @@ async def written(outbox: Outbox, message: PairMessage, pair_id: str) -> None:
 async def test_first_comes_what_is_there_then_what_changes(redis_url: str) -> None:
     gone = PairRetired(pair_id=PairId("a"), reason="closed")
     async with asyncio.timeout(30), matcher(redis_url) as outbox:
-        await written(outbox, PairActivated(pair=pair("a")), "a")
-        await written(outbox, PairActivated(pair=pair("b")), "b")
+        await written(outbox, PairActivated(pair=made_up_pair("a")), "a")
+        await written(outbox, PairActivated(pair=made_up_pair("b")), "b")
         stopping = asyncio.Event()
         async with aclosing(follow_latest(redis_url, PAIRS, stopping)) as batches:
             present = await anext(batches)
@@ -45,7 +46,7 @@ async def test_a_state_is_waited_for_while_its_server_is_away(
     redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with matcher(redis_url) as outbox:
-        await written(outbox, PairActivated(pair=pair("a")), "a")
+        await written(outbox, PairActivated(pair=made_up_pair("a")), "a")
     proxy = RedisProxy(redis_url, tmp_path)
     loading = asyncio.create_task(load_patiently(proxy.url, PAIRS))
     while "redis.waiting" not in caplog.messages:

@@ -15,8 +15,8 @@ from shared.domain.market import MarketId, Venue
 from shared.io.bus import Identity, Outbox, Profile, connect
 from shared.runtime.live_baskets import Followed, LiveBaskets
 from shared.runtime.live_pairs import LivePairs
+from tests.pairs import made_up_pair
 from tests.unit.arb_detector.basket_scene import basket
-from tests.unit.runtime.test_runtime_live_pairs import pair
 
 A, B = MarketId("A"), MarketId("B")
 
@@ -53,7 +53,7 @@ async def feed_at(url: str) -> AsyncIterator[Feed]:
 
 async def test_a_markets_books_go_where_pairs_and_baskets_want_them(redis_url: str) -> None:
     one, other = basket(), basket(kind=BasketKind.EVERY_YES)
-    paired = pair("a-pair", kalshi="A")
+    paired = made_up_pair("a-pair", kalshi="A")
     redis = connect(redis_url, Profile.WRITER)
     await redis.hset(PAIRS.hash_name, paired.pair_id, msgspec.json.encode(PairActivated(pair=paired)))
     await redis.hset(BASKETS.hash_name, one.basket_id, msgspec.json.encode(BasketActivated(basket=one)))

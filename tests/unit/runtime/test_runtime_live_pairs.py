@@ -16,23 +16,11 @@ from shared.contracts.pairs import (
 )
 from shared.contracts.streams import PAIRS
 from shared.domain.market import MarketId, Venue
-from shared.domain.pair import Orientation, Pair, PairId, partition_of
+from shared.domain.pair import PairId, partition_of
 from shared.io.bus import Identity, Outbox
 from shared.runtime.live_pairs import LivePairs
-
-
-def pair(name: str, *, kalshi: str = "K", polymarket: str = "0xab") -> Pair:
-    return Pair(
-        pair_id=PairId(name),
-        kalshi_ticker=MarketId(kalshi),
-        polymarket_id=MarketId(polymarket),
-        polymarket_token_ids=("1", "2"),
-        orientation=Orientation.SAME,
-        origin="curated",
-        source="pairs/test.yaml:1",
-        kalshi_rules_hash="k",
-        polymarket_rules_hash="p",
-    )
+from tests.outboxes import writing
+from tests.pairs import made_up_pair
 
 
 class Seen:
@@ -72,14 +60,9 @@ async def following(url: str) -> AsyncIterator[Seen]:
 
 @asynccontextmanager
 async def matcher(url: str) -> AsyncIterator[Outbox]:
-    outbox = Outbox(url, Identity("matcher", "e1"))
-    running = asyncio.create_task(outbox.run())
-    try:
+    async with writing(Outbox(url, Identity("matcher", "e1"))) as outbox:
         yield outbox
-    finally:
         await asyncio.wait_for(outbox.flushed(), 30)
-        running.cancel()
-        await asyncio.wait([running])
 
 
 def say(outbox: Outbox, message: PairMessage, pair_id: str) -> None:
@@ -88,9 +71,9 @@ def say(outbox: Outbox, message: PairMessage, pair_id: str) -> None:
 
 async def test_what_was_live_before_is_live_at_the_start(redis_url: str) -> None:
     async with matcher(redis_url) as outbox:
-        say(outbox, PairActivated(pair=pair("a")), "a")
-        say(outbox, PairActivated(pair=pair("b")), "b")
-        say(outbox, PairSuspended(pair=pair("b"), reason="rules changed"), "b")
+        say(outbox, PairActivated(pair=made_up_pair("a")), "a")
+        say(outbox, PairActivated(pair=made_up_pair("b")), "b")
+        say(outbox, PairSuspended(pair=made_up_pair("b"), reason="rules changed"), "b")
     async with following(redis_url) as seen:
         await seen.until("a")
 
@@ -98,14 +81,14 @@ async def test_what_was_live_before_is_live_at_the_start(redis_url: str) -> None
 async def test_pairs_come_go_and_change_while_it_follows(redis_url: str) -> None:
     async with matcher(redis_url) as outbox, following(redis_url) as seen:
         await seen.until()
-        say(outbox, PairActivated(pair=pair("a")), "a")
-        say(outbox, PairActivated(pair=pair("b", kalshi="K2")), "b")
+        say(outbox, PairActivated(pair=made_up_pair("a")), "a")
+        say(outbox, PairActivated(pair=made_up_pair("b", kalshi="K2")), "b")
         await seen.until("a", "b")
-        say(outbox, PairSuspended(pair=pair("a"), reason="rules changed"), "a")
+        say(outbox, PairSuspended(pair=made_up_pair("a"), reason="rules changed"), "a")
         await seen.until("b")
         say(outbox, PairRetired(pair_id=PairId("b"), reason="closed"), "b")
         say(outbox, CandidateReviewed(pair_id=PairId("c"), approved=True, reviewer="alice"), "c")
-        say(outbox, PairActivated(pair=msgspec.structs.replace(pair("a"), title="again")), "a")
+        say(outbox, PairActivated(pair=msgspec.structs.replace(made_up_pair("a"), title="again")), "a")
         await seen.until("a")
         assert seen.live.pairs[PairId("a")].title == "again"
 
@@ -114,7 +97,7 @@ async def test_a_market_is_streamed_to_every_partition_that_needs_it(redis_url: 
     names = ["a", "b", "c"]
     async with matcher(redis_url) as outbox:
         for name in names:
-            say(outbox, PairActivated(pair=pair(name, kalshi="SHARED", polymarket=f"0x{name}")), name)
+            say(outbox, PairActivated(pair=made_up_pair(name, kalshi="SHARED", polymarket=f"0x{name}")), name)
     async with following(redis_url) as seen:
         await seen.until(*names)
         live = seen.live
@@ -139,12 +122,12 @@ async def test_only_markets_whose_partitions_changed_have_moved(redis_url: str) 
     try:
         async with matcher(redis_url) as outbox:
             await seen.until()
-            say(outbox, PairActivated(pair=pair("a", kalshi="K", polymarket="0xa")), "a")
+            say(outbox, PairActivated(pair=made_up_pair("a", kalshi="K", polymarket="0xa")), "a")
             await seen.until("a")
-            say(outbox, PairActivated(pair=pair("b", kalshi="K", polymarket="0xb")), "b")
+            say(outbox, PairActivated(pair=made_up_pair("b", kalshi="K", polymarket="0xb")), "b")
             await seen.until("a", "b")
             say(outbox, CandidateReviewed(pair_id=PairId("c"), approved=True, reviewer="alice"), "c")
-            say(outbox, PairSuspended(pair=pair("a"), reason="rules changed"), "a")
+            say(outbox, PairSuspended(pair=made_up_pair("a"), reason="rules changed"), "a")
             await seen.until("b")
     finally:
         stopping.set()
@@ -173,7 +156,7 @@ async def test_many_pairs_that_take_long_to_tell_are_told_in_few_batches(redis_u
         async with matcher(redis_url) as outbox:
             await seen.until()
             for name in names:
-                say(outbox, PairActivated(pair=pair(name, kalshi=name)), name)
+                say(outbox, PairActivated(pair=made_up_pair(name, kalshi=name)), name)
                 await outbox.flushed()
             await seen.until(*names)
     finally:

@@ -12,23 +12,14 @@ from shared.contracts.catalog import MarketClosed
 from shared.contracts.pairs import PairActivated, PairMessage, PairRetired, PairSuspended
 from shared.contracts.streams import CATALOG
 from shared.domain.market import MarketId, Venue
-from shared.domain.pair import Orientation, Pair, PairId
+from shared.domain.pair import Pair
 from shared.runtime.live_pairs import LivePairs
 from shared.runtime.results import ResultTeller, ResultUnknown
 from shared.venues.kalshi.catalog import BodyRefused, yes_paid_dollars
 from shared.venues.polymarket.rest import RestRefused, paid_dollars
+from tests.pairs import made_up_pair
 
-PAIR = Pair(
-    pair_id=PairId("p"),
-    kalshi_ticker=MarketId("K-1"),
-    polymarket_id=MarketId("0x1"),
-    polymarket_token_ids=("1", "2"),
-    orientation=Orientation.SAME,
-    origin="curated",
-    source="a test",
-    kalshi_rules_hash="",
-    polymarket_rules_hash="",
-)
+PAIR = made_up_pair("p", kalshi="K-1", polymarket="0x1")
 
 
 def kalshi_body(**changes: Any) -> bytes:
