@@ -2,13 +2,10 @@
 
 import asyncio
 import secrets
-import shutil
 import signal
 import statistics
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from rich.live import Live
 
 from services.cli.judge import Episode, Key, TrueInterval, Verdict, judge
 from services.cli.output import errors, write_line
+from services.cli.run_folder import secret_file, temporary_folder
 from services.cli.simulated import write_mappings
 from services.cli.slack_sink import SlackSink
 from services.cli.stack import SERVICES, Stack
@@ -78,23 +76,10 @@ async def demo(*, seed: int, duration_s: float | None, show: bool) -> Summary:
     interrupted = asyncio.Event()
     for wanted in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(wanted, interrupted.set)
-    with _folder(interrupted) as folder, start_private_redis() as redis:
+    with temporary_folder("dutchbook-demo-", interrupted) as folder, start_private_redis() as redis:
         async with SlackSink() as sink:
             running = _Demo(folder, redis.url, sink, seed=seed, show=show, interrupted=interrupted)
             return await running.run(duration_s)
-
-
-@contextmanager
-def _folder(interrupted: asyncio.Event) -> Iterator[Path]:
-    """Lend a folder for logs and secrets; it stays when a part failed, because the message names its log."""
-    folder = Path(tempfile.mkdtemp(prefix="dutchbook-demo-"))
-    try:
-        yield folder
-    except StartRefused:
-        if interrupted.is_set():
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Demo:
@@ -158,8 +143,8 @@ class _Demo:
         truth = await self._control(simulator, "/truth")
         mappings = write_mappings(self._folder, curated["pairs"])
         games = {pair["kalshi_ticker"].partition("-")[0] for pair in truth["pairs"] if pair["kind"] == "template"}
-        key_file = _secret_file(self._folder / "intent.key", secrets.token_hex(32))
-        url_file = _secret_file(self._folder / "slack.url", self._sink.url)
+        key_file = secret_file(self._folder / "intent.key", secrets.token_hex(32))
+        url_file = secret_file(self._folder / "slack.url", self._sink.url)
         return {
             "KALSHI_ENV": "demo",
             "KALSHI_DEMO_KEY_ID": simulator.kalshi["key_id"],
@@ -268,12 +253,6 @@ class _NoTable:
 
     def update(self, _: object) -> None:
         """Show nothing."""
-
-
-def _secret_file(path: Path, text: str) -> Path:
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return path
 
 
 def _now_ms() -> int:

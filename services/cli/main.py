@@ -13,9 +13,12 @@ from typing import Annotated
 
 import typer
 
-from services.cli import bench, demo, doctor, offline, pairs, record
+from services.cli import bench, config, demo, doctor, offline, pairs, record
+from services.cli.book import book_command
 from services.cli.output import write_json, write_line
+from services.cli.scan import scan_command
 from services.cli.stack import SERVICES
+from services.cli.up import up_command
 from services.cli.why import why_command
 from shared.runtime.errors import SettingsRefused, StartRefused
 
@@ -29,7 +32,11 @@ app = typer.Typer(
 )
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(bench.app, name="bench")
+app.add_typer(config.app, name="config")
 offline.add_to(app)
+app.command("up")(up_command)
+app.command("scan")(scan_command)
+app.command("book")(book_command)
 app.command("why")(why_command)
 record.add_to(app)
 

@@ -8,7 +8,6 @@ import ast
 import inspect
 import sys
 from collections.abc import Iterator
-from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -95,16 +94,20 @@ def _rows(service: str, kind: type[msgspec.Struct]) -> Iterator[str]:
         yield f"| `{variable}` | {default} | {meaning} |"
 
 
+def plain(value: Any) -> str:
+    """Return a setting's value as it is written in the environment, empty when it is not set."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value.value if isinstance(value, Enum) else value)
+
+
 def _shown(default: Any) -> str:
-    if default is None or default == "":
-        return "not set"
-    if isinstance(default, bool):
-        return f"`{str(default).lower()}`"
     if isinstance(default, Path) and default.is_absolute():
         return f"the shipped `{default.relative_to(SHIPPED_MAPPINGS.parent)}`"
-    if isinstance(default, Enum):
-        return f"`{default.value}`"
-    return f"`{default}`" if isinstance(default, str | int | Decimal | Path) else repr(default)
+    text = plain(default)
+    return f"`{text}`" if text else "not set"
 
 
 def _field_docs(kind: type[msgspec.Struct]) -> dict[str, str]:

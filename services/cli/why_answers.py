@@ -12,7 +12,7 @@ from shared.contracts.streams import BASKET_FUNNEL, BASKETS, FUNNEL, PAIRS, Stre
 from shared.io.bus import Client
 from shared.runtime.errors import StartRefused
 
-_OLD_S = 150
+OLD_S = 150
 """Pairs are told about in turn, 100 a second: with 10,000 of them each comes round within two minutes."""
 
 M = TypeVar("M", bound=Message)
@@ -85,7 +85,7 @@ def _word(standing: PairStanding | BasketStanding | None, now_ns: int) -> tuple[
         return "no detector has looked at it yet; does one run?", None, None
     for_ms = max(0, now_ns - standing.since_ts_ns) // 1_000_000
     age_ms = max(0, now_ns - standing.as_of_ts_ns) // 1_000_000
-    if age_ms > _OLD_S * 1_000:
+    if age_ms > OLD_S * 1_000:
         return f"no detector has looked at it for {age_ms // 1_000} s; then: {standing.reason}", for_ms, age_ms
     return standing.reason, for_ms, age_ms
 

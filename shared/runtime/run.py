@@ -31,7 +31,9 @@ _GARBAGE_THRESHOLDS = (50_000, 20, 20)
 
 Main = Callable[[S, asyncio.Event], Awaitable[None]]
 
-_LEVEL_VARIABLE = "DUTCHBOOK_LOG_LEVEL"
+LEVEL_VARIABLE = "DUTCHBOOK_LOG_LEVEL"
+"""Read by every service."""
+DEFAULT_LEVEL = "INFO"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,7 @@ def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str
     if environ.get(DIE_WITH_PARENT) == "1":
         threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        log_to_stderr(service, level=_log_level(environ))
+        log_to_stderr(service, level=log_level_in(environ))
         settings = read_settings(kind, environ, prefix=service)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_stopped(main, settings))
@@ -60,10 +62,11 @@ def run(service: str, kind: type[S], main: Main[S], *, environ: Mapping[str, str
     return 0
 
 
-def _log_level(environ: Mapping[str, str]) -> str:
-    text = environ.get(_LEVEL_VARIABLE, "") or "INFO"
+def log_level_in(environ: Mapping[str, str]) -> str:
+    """Return how much is logged. Raises SettingsRefused for a word that is no level."""
+    text = environ.get(LEVEL_VARIABLE, "") or DEFAULT_LEVEL
     if text.upper() not in _LEVELS:
-        raise SettingsRefused(f"{_LEVEL_VARIABLE}={text!r}: expected one of {', '.join(_LEVELS)}")
+        raise SettingsRefused(f"{LEVEL_VARIABLE}={text!r}: expected one of {', '.join(_LEVELS)}")
     return text.upper()
 
 

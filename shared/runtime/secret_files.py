@@ -1,5 +1,6 @@
 """Secrets: read from files that only their owner can read, and never shown."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from shared.runtime.errors import SettingsRefused
 
 _SECRET_MAX_BYTES = 65_536
 _SHORTEST_KEY_BYTES = 16
+_CONTENTS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/|[A-Za-z0-9+=_-]{32,}\Z|.*PRIVATE KEY", re.DOTALL)
+"""A webhook's address, a key in hexadecimal, base64 or PEM: what is pasted where its file is asked for."""
 
 
 class Secret:
@@ -29,8 +32,10 @@ def read_secret_file(path: Path, variable: str) -> Secret:
     """Read a secret from a file that only its owner can read.
 
     Raises SettingsRefused, naming ``variable`` and the rule, when the file is missing, a symlink, not a regular file,
-    readable by others, empty or larger than 64 KiB.
+    readable by others, empty or larger than 64 KiB. What is no path but a secret itself is refused and not shown.
     """
+    if is_pasted_secret(str(path)):
+        raise SettingsRefused(f"{variable}: expected the path of a file, and what is there looks like its contents")
     try:
         status = path.lstat()
     except OSError as error:
@@ -48,6 +53,11 @@ def read_secret_file(path: Path, variable: str) -> Secret:
         return Secret(path.read_bytes())
     except OSError as error:
         raise SettingsRefused(f"{variable}: cannot read {path}: {error.strerror}") from None
+
+
+def is_pasted_secret(text: str) -> bool:
+    """Return whether a path is none, but what should stand in the file: it must not be shown."""
+    return not text.isprintable() or _CONTENTS.match(text) is not None
 
 
 def read_intent_key(path: Path) -> Secret:

@@ -184,6 +184,27 @@ def as_pipe(folder: Path) -> Path:
     return folder / "pipe"
 
 
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "https://hooks.slack.com/services/T000/B000/never-to-be-shown",
+        "-----BEGIN PRIVATE KEY-----\nnever-to-be-shown",
+        "0123456789abcdef" * 4,
+        "never-to-be-shown\nin two lines",
+    ],
+)
+def test_a_secret_in_place_of_its_file_is_refused_and_not_shown(pasted: str) -> None:
+    with pytest.raises(SettingsRefused) as refused:
+        read_secret_file(Path(pasted), "KEY_FILE")
+    assert str(refused.value) == ("KEY_FILE: expected the path of a file, and what is there looks like its contents")
+
+
+@pytest.mark.parametrize("path", ["/run/secrets/intent_key", "secrets/kalshi.pem", "C:\\secrets\\k.pem", "a" * 31])
+def test_an_ordinary_path_is_taken_for_one(path: str) -> None:
+    with pytest.raises(SettingsRefused, match="No such file"):
+        read_secret_file(Path(path), "KEY_FILE")
+
+
 def test_a_secret_is_read_whole(tmp_path: Path) -> None:
     assert read_secret_file(secret_file(tmp_path), "KEY_FILE").reveal() == SECRET
 
