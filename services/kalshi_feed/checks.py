@@ -13,6 +13,9 @@ from shared.venues.kalshi.exchange import ExchangeStatus
 from shared.venues.kalshi.scale import agreement
 
 _AUDITED_AT_ONCE = 3
+_AUDIT_STEP_S = 1.0
+_AUDITED_IN_DOUBT = 50
+"""So many of a connection's books are compared each second after one of them was wrong."""
 _SETTLED_AFTER_S = 1.0
 _PROBE_STEP_S = 1.0
 _SCALE_STEP_S = 0.2
@@ -22,10 +25,26 @@ log = logging.getLogger(__name__)
 
 
 async def audit_books(books: LiveBooks, *, every_s: float) -> None:
-    """Compare a few books of the stream with snapshots that have their place in the sequence, for ever, in turn."""
+    """Compare a few books of the stream with snapshots that have their place in the sequence, for ever, in turn.
+
+    When one differs, all of the connection are compared at once: what went wrong there is not known to stop there.
+    """
+    counts = books.session.counts
+    differed, in_doubt, waited_s = counts.audit_differed, 0, 0.0
     while True:
-        await asyncio.sleep(every_s)
-        books.audit(_AUDITED_AT_ONCE)
+        step_s = min(every_s, _AUDIT_STEP_S)
+        await asyncio.sleep(step_s)
+        waited_s += step_s
+        if counts.audit_differed != differed and not in_doubt:
+            in_doubt = len(books.wanted)
+        differed = counts.audit_differed
+        if in_doubt:
+            in_doubt = max(0, in_doubt - books.audit(_AUDITED_IN_DOUBT))
+        elif waited_s >= every_s:
+            books.audit(_AUDITED_AT_ONCE)
+        else:
+            continue
+        waited_s = 0.0
 
 
 class SilenceProbe:

@@ -154,10 +154,12 @@ class LiveBooks:
         """Stop believing these books, for a reason seen from outside, and ask for new ones."""
         self._act(self.session.lose(market_ids, reason))
 
-    def audit(self, count: int) -> None:
-        """Compare up to ``count`` books with fresh snapshots."""
-        if self.session.audit(count):
+    def audit(self, count: int) -> int:
+        """Compare up to ``count`` books with fresh snapshots, in turn; return how many."""
+        asked = self.session.audit(count)
+        if asked:
             self._wake.set()
+        return asked
 
     def check(self) -> None:
         """Compare our subscriptions with those that the exchange lists."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.kalshi_feed import checks
-from services.kalshi_feed.checks import ExchangeWatch, SilenceProbe
+from services.kalshi_feed.checks import ExchangeWatch, SilenceProbe, audit_books
 from services.kalshi_feed.rest_client import RestFailed
 from tests.unit.kalshi.frames import A, B, delta, snapshot, subscribed
 from tests.unit.kalshi.test_kalshi_feed_parts import Noted, Script, live_books
@@ -102,6 +102,33 @@ async def test_answers_to_our_own_questions_are_no_movement(monkeypatch: pytest.
     for task in (probing, talk):
         task.cancel()
     await asyncio.gather(probing, talk, return_exceptions=True)
+
+
+class Audited:
+    """A connection with 120 books, of which the first comparison finds so many wrong."""
+
+    def __init__(self, wrong: int) -> None:
+        self.session = self
+        self.counts = self
+        self.wanted = range(120)
+        self.audit_differed = 0
+        self.asked: list[int] = []
+        self._wrong = wrong
+
+    def audit(self, count: int) -> int:
+        self.asked.append(count)
+        self.audit_differed += self._wrong
+        self._wrong = 0
+        return count
+
+
+@pytest.mark.parametrize(("wrong", "asked"), [(0, [3, 3, 3, 3, 3]), (2, [3, 50, 50, 50, 3])])
+async def test_after_one_wrong_book_all_of_its_connection_are_compared(wrong: int, asked: list[int]) -> None:
+    books = Audited(wrong)
+    auditing = asyncio.create_task(audit_books(books, every_s=0.001))  # type: ignore[arg-type]
+    await until(lambda: len(books.asked) >= len(asked))
+    auditing.cancel()
+    assert books.asked[: len(asked)] == asked
 
 
 async def test_every_silent_book_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
