@@ -22,8 +22,9 @@ from shared.contracts.streams import FEED_HEALTH, FIELD, FUNNEL, OPPORTUNITIES, 
 from shared.domain.market import Venue
 from shared.domain.pair import PairId
 from shared.runtime.redis_server import start_private_redis
-from tests.e2e.processes import eventually, running
+from tests.e2e.processes import running
 from tests.unit.arb_detector.scene import CONDITION, TICKER, Scene, pair
+from tests.waiting import eventually
 
 HOSTILE = "\x1b[2JHouston\x07 at\r\nPortland"
 
