@@ -5,6 +5,7 @@ It stands beside the pairs in one process and behind them in each turn: a batch 
 
 import logging
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from services.arb_detector.basket_core import BasketDetector
 from services.arb_detector.basket_evaluator import BASKET_GONE, BasketEmission
@@ -13,12 +14,11 @@ from services.arb_detector.legs import QuoteInPart
 from shared.contracts.baskets import (
     BasketClosed,
     BasketOpened,
-    BasketOpportunityMessage,
     BasketStanding,
 )
 from shared.contracts.catalog import CatalogMessage
 from shared.contracts.health import FeedBeat
-from shared.contracts.streams import BASKET_FUNNEL, BASKET_OPPORTUNITIES
+from shared.contracts.streams import BASKET_FUNNEL, BASKET_OPPORTUNITIES, Stream
 from shared.domain.live_basket import BasketId, LiveBasket
 from shared.domain.market import Venue
 from shared.domain.pair import partition_of
@@ -56,7 +56,7 @@ class BasketDesk:
         source, parts = self.source, self._leases.held.keys() & {*followed, *new}
         self._say(source.set_baskets({name: one for name, one in baskets.items() if one.partition in parts}))
         for market in await load_markets(redis, source.wanted_markets()):
-            self._say(source.set_market(market))
+            self._say(source.list_market(market))
         if new:
             episodes, held = await load_open_baskets(redis, new), self._leases.held
             self._say(source.resume(found for part, found in episodes if held.get(part) is new[part]))
@@ -98,17 +98,16 @@ class BasketDesk:
     def _say(self, emissions: Iterable[BasketEmission]) -> None:
         for message in emissions:
             if isinstance(message, BasketStanding):
-                gone = message.reason == BASKET_GONE
-                self._outbox.put(BASKET_FUNNEL, message, key=message.basket_id, drop_key=gone)
+                self._write(BASKET_FUNNEL, message, is_over=message.reason == BASKET_GONE)
             else:
-                self._write(message)
+                self._write(BASKET_OPPORTUNITIES, message, is_over=isinstance(message, BasketClosed))
 
-    def _write(self, message: BasketOpportunityMessage) -> None:
+    def _write(self, stream: Stream[Any], message: BasketEmission, *, is_over: bool) -> None:
+        """Write a message while the basket's partition is ours; whoever has it otherwise says how the basket is."""
         lease = self._leases.held.get(partition_of(message.basket_id))
         if lease is None:
             return
-        is_over = isinstance(message, BasketClosed)
-        self._outbox.put_under_lease(lease, [(BASKET_OPPORTUNITIES, message, message.basket_id, is_over)])
+        self._outbox.put_under_lease(lease, [(stream, message, message.basket_id, is_over)])
         facts = {"opportunity": message.opportunity_id, "basket": message.basket_id}
         if isinstance(message, BasketClosed):
             log.info("basket.closed", extra=facts | {"reason": message.reason})

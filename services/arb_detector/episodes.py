@@ -65,6 +65,7 @@ class Episode:
     __slots__ = (
         "_least_edge_e10",
         "_opened_s",
+        "alert_only",
         "capturable_e10",
         "dipped_s",
         "opened_ts_ns",
@@ -92,6 +93,8 @@ class Episode:
         """The least edge from the opening to the end of ``capture_s``; None until that is known."""
         self._opened_s = self.told_s = self.walked_s = now_s
         self.dipped_s: float | None = None
+        self.alert_only = ""
+        """Why no intent followed the opening; empty when one did."""
         self.resumed_s: float | None = None
         """When it was taken over from another process; None once this one has seen it with trusted quotes."""
 

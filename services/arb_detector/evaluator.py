@@ -173,6 +173,7 @@ class Evaluator:
             account=self._config.account,
             intent_ttl_ms=self._config.intent_ttl_ms,
         )
+        episode.alert_only = alert_only
         watch.begin(episode)
         self.out.append(text.opening(direction, exact, state.leg_states, episode, facts))
         return step
@@ -195,7 +196,7 @@ class Evaluator:
                 episode,
                 wire_ts_ns=self._wire_ts_ns(state, wire_ts_ns),
                 detected_ts_ns=now_ns,
-                alert_only=self._why_alert_only(state, edge_e10, size_e6, earns_e6),
+                alert_only=self._why_alert_only(state, edge_e10, size_e6, earns_e6) or episode.alert_only,
                 days_to_payout=days,
                 limits=pricing.limits,
             )

@@ -93,6 +93,7 @@ def resumed(message: Open, *, now_s: float) -> Episode:
         episode.peak_size_e6 = e6(message.peak_contracts)
     if message.capturable_dollars is not None:
         episode.capturable_e10 = e10(message.capturable_dollars)
+    episode.alert_only = message.alert_only
     episode.resumed_s = now_s
     return episode
 

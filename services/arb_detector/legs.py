@@ -1,6 +1,6 @@
 """Which legs there are, which watched sets they touch, and what a batch of quotes leaves of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -46,6 +46,8 @@ class Legs(Generic[S]):
         self._touched_by: dict[LegKey, list[S]] = {}
         self._sets_with: dict[tuple[Venue, MarketId], list[S]] = {}
         self.markets: dict[tuple[Venue, MarketId], Market] = {}
+        self._over = set[tuple[Venue, MarketId]]()
+        """Markets that closed before the catalog's hash was read for them."""
         self.quotes = 0
         self.coalesced = 0
         """Quotes that a newer one of the same market replaced before they were evaluated."""
@@ -91,12 +93,23 @@ class Legs(Generic[S]):
     def take_market(self, market: Market) -> list[S]:
         """Take over what the catalog says about a market; return the sets that have it."""
         self.markets[market.venue, market.market_id] = market
+        self._over.discard((market.venue, market.market_id))
         return self._sets_with.get((market.venue, market.market_id), [])
 
     def as_closed(self, venue: Venue, market_id: MarketId) -> Market | None:
-        """Return a market as one that trades no more, None when the catalog never told about it."""
+        """Return a market as one that trades no more, None when the catalog has not told about it yet."""
         known = self.markets.get((venue, market_id))
-        return None if known is None else msgspec.structs.replace(known, status=MarketStatus.CLOSED)
+        if known is None:
+            self._over.add((venue, market_id))
+            return None
+        return msgspec.structs.replace(known, status=MarketStatus.CLOSED)
+
+    def not_told_since(self, market: Market) -> Market | None:
+        """Return a market of the catalog's hash as it stands now, None when its stream has told about it since."""
+        key = (market.venue, market.market_id)
+        if key in self.markets:
+            return None
+        return msgspec.structs.replace(market, status=MarketStatus.CLOSED) if key in self._over else market
 
     def is_wanted(self, venue: Venue, market_id: MarketId) -> bool:
         """Return whether a watched set has this market."""
@@ -111,15 +124,20 @@ class Legs(Generic[S]):
         return [
             (part, leg.venue, leg.market_id)
             for (part, _, _), leg in self._legs.items()
-            if not (unheard_only and leg.word_ts_ns)
+            if not (unheard_only and leg.word)
         ]
 
     def is_news(self, part: int, message: QuoteRawMessage) -> bool:
-        """Return whether a message was published after everything known about its markets."""
+        """Return whether a message was written after everything known about its markets."""
         market_ids = (message.market_id,) if isinstance(message, QuoteRaw) else message.market_ids
         venue = Venue(message.venue).value
         legs = (self._heard_of((part, venue, market_id)) for market_id in market_ids)
-        return all(leg is not None and message.published_ts_ns > leg.word_ts_ns for leg in legs)
+        return all(leg is not None and leg.is_news(message) for leg in legs)
+
+    def leave(self, parts: Collection[int]) -> None:
+        """Forget what was said in these partitions, of markets of no set too: from now on it grows old unseen."""
+        if parts:
+            self._legs = {key: leg for key, leg in self._legs.items() if key[0] not in parts}
 
     def index(self, sets: Iterable[S]) -> None:
         """Know which of these sets a leg touches, and forget the legs and markets of none."""
@@ -130,6 +148,7 @@ class Legs(Generic[S]):
                 self._sets_with.setdefault((leg.venue, leg.market_id), []).append(one)
         self._legs = {key: leg for key, leg in self._legs.items() if key in self._touched_by}
         self.markets = {key: market for key, market in self.markets.items() if key in self._sets_with}
+        self._over &= self._sets_with.keys()
 
     def _heard_of(self, key: LegKey) -> LegState | None:
         """Return the leg that something was said about, None when that is nobody's and not to be kept."""
@@ -146,6 +165,6 @@ class Legs(Generic[S]):
             newest.pop(key, None)
             leg = self._heard_of(key)
             if leg is not None:
-                leg.withdraw(message.published_ts_ns)
+                leg.withdraw(message)
                 for one in self._touched_by.get(key, ()):
                     on_withdrawn(one)

@@ -37,8 +37,9 @@ class Links:
         self._beats[link] = beat, now_s - lay_s
 
     def take_quote(self, quote: QuoteRaw, *, heard_s: float) -> None:
-        """Note that a connection brought a quote, and when by our monotonic clock."""
-        self._heard_s[quote.venue, quote.connection] = heard_s
+        """Note that a connection brought a quote, and when by our monotonic clock; an older one changes nothing."""
+        link = (quote.venue, quote.connection)
+        self._heard_s[link] = max(heard_s, self._heard_s.get(link, heard_s))
 
     def beat_of(self, leg: LegState) -> Beat | None:
         """Return the last beat of the connection that brought a leg's quote, None when there was none yet."""

@@ -39,7 +39,8 @@ async def main(settings: Settings, stopping: asyncio.Event) -> None:
     await check_redis(settings.redis_url)
     clock = SystemClock()
     replica = uuid4().hex[:12]
-    outbox, aside = (Outbox(settings.redis_url, Identity(SERVICE, replica)) for _ in range(2))
+    # Readers count each writer's messages by its epoch, so no two outboxes may share one.
+    outbox, aside = (Outbox(settings.redis_url, Identity(SERVICE, epoch)) for epoch in (replica, f"{replica}-aside"))
     for one in (outbox, aside):
         Alarm(one, clock)  # tells what the outbox has to set aside
     leases = Leases(settings.redis_url, DETECTOR_LEASES, replica, partitions=PARTITIONS)

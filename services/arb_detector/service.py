@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any, TypeVar
 
 from services.arb_detector.basket_desk import BasketDesk
@@ -20,13 +21,14 @@ from services.arb_detector.bus import (
     quote_streams,
 )
 from services.arb_detector.core import Detector
+from services.arb_detector.legs import QuoteInPart
 from services.arb_detector.publisher import Publisher
 from services.arb_detector.sources import OpportunitySource
-from shared.contracts.catalog import CatalogMessage
+from shared.contracts.catalog import CatalogMessage, MarketClosed, MarketListed
 from shared.contracts.funnel import FunnelCounted
 from shared.contracts.streams import CATALOG, FEED_HEALTH, FUNNEL
 from shared.domain.market import Venue
-from shared.domain.pair import Pair, PairId
+from shared.domain.pair import PARTITIONS, Pair, PairId
 from shared.io.bus import TRANSIENT, Client, Entry, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, retried
 from shared.runtime.clock import Clock
 from shared.runtime.live_baskets import LiveBaskets
@@ -41,6 +43,10 @@ and as many whose reason has changed; all of a second's at once would hold up th
 _ROUND_S = 1.0
 """No pair's turn comes more often than this, however few there are; a second's baskets are looked at together."""
 _FUNNEL_S = 10.0
+_LATE_S = 0.02
+"""A timer this late says that the process stood still: no edge has held before what was written meanwhile is read."""
+_CATCH_UP_S = 1.0
+"""How long Redis may take to bring the rest: quotes that nothing follows are believed then, as far as they may be."""
 _RENEW_S = 0.3
 """How often leases are renewed: four times before one ends."""
 
@@ -82,7 +88,13 @@ class DetectorService:
         self._due_earlier = asyncio.Event()
         self._books_missed = asyncio.Event()
         self._lost = 0
-        self._wakes_s = 0.0
+        self._wakes_s = inf
+        """When the timer is to wake next, on the monotonic clock."""
+        self._held: list[QuoteInPart] = []
+        """Quotes that came right after this process stood still: not believed before the rest has been read."""
+        self._caught_up = asyncio.Event()
+        self._caught_up.set()
+        self._recreated = 0
 
     def pairs_changed(self) -> None:
         """Say that the live pairs differ from before."""
@@ -104,7 +116,7 @@ class DetectorService:
                 tasks.create_task(self._refresh_when_missed(redis, stopping))
                 tasks.create_task(self._keep_time(stopping))
                 for venue, cursor in catalog_cursors.items():
-                    tasks.create_task(self._follow_catalog(venue, cursor, stopping))
+                    tasks.create_task(self._follow_catalog(redis, venue, cursor, stopping))
         finally:
             await redis.aclose()
             self._log_funnel()
@@ -137,6 +149,7 @@ class DetectorService:
         self._baskets.leave(parts)
         names = quote_streams(parts)
         self._tail.unfollow(names)
+        self._held = [quote for quote in self._held if quote[0] not in parts]
         self._reader.forget(names)
 
     async def _follow_work(
@@ -171,7 +184,7 @@ class DetectorService:
         detector.set_diverged(diverged)
         for markets in _handfuls(await load_markets(redis, detector.wanted_markets())):
             for market in markets:
-                publish(detector.set_market(market))
+                publish(detector.list_market(market))
             await asyncio.sleep(0)
         if new:
             episodes = await load_open_episodes(redis, new)
@@ -188,19 +201,43 @@ class DetectorService:
     def _ours(self, pairs: Mapping[PairId, Pair]) -> dict[PairId, Pair]:
         return {pair_id: pair for pair_id, pair in pairs.items() if pair.partition in self._leases.held}
 
-    def _take_entries(self, entries: list[Entry]) -> None:
+    def _take_entries(self, entries: list[Entry]) -> bool:
+        """Take what was read; return whether more must be read before it counts.
+
+        After this process stood still the read that was pending brings what came first, and only the next one the rest.
+        """
+        if self._tail.recreated > self._recreated:
+            self._recreated = self._tail.recreated
+            # All is read again, and what was seen before may be newer than what comes before it.
+            self._reader.forget(quote_streams(range(PARTITIONS)))
+            self._books_missed.set()
         quotes, beats = self._reader.read(entries)
         for beat in beats:
             self._detector.take_beat(beat)
             self._baskets.take_beat(beat)
-        if quotes:
-            self._publisher.publish(self._detector.take_quotes(quotes))
-            self._baskets.take_quotes(quotes)
-            self._wake_if_due_earlier()
+        self._held += quotes
+        is_more_wanted = bool(entries) and self._caught_up.is_set() and self._stood_still()
+        if is_more_wanted:
+            self._caught_up.clear()
+        else:
+            self._take_held()
         if self._reader.lost > self._lost:
             log.warning("quotes.lost", extra={"messages": self._reader.lost - self._lost})
             self._lost = self._reader.lost
             self._books_missed.set()
+        return is_more_wanted
+
+    def _stood_still(self) -> bool:
+        """Return whether the timer should have woken a while ago: whatever was to be read meanwhile comes late, too."""
+        return self._clock.monotonic_s() - self._wakes_s > _LATE_S
+
+    def _take_held(self) -> None:
+        quotes, self._held = self._held, []
+        self._caught_up.set()
+        if quotes:
+            self._publisher.publish(self._detector.take_quotes(quotes))
+            self._baskets.take_quotes(quotes)
+            self._wake_if_due_earlier()
 
     async def _refresh_when_missed(self, redis: Client, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -209,10 +246,25 @@ class DetectorService:
                 self._books_missed.clear()
                 await self._refresh_books(redis)
 
-    async def _follow_catalog(self, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:
-        async for messages in StreamTail(self._url, CATALOG[venue], cursor).batches(stopping):
+    async def _follow_catalog(self, redis: Client, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:
+        tail, missed = StreamTail(self._url, CATALOG[venue], cursor), 0
+        async for messages in tail.batches(stopping):
             for message in messages:
                 self._take_catalog(venue, message)
+            if tail.missed > missed:
+                missed = tail.missed
+                log.error("catalog.missed", extra={"venue": venue.value, "messages": tail.watch.lost})
+                await retried(lambda: self._look_up_markets(redis, venue), what="markets")
+
+    async def _look_up_markets(self, redis: Client, venue: Venue) -> None:
+        """After a loss on the catalog, ask what has become of every market that is watched here."""
+        legs = (*self._detector.legs(), *self._baskets.source.legs())
+        watched = {market_id for _, of, market_id in legs if of is venue}
+        found = {market.market_id: market for market in await load_markets(redis, ((venue, one) for one in watched))}
+        for market_id in watched:
+            market = found.get(market_id)
+            told = MarketClosed(venue=venue, market_id=market_id, reason="Redis knows no such market")
+            self._take_catalog(venue, told if market is None else MarketListed(market=market))
 
     def _take_catalog(self, venue: Venue, message: CatalogMessage) -> None:
         self._baskets.take_catalog(venue, message)
@@ -229,6 +281,8 @@ class DetectorService:
             if now_s < self._wakes_s:
                 await self._sleep(self._wakes_s - now_s)
                 continue
+            if self._stood_still():
+                await self._catch_up()
             if now_s >= tick_s or (due_s is not None and now_s >= due_s):
                 tick_s = now_s + _TICK_S
                 self._publisher.publish(self._detector.tick())
@@ -244,6 +298,15 @@ class DetectorService:
             if now_s >= funnel_s:
                 funnel_s = now_s + _FUNNEL_S
                 self._publisher.count(self._counted())
+
+    async def _catch_up(self) -> None:
+        """Wait until what was written while this process stood still has been read, once the loop has looked for it."""
+        for _ in range(2):
+            await asyncio.sleep(0)
+        try:
+            await asyncio.wait_for(self._caught_up.wait(), _CATCH_UP_S)
+        except TimeoutError:
+            self._take_held()
 
     async def _sleep(self, wait_s: float) -> None:
         """Sleep, unless something becomes due earlier than the sleeper knew."""

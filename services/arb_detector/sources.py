@@ -108,6 +108,11 @@ class OpportunitySource(ABC, Generic[K, Item, S, Said]):
             self._judge.evaluate(state, None)
         return self._emitted()
 
+    def list_market(self, market: Market) -> list[Said]:
+        """Take over what the catalog held when it was asked; what its stream has told since is newer."""
+        found = self._legs.not_told_since(market)
+        return [] if found is None else self.set_market(found)
+
     def close_market(self, venue: Venue, market_id: MarketId) -> list[Said]:
         """A market trades no more: its sets go on without it, or not at all."""
         closed = self._legs.as_closed(venue, market_id)
@@ -165,11 +170,15 @@ class OpportunitySource(ABC, Generic[K, Item, S, Said]):
         for state in theirs:
             self._cases.drop(state)
             del self.watched[state.key]
+        self._legs.leave(parts)
         if theirs:
             self._legs.index(self.watched.values())
 
     def _watch(self, wanted: Mapping[K, Item], *, gone: str, changed: str) -> list[Said]:
-        """Watch exactly these; episodes of what left or changed are closed with that reason."""
+        """Watch exactly these; episodes of what left or changed are closed with that reason.
+
+        What is new and has a leg that was heard already is evaluated: quiet books would give no other cause.
+        """
         for key, state in tuple(self.watched.items()):
             if wanted.get(key) != state.item:
                 reason = changed if key in wanted else gone
@@ -177,11 +186,13 @@ class OpportunitySource(ABC, Generic[K, Item, S, Said]):
                 if key not in wanted:
                     self._judge.out.append(self._teller.last(state, reason))
                 del self.watched[key]
-        for key, item in wanted.items():
-            if key not in self.watched:
-                state = self.watched[key] = self._new_state(item)
-                self._set_markets(state)
+        new = {key: self._new_state(item) for key, item in wanted.items() if key not in self.watched}
+        self.watched.update(new)
         self._legs.index(self.watched.values())
+        for state in new.values():
+            self._set_markets(state)
+            if any(leg.word for leg in state.leg_states):
+                self._judge.evaluate(state, None)
         return self._emitted()
 
     @abstractmethod

@@ -3,6 +3,7 @@
 from decimal import ROUND_CEILING, Decimal
 
 from shared.domain.arbitrage import MarketTerms
+from shared.domain.fee_tables import taker_fees
 from shared.domain.fees import (
     KALSHI_RATES,
     POLYMARKET_CONSERVATIVE_RATE,
@@ -10,7 +11,6 @@ from shared.domain.fees import (
     FeesRefused,
     KalshiFees,
     PolymarketFees,
-    check_schedule,
 )
 from shared.domain.market import Market, Venue
 
@@ -27,7 +27,7 @@ def fees_or_worst_case(market: Market) -> tuple[FeeSchedule, str]:
     try:
         if market.fees is None:
             raise FeesRefused("the venue did not say")
-        check_schedule(market.fees)
+        taker_fees(market.fees)
     except FeesRefused as refusal:
         return _worst_case(market.venue), f"fees on {market.venue} are assumed: {refusal}"
     return market.fees, ""

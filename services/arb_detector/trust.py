@@ -11,7 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from shared.contracts.health import FeedBeat
-from shared.contracts.quotes import QuoteRaw, raw_checksum, raw_levels
+from shared.contracts.quotes import QuoteRaw, QuotesStale, raw_checksum, raw_levels
 from shared.domain.arbitrage import Ladders
 from shared.domain.book import LevelE
 from shared.domain.market import MarketId, Venue
@@ -105,7 +105,7 @@ class LegState:
         "top",
         "venue",
         "why_not",
-        "word_ts_ns",
+        "word",
     )
 
     def __init__(self, venue: Venue, market_id: MarketId) -> None:
@@ -119,8 +119,8 @@ class LegState:
         self.ladders: Ladders | None = None
         """All levels; there once ``fault`` has looked at the quote and found nothing wrong."""
         self.why_not = Distrust.NO_QUOTE
-        self.word_ts_ns = 0
-        """When the feed published its last word about this market."""
+        self.word: QuoteRaw | QuotesStale | None = None
+        """The feed's last word about this market."""
         self.not_before_s = 0.0
         """When the quote's own stamp is reached, by our monotonic clock: worked out once, so that our wall clock may
         be set afterwards without another word about a quiet book."""
@@ -129,9 +129,8 @@ class LegState:
 
     def take(self, quote: QuoteRaw, *, not_before_s: float = 0.0) -> None:
         """Hold a new quote; one whose numbers the gate refuses counts as malformed."""
-        self.quote = quote
+        self.quote = self.word = quote
         self.not_before_s = not_before_s
-        self.word_ts_ns = quote.published_ts_ns
         self._is_checked = False
         self.ladders = None
         self.bids_json, self.asks_json = bytes(quote.yes_bids), bytes(quote.yes_asks)
@@ -140,11 +139,21 @@ class LegState:
         except ValueError:
             self.top, self.why_not = None, Distrust.MALFORMED
 
-    def withdraw(self, published_ts_ns: int) -> None:
+    def withdraw(self, message: QuotesStale) -> None:
         """Stop believing the last quote."""
-        self.word_ts_ns = published_ts_ns
+        self.word = message
         self.top = self.ladders = None
         self.why_not = Distrust.STALE
+
+    def is_news(self, message: QuoteRaw | QuotesStale) -> bool:
+        """Return whether a message was written after the last word: by its number while the feed has not restarted
+        since, for wall clocks are set, and else by its stamp."""
+        word = self.word
+        if word is None:
+            return True
+        if message.epoch == word.epoch:
+            return message.pseq > word.pseq
+        return message.published_ts_ns > word.published_ts_ns
 
     def fault(self) -> Distrust | None:
         """Return what is wrong with the quote itself, or None; worked out once per quote, when first asked."""

@@ -16,6 +16,9 @@ from shared.domain.market import Venue
 
 _Opportunity = OpportunityOpened | OpportunityUpdated | BasketOpened | BasketUpdated
 _DECODER: "msgspec.json.Decoder[_Opportunity]" = msgspec.json.Decoder(_Opportunity)
+_MOST_SHOWN = 200
+_MOST_ZEROS = 30
+"""A number is written out in full: one with an exponent beyond this is nonsense, and would fill the memory."""
 _TYPES = tuple(str(kind.__struct_config__.tag) for kind in get_args(_Opportunity))
 
 
@@ -36,8 +39,8 @@ def evaluation_file(data: bytes) -> bytes:
         return data
     try:
         message = _DECODER.decode(data)
-    except msgspec.ValidationError as error:
-        raise EvaluationRefused(f"the opportunity cannot be read: {error}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise EvaluationRefused(f"the opportunity cannot be read: {str(error)[:_MOST_SHOWN]}") from error
     if isinstance(message, BasketOpened | BasketUpdated):
         return msgspec.json.encode(_file_of_basket(message))
     return msgspec.json.encode(_file_of(message))
@@ -109,4 +112,7 @@ def _fee(leg: LegEvidence) -> dict[str, Any]:
 
 
 def _text(value: Decimal) -> str:
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or not -_MOST_ZEROS <= exponent <= _MOST_ZEROS:
+        raise EvaluationRefused(f"the opportunity holds {value}, which is no amount of anything")
     return f"{value:f}"

@@ -124,7 +124,12 @@ def main() -> None:
     try:
         app()
     except StartRefused as refusal:
-        sys.stderr.write(f"dutchbook: {refusal}\n")
+        sys.stderr.write(f"dutchbook: {_one_line(str(refusal))}\n")
         sys.exit(refusal.exit_status)
     except KeyboardInterrupt:
         sys.exit(1)
+
+
+def _one_line(text: str) -> str:
+    """Return a refusal without line breaks and control characters, which file names and fields may hold."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

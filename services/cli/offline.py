@@ -10,12 +10,12 @@ import msgspec
 import typer
 
 from services.cli.evidence import evaluation_file
-from services.cli.output import write_json, write_line
+from services.cli.output import AsJson, write_json, write_line
 from services.cli.simulated import SHIPPED_MAPPINGS
 from services.cli.sources import bytes_of, lines_of
 from services.matcher.mapping_files import load
 from services.matcher.offline import RowRefused, match_files
-from shared.domain.evaluation import BasketReport, EvaluationRefused, EvaluationReport, evaluate_file
+from shared.domain.evaluation import MAX_FILE_BYTES, BasketReport, EvaluationRefused, EvaluationReport, evaluate_file
 from shared.domain.fee_math import FeeReport, fee_report
 from shared.domain.fees import KALSHI_RATES, FeeSchedule, FeesRefused, KalshiFees, KalshiFeeType, PolymarketFees
 from shared.domain.market import Venue
@@ -24,7 +24,6 @@ from shared.runtime.errors import SettingsRefused, StartRefused
 from shared.venues.kalshi import replay as kalshi
 from shared.venues.polymarket import replay as polymarket
 
-_JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 SMALLEST = Decimal("0.000001")
 _PRECISIONS = {"direct": Decimal("0.0001"), "fcm": Decimal("0.01")}
 
@@ -58,7 +57,7 @@ def books_command(
     use_yes_price: Annotated[
         bool, typer.Option(help="Kalshi: the recorded client had asked for YES prices on both sides.")
     ] = False,
-    as_json: _JSON = False,
+    as_json: AsJson = False,
 ) -> None:
     """Replay recorded frames through the venue's session and print the books they leave.
 
@@ -94,11 +93,11 @@ def evaluate_command(
     file: Annotated[
         Path, typer.Argument(help="One pair or basket: books, fees, limits (JSON); or an opportunity from the stream.")
     ],
-    as_json: _JSON = False,
+    as_json: AsJson = False,
 ) -> None:
     """Price one pair in both directions, or a basket: size, cost, fees, edge and the fills behind them."""
     try:
-        report = evaluate_file(evaluation_file(bytes_of(file)))
+        report = evaluate_file(evaluation_file(bytes_of(file, most=MAX_FILE_BYTES + 1)))
     except EvaluationRefused as error:
         raise SettingsRefused(f"{file}: {error}") from None
     if as_json:
@@ -114,12 +113,12 @@ def fee_command(
     price: Annotated[str, typer.Option(help="Price of the traded outcome in dollars, between 0 and 1.")],
     contracts: Annotated[str, typer.Option(help="Contracts.")],
     rate: Annotated[str, typer.Option(help="Polymarket: the market's fee rate, such as 0.05.")] = "",
-    exponent: Annotated[int, typer.Option(min=1, help="Polymarket: the schedule's exponent.")] = 1,
+    exponent: Annotated[int, typer.Option(min=0, help="Polymarket: the schedule's exponent.")] = 1,
     multiplier: Annotated[str, typer.Option(help="Kalshi: the series' or event's fee multiplier.")] = "1",
     fee_type: Annotated[str, typer.Option(help="Kalshi: the series' or event's fee type.")] = "quadratic",
     member: Annotated[Member, typer.Option(help="Kalshi: direct account or behind a broker.")] = Member.DIRECT,
     role: Annotated[Role, typer.Option(help="Who takes pays; makers pay on some Kalshi series.")] = Role.TAKER,
-    as_json: _JSON = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print one fee, with the formula and where it comes from."""
     try:

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
 
 from services.matcher.atomic_files import write_atomically
 from services.matcher.baskets import BasketChange, BasketMatcher
@@ -16,17 +15,18 @@ from services.matcher.price_reader import PriceReader
 from services.matcher.price_sanity import PriceWatch, speaks_against
 from services.matcher.published import Change
 from services.matcher.settings import Settings
-from shared.contracts.baskets import BasketSuspended
+from shared.contracts.baskets import BasketMessage, BasketRetired, BasketSuspended
 from shared.contracts.catalog import CatalogMessage, MarketClosed
 from shared.contracts.envelope import Message
-from shared.contracts.pairs import CandidateFound, PairSuspended
-from shared.contracts.streams import BASKETS, CATALOG, PAIRS, Stream
+from shared.contracts.pairs import CandidateFound, PairActivated, PairMessage, PairRetired, PairSuspended
+from shared.contracts.streams import BASKETS, CATALOG, PAIRS
 from shared.domain.market import Venue
-from shared.io.bus import TRANSIENT, Outbox, Profile, StreamTail, connect
+from shared.io.bus import TRANSIENT, Outbox, Profile, connect
 from shared.runtime.alarm import Alarm
 from shared.runtime.clock import Clock
 from shared.runtime.errors import SettingsRefused
-from shared.runtime.latest import load_patiently
+from shared.runtime.kept_state import KeptState, say_again_if_lost
+from shared.runtime.latest import follow_changes, load_patiently
 
 _PROPOSALS_AT_ONCE = 5
 _PROPOSING_S = 0.05
@@ -34,6 +34,7 @@ _IDLE_S = 1.0
 _FLUSH_S = 2.0
 _REPAIR_EVERY_S = 2.0
 _WRITE_AGAIN_S = 30.0
+_FORGOTTEN = "it was over, and Redis had forgotten that"
 
 log = logging.getLogger(__name__)
 
@@ -97,9 +98,17 @@ class MatcherService:
         return cursor
 
     async def _follow(self, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:
-        tail = StreamTail(self._settings.redis_url, CATALOG[venue], cursor)
-        async for messages in tail.batches(stopping):
-            self._take(messages)
+        async for told in follow_changes(self._settings.redis_url, CATALOG[venue], cursor, stopping):
+            if isinstance(told, dict):
+                self._drop_missing(venue, told)
+            self._take(told.values() if isinstance(told, dict) else told)
+
+    def _drop_missing(self, venue: Venue, listed: Mapping[str, CatalogMessage]) -> None:
+        """Remove what the whole catalog does not hold any more; an empty one is about to be told again."""
+        for market_id in tuple(self._matcher.markets[venue]) if listed else ():
+            if market_id not in listed:
+                self._matcher.remove(venue, market_id)
+                self._baskets.remove(venue, market_id)
 
     def _take(self, messages: Iterable[CatalogMessage]) -> None:
         for message in messages:
@@ -199,26 +208,18 @@ class MatcherService:
                 self._work.set()
 
     async def _repair(self, stopping: asyncio.Event) -> None:
-        """Write the state again when Redis has lost it: a server that came back empty knows no pairs."""
+        """Say the state again when Redis has lost some: a server that came back may know no pairs, or old ones."""
         redis = connect(self._settings.redis_url, Profile.WRITER)
-        states: tuple[tuple[Stream[Any], Mapping[Any, Message]], ...] = (
-            (PAIRS, self._matcher.published),
-            (BASKETS, self._baskets.published),
+        states = (
+            KeptState(PAIRS, lambda: self._matcher.published, _as_said, _retired),
+            KeptState(BASKETS, lambda: self._baskets.published, _as_said, _basket_retired),
         )
         try:
             while not await _within(stopping, _REPAIR_EVERY_S):
-                for stream, published in states:
-                    try:
-                        await self._outbox.flushed()
-                        wanted = len(published)
-                        held = await redis.hlen(stream.hash_name)
-                    except TRANSIENT as error:
-                        log.warning("repair.waiting", extra={"error": str(error)})
-                        break
-                    if held < wanted == len(published):
-                        log.error("pairs.lost", extra={"stream": stream.name, "held": held, "wanted": wanted})
-                        for key, message in published.items():
-                            self._outbox.put(stream, message, key=key)
+                try:
+                    await say_again_if_lost(redis, self._outbox, states)
+                except TRANSIENT as error:
+                    log.warning("repair.waiting", extra={"error": str(error)})
         finally:
             await redis.aclose()
 
@@ -250,3 +251,20 @@ class MatcherService:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now_ms() / 1_000, UTC)
+
+
+def _as_said(message: Message) -> Message:
+    return message
+
+
+def _retired(message: PairMessage) -> PairRetired | None:
+    if not isinstance(message, PairActivated | PairSuspended | CandidateFound):
+        return None
+    pair_id = message.pair_id if isinstance(message, CandidateFound) else message.pair.pair_id
+    return PairRetired(pair_id=pair_id, reason=_FORGOTTEN)
+
+
+def _basket_retired(message: BasketMessage) -> BasketRetired | None:
+    if isinstance(message, BasketRetired):
+        return None
+    return BasketRetired(basket_id=message.basket.basket_id, reason=_FORGOTTEN)

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from hashlib import sha1
 
 from services.venue_sim.engine import Side
+from services.venue_sim.markets import PolymarketMarket
 from services.venue_sim.polymarket_text import DOLLAR_E4, last_price_text, price_text, size_text
 
 
@@ -108,6 +109,20 @@ class MirroredBook:
     def levels(self, side: Side) -> list[tuple[int, int]]:
         """Return one side of the YES book as (price_e4, size_e6), best first."""
         return (self._bids if side == "bid" else self._asks).best_first()
+
+
+def mirrored(market: PolymarketMarket) -> MirroredBook:
+    """Return the venue's own view of a market's books as they are now."""
+    book = MirroredBook(
+        market.market_id,
+        market.token_ids,
+        min_size_e6=market.min_contracts_e6,
+        tick_e4=market.tick_e4,
+        neg_risk=market.event.neg_risk,
+    )
+    book.load(market.book.bids(), market.book.asks())
+    book.last_price_e4 = market.last_price_e4 or None
+    return book
 
 
 class _Side:

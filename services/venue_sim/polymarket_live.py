@@ -7,7 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from services.venue_sim import polymarket_frames as frames
-from services.venue_sim.book_hash import MirroredBook
+from services.venue_sim.book_hash import MirroredBook, mirrored
 from services.venue_sim.faults import FaultKind, Faults
 from services.venue_sim.markets import TRADABLE, Operation, PolymarketMarket, SimMarket
 from services.venue_sim.polymarket_catalog import Json, LastTrade
@@ -93,7 +93,7 @@ class LiveVenue(Listings):
     def add(self, market: PolymarketMarket, at_ms: int) -> None:
         """Take up a market with its book."""
         super().add(market, at_ms)
-        self._books[market.gamma_id] = _mirrored(market)
+        self._books[market.gamma_id] = mirrored(market)
         self._changed_ms[market.gamma_id] = at_ms
 
     def book(self, token_id: str) -> Json | None:
@@ -264,16 +264,3 @@ def create_app(
 
 
 VENUE = web.AppKey("VENUE", LiveVenue)
-
-
-def _mirrored(market: PolymarketMarket) -> MirroredBook:
-    book = MirroredBook(
-        market.market_id,
-        market.token_ids,
-        min_size_e6=market.min_contracts_e6,
-        tick_e4=market.tick_e4,
-        neg_risk=market.event.neg_risk,
-    )
-    book.load(market.book.bids(), market.book.asks())
-    book.last_price_e4 = market.last_price_e4 or None
-    return book

@@ -13,7 +13,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     src: str = ""
     """The service that wrote it."""
     epoch: str = ""
-    """One value per start of the writing process."""
+    """One value per start of the writing process, and per outbox where it has several."""
     pseq: int = 0
     """Counts up by one per message, per stream and epoch; a jump is a loss."""
 

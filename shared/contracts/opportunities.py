@@ -88,7 +88,7 @@ class _Economics(Message, frozen=True, kw_only=True):
     """The least edge from the opening to a quarter of a second later: what was there for somebody who needs that long
     to act. None while that is not known."""
     alert_only: str = ""
-    """Why no intent follows; empty when one does."""
+    """Why no intent follows, or, in an update, followed; empty when one does, or did."""
 
 
 class OpportunityOpened(_Economics, frozen=True, kw_only=True, tag="opportunity_opened"):

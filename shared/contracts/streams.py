@@ -107,6 +107,11 @@ def book_key(venue: str, market_id: str, part: int) -> str:
     return f"arb:v1:book:{{p{part:02d}}}:{venue}:{market_id}"
 
 
+def outbox_key(src: str, outbox_id: str) -> str:
+    """Return the key that holds the number of the last message that Redis took from one outbox of a service."""
+    return f"arb:v1:outbox:{src}:{outbox_id}"
+
+
 def armed_key(account: str) -> str:
     """Return the key of the lease that must exist for any live order to leave."""
     return f"arb:v1:armed:{account}"

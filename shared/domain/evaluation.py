@@ -1,9 +1,11 @@
 """Price one pair from a file: two books, two fee schedules and limits in; both directions out.
 
-The file is JSON in which every number is decimal text. Decoding is strict: an unknown, missing or malformed field
-is refused by its path, so that a typing error never prices something else than was meant. A file with a ``basket``
-is priced by ``evaluation_basket``.
+The file is JSON in which every number is decimal text. Decoding is strict: an unknown, missing, repeated or malformed
+field is refused by its name, so that a typing error never prices something else than was meant. A file with a
+``basket`` is priced by ``evaluation_basket``.
 """
+
+import re
 
 import msgspec
 
@@ -19,6 +21,7 @@ from shared.domain.evaluation_fields import (
     limit_text,
     limits_of,
     market_terms,
+    shown,
     text_of,
 )
 from shared.domain.fees import FeesRefused
@@ -28,6 +31,8 @@ from shared.domain.pair import Orientation
 __all__ = ["BasketReport", "EvaluationRefused", "EvaluationReport", "evaluate_file"]
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]:]')
+"""The strings of a JSON text, and what gives it its shape."""
 
 
 class LegReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,17 +78,37 @@ class EvaluationReport(msgspec.Struct, frozen=True, kw_only=True):
 def evaluate_file(data: bytes) -> EvaluationReport | BasketReport:
     """Price the pair or the basket that ``data`` describes. Raises EvaluationRefused."""
     if len(data) > MAX_FILE_BYTES:
-        raise EvaluationRefused(f"the file has {len(data)} bytes; at most {MAX_FILE_BYTES} are read")
+        raise EvaluationRefused(f"the file has more than {MAX_FILE_BYTES} bytes; no more are read")
     try:
         decoded = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EvaluationRefused(f"the file is not JSON: {error}") from error
+    _refuse_repeated(data)
     try:
         if isinstance(decoded, dict) and "basket" in decoded:
             return basket_report(decoded)
         return pair_report(decoded)
     except FeesRefused as error:
         raise EvaluationRefused(str(error)) from error
+
+
+def _refuse_repeated(data: bytes) -> None:
+    """Refuse JSON in which an object says a field twice: a decoder keeps the last one without a word."""
+    inside: list[set[object]] = []
+    text = b""
+    for token in _TOKENS.findall(data):
+        match token:
+            case b"{" | b"[":
+                inside.append(set())
+            case b"}" | b"]":
+                inside.pop()
+            case b":":
+                name = msgspec.json.decode(text)
+                if name in inside[-1]:
+                    raise EvaluationRefused(f"field {shown(name)} comes twice in one object")
+                inside[-1].add(name)
+            case _:
+                text = token
 
 
 def pair_report(decoded: object) -> EvaluationReport:

@@ -22,6 +22,7 @@ from shared.domain.evaluation_fields import (
     limit_text,
     limits_of,
     market_terms,
+    shown,
     text_of,
 )
 from shared.domain.market import MarketId, Venue
@@ -87,7 +88,7 @@ def _markets(root: Fields, venue: Venue) -> list[BasketMarket]:
     for market in root.children("markets", MARKET_FIELDS | {"market"}, most=_MOST_MARKETS):
         name = market.text("market")
         if name in markets:
-            raise EvaluationRefused(f"{market.path('market')}: {name!r} comes twice")
+            raise EvaluationRefused(f"{market.path('market')}: {shown(name)} comes twice")
         terms = market_terms(market, venue, None)
         markets[name] = BasketMarket(market_id=MarketId(name), terms=terms, ladders=ladders(market))
     return list(markets.values())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date
 from decimal import Decimal
+from reprlib import repr as short_repr
 from typing import Any, TypeVar
 
 from shared.domain import numbers
@@ -26,6 +27,7 @@ LIMIT_FIELDS = frozenset(
 
 _SOURCE = "the evaluated file"
 _REQUIRED = object()
+_MOST_SHOWN = 40
 _T = TypeVar("_T")
 
 
@@ -39,11 +41,13 @@ class Fields:
     def __init__(self, path: str, value: object, known: Set[str]) -> None:
         self._path = path
         if not isinstance(value, Mapping):
-            raise EvaluationRefused(f"{path or 'the file'}: {_shown(value)} is not an object")
+            raise EvaluationRefused(f"{path or 'the file'}: {shown(value)} is not an object")
         self._value: Mapping[str, Any] = value
         for name in value:
             if name not in known:
-                raise EvaluationRefused(f"{self.path(name)}: unknown field; known are {', '.join(sorted(known))}")
+                raise EvaluationRefused(
+                    f"{self.path(_named(name))}: unknown field; known are {', '.join(sorted(known))}"
+                )
 
     def path(self, name: str) -> str:
         """Return the full name of a field."""
@@ -58,53 +62,54 @@ class Fields:
         """Return a list of one to ``most`` objects."""
         value = self._get(name, _REQUIRED)
         if not isinstance(value, list) or not 1 <= len(value) <= most:
-            raise EvaluationRefused(f"{self.path(name)}: {_shown(value)} is not a list of 1 to {most} objects")
+            raise EvaluationRefused(f"{self.path(name)}: {shown(value)} is not a list of 1 to {most} objects")
         return [Fields(f"{self.path(name)}[{at}]", entry, known) for at, entry in enumerate(value)]
 
     def text(self, name: str, *, default: str | None = None) -> str:
         """Return a text; it may only be empty when there is a default."""
         value = self._get(name, _REQUIRED if default is None else default)
         if not isinstance(value, str) or (default is None and not value):
-            raise EvaluationRefused(f"{self.path(name)}: {_shown(value)} is not a text")
+            raise EvaluationRefused(f"{self.path(name)}: {shown(value)} is not a text")
         return value
 
     def flag(self, name: str) -> bool:
         """Return true or false; a missing one is false."""
         value = self._get(name, False)
         if not isinstance(value, bool):
-            raise EvaluationRefused(f"{self.path(name)}: {_shown(value)} is not true or false")
+            raise EvaluationRefused(f"{self.path(name)}: {shown(value)} is not true or false")
         return value
 
     def choice(self, name: str, allowed: Sequence[str]) -> Any:
         """Return one of ``allowed``."""
         value = self._get(name, _REQUIRED)
         if value not in allowed:
-            raise EvaluationRefused(f"{self.path(name)}: {_shown(value)} is not one of {', '.join(allowed)}")
+            raise EvaluationRefused(f"{self.path(name)}: {shown(value)} is not one of {', '.join(allowed)}")
         return value
 
-    def number(self, name: str, *, default: Decimal | None = None) -> Decimal:
-        """Return a number of zero or more from decimal text."""
+    def number(self, name: str, *, default: Decimal | None = None, is_fine: bool = False) -> Decimal:
+        """Return a number of zero or more from decimal text: to six fractional digits, ``is_fine`` to eighteen."""
         if default is not None and name not in self._value:
             return default
-        return _gated(self.path(name), numbers.decimal_from_text, self._get(name, _REQUIRED))
+        gate = numbers.fine_decimal_from_text if is_fine else numbers.decimal_from_text
+        return _gated(self.path(name), gate, self._get(name, _REQUIRED))
 
-    def amount(self, name: str) -> Decimal | None:
+    def amount(self, name: str, *, is_fine: bool = True) -> Decimal | None:
         """Return a number, or None when the field is missing or null."""
-        return None if self._get(name, None) is None else self.number(name)
+        return None if self._get(name, None) is None else self.number(name, is_fine=is_fine)
 
     def levels(self, name: str) -> list[LevelE]:
         """Return the levels of one side in any order; a price that comes twice is refused, size 0 is left out."""
         value = self._get(name, _REQUIRED)
         if not isinstance(value, list):
-            raise EvaluationRefused(f"{self.path(name)}: {_shown(value)} is not a list of [price, contracts]")
+            raise EvaluationRefused(f"{self.path(name)}: {shown(value)} is not a list of [price, contracts]")
         levels: dict[int, int] = {}
         for at, entry in enumerate(value):
             path = f"{self.path(name)}[{at}]"
             if not isinstance(entry, list) or len(entry) != 2:
-                raise EvaluationRefused(f"{path}: {_shown(entry)} is not [price, contracts]")
+                raise EvaluationRefused(f"{path}: {shown(entry)} is not [price, contracts]")
             price_e4 = _gated(f"{path}[0]", numbers.level_price_e4, entry[0])
             if price_e4 in levels:
-                raise EvaluationRefused(f"{path}[0]: price {_shown(entry[0])} comes twice")
+                raise EvaluationRefused(f"{path}[0]: price {shown(entry[0])} comes twice")
             levels[price_e4] = _gated(f"{path}[1]", numbers.size_e6, entry[1])
         return [(price_e4, size_e6) for price_e4, size_e6 in levels.items() if size_e6]
 
@@ -138,12 +143,12 @@ def ladders(market: Fields) -> Ladders:
 
 def limits_of(limits: Fields) -> Limits:
     """Return the limits of a file but those on capital."""
-    most = limits.amount("max_contracts")
-    haircut = limits.number("void_haircut_dollars_per_contract", default=Decimal(0))
+    most = limits.amount("max_contracts", is_fine=False)
+    haircut = limits.number("void_haircut_dollars_per_contract", default=Decimal(0), is_fine=True)
     if haircut >= 1:
         raise EvaluationRefused(f"{limits.path('void_haircut_dollars_per_contract')}: must be below 1")
     return Limits(
-        min_edge_dollars_per_contract=limits.number("min_edge_dollars_per_contract", default=Decimal(0)),
+        min_edge_dollars_per_contract=limits.number("min_edge_dollars_per_contract", default=Decimal(0), is_fine=True),
         max_contracts=most,
         void_haircut_dollars_per_contract=haircut,
         hurdle_rate=limits.amount("hurdle_rate"),
@@ -173,7 +178,7 @@ def _kalshi_fees(market: Fields) -> KalshiFees:
     types = ("quadratic", "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees", "flat")
     return KalshiFees(
         fee_type=fee.choice("type", types),
-        multiplier=fee.number("multiplier", default=Decimal(1)),
+        multiplier=fee.number("multiplier", default=Decimal(1), is_fine=True),
         precision_dollars=fee.number("precision", default=Decimal("0.0001")),
         effective_from=date.min,
         source=_SOURCE,
@@ -185,18 +190,25 @@ def _polymarket_fees(market: Fields) -> PolymarketFees:
     exponent = fee.number("exponent", default=Decimal(1))
     if exponent != int(exponent):
         raise EvaluationRefused(f"{fee.path('exponent')}: {exponent} is not a whole number")
-    return PolymarketFees(rate=fee.number("rate"), exponent=int(exponent), effective_from=date.min, source=_SOURCE)
+    rate = fee.number("rate", is_fine=True)
+    return PolymarketFees(rate=rate, exponent=int(exponent), effective_from=date.min, source=_SOURCE)
 
 
 def _gated(path: str, gate: Callable[[str], _T], value: object) -> _T:
     if not isinstance(value, str):
-        raise EvaluationRefused(f'{path}: {_shown(value)} is not decimal text such as "0.42"')
+        raise EvaluationRefused(f'{path}: {shown(value)} is not decimal text such as "0.42"')
     try:
         return gate(value)
     except NumberRefused as error:
         raise EvaluationRefused(f"{path}: {error}") from error
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}…"
+def shown(value: object) -> str:
+    """Return a value as one short line."""
+    text = short_repr(value) if isinstance(value, list | dict) else repr(value)  # however deep it is nested
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+
+
+def _named(field: str) -> str:
+    """Return the name of an unknown field, quoted when it would break the line, however long it is."""
+    return field if field.isprintable() and len(field) <= _MOST_SHOWN else shown(field)

@@ -112,8 +112,8 @@ def check_schedule(schedule: FeeSchedule) -> None:
             _check_kalshi(schedule)
         case PolymarketFees():
             _check_plain("Polymarket fee rate", schedule.rate, digits=10)
-            if not 1 <= schedule.exponent <= 4:
-                raise FeesRefused(f"Polymarket fee exponent {schedule.exponent} is not one of 1 to 4")
+            if not 0 <= schedule.exponent <= 4:
+                raise FeesRefused(f"Polymarket fee exponent {schedule.exponent} is not one of 0 to 4")
 
 
 def _check_kalshi(schedule: KalshiFees) -> None:

@@ -17,6 +17,8 @@ ONE_CONTRACT_E6 = 1_000_000
 ONE_DOLLAR_E10 = 10_000_000_000
 
 _PLAIN = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.([0-9]{1,6}))?")
+_FINE = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,18})?")
+_LONG = re.compile(r"(?:0|[1-9][0-9]*)(?:\.([0-9]+))?")
 _SHOWN_CHARACTERS = 40
 
 
@@ -44,6 +46,16 @@ def decimal_from_text(text: str, *, signed: bool = False) -> Decimal:
     Raises NumberRefused.
     """
     _match(text, signed=signed)
+    return Decimal(text)
+
+
+def fine_decimal_from_text(text: str) -> Decimal:
+    """Return the exact value of ``text`` with up to 18 fractional digits: a rate or a limit, not a price or size.
+
+    Raises NumberRefused.
+    """
+    if _FINE.fullmatch(text) is None:
+        raise NumberRefused(_fault_of(text, digits=18), text)
     return Decimal(text)
 
 
@@ -127,8 +139,16 @@ def _match(text: str, *, signed: bool) -> tuple[str, str, bool]:
     negative = signed and text[:1] == "-"
     found = _PLAIN.fullmatch(text[1:] if negative else text)
     if found is None:
-        raise NumberRefused(NumberFault.NOT_PLAIN, text)
+        raise NumberRefused(_fault_of(text[negative:], digits=6), text)
     return found[1], found[2] or "", negative
+
+
+def _fault_of(text: str, *, digits: int) -> NumberFault:
+    """Say what keeps ``text`` from passing: its form, or only that it is too fine or too great."""
+    found = _LONG.fullmatch(text)
+    if found is None:
+        return NumberFault.NOT_PLAIN
+    return NumberFault.OFF_GRID if found[1] and len(found[1]) > digits else NumberFault.OUT_OF_RANGE
 
 
 LEVEL_PRICE_E4 = Memo(level_price_e4)

@@ -91,7 +91,7 @@ class GroupReader(Generic[M]):
                     owed_after = "0"
                     continue
                 except ResponseError as error:
-                    if "NOGROUP" not in str(error) and "UNBLOCKED" not in str(error):
+                    if "NOGROUP" not in str(error):
                         raise
                     group_missing = True
                     continue

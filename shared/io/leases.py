@@ -1,18 +1,15 @@
 """Who has which partition: leases in Redis with fencing, so that replicas split the work and take over from each other.
 
 One script decides for everybody, by the server's clock: who is alive, what each may hold, what is free. A lease has a
-token that grows with every change of hands. Writing under a lease happens in a script too, which compares the holder
-first: a process that was stopped, swapped out or cut off, and wakes up after another has taken its place, writes
-nothing. Our own clocks take no part.
+token that grows with every change of hands. Writing under a lease happens in a script too (``shared.io.appends``) that
+compares the holder first: a process that was stopped, swapped out or cut off, and wakes up after another has taken its
+place, writes nothing. Our own clocks take no part.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha1
 from typing import cast
 
-from shared.contracts.streams import FIELD
-from shared.io.resp import RespLink, Word, pack, raise_refusal
+from shared.io.resp import RespLink, pack, raise_refusal
 
 LEASE_MS = 1_200
 """A holder that was not heard of for this long is replaced."""
@@ -58,28 +55,6 @@ for _, found in ipairs(free) do
 end
 return held
 """
-_APPEND = f"""
-local holder = redis.call('HGET', KEYS[1], ARGV[1])
-if holder ~= ARGV[2] then return holder and 0 or -1 end
-local at = 3
-for place = 2, #KEYS, 2 do
-  local stream, hash = KEYS[place], KEYS[place + 1]
-  local key, payload, drop, keep = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  if drop == '1' then
-    redis.call('HDEL', hash, key)
-  elseif key ~= '' then
-    redis.call('HSET', hash, key, payload)
-  end
-  if keep == '0' then
-    redis.call('XADD', stream, '*', '{FIELD.decode()}', payload)
-  else
-    redis.call('XADD', stream, 'MAXLEN', '~', keep, '*', '{FIELD.decode()}', payload)
-  end
-  at = at + 4
-end
-return 1
-"""
-_APPEND_SHA = sha1(_APPEND.encode(), usedforsecurity=False).hexdigest()
 
 
 class Lease:
@@ -91,37 +66,6 @@ class Lease:
         self.hash_name = hash_name
         self.part = part
         self.holder = holder
-
-
-@dataclass(frozen=True, slots=True)
-class FencedAppend:
-    """One message to write under a lease: to a stream and, when ``key`` is not empty, under a key of its hash.
-
-    The stream keeps about ``keep`` entries, all when that is 0.
-    """
-
-    stream_name: str
-    hash_name: str
-    key: str
-    payload: bytes
-    drop_key: bool
-    keep: int = 0
-
-
-def fenced_append(lease: Lease, appends: Sequence[FencedAppend], *, by_name: bool = False) -> bytes:
-    """Return one packed command that writes all of ``appends`` or nothing.
-
-    Its reply is 1 when they are written, 0 when somebody else holds the partition now, and -1 when Redis knows of no
-    holder at all, because it has lost its memory: the next renewal will tell. ``by_name`` is quicker and refused with
-    NOSCRIPT by a server that has not seen the command in full since it started.
-    """
-    keys: list[Word] = [lease.hash_name]
-    arguments: list[Word] = [lease.part, lease.holder]
-    for item in appends:
-        keys += (item.stream_name, item.hash_name or item.stream_name)
-        arguments += (item.key, item.payload, "1" if item.drop_key else "0", item.keep)
-    script = ("EVALSHA", _APPEND_SHA) if by_name else ("EVAL", _APPEND)
-    return pack(*script, len(keys), *keys, *arguments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,25 @@
-"""Writing messages in order and at least once."""
+"""Writing messages in order, each once for as long as Redis keeps its memory and at least once when it does not."""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from shared.contracts.envelope import Message, TextMessage
-from shared.contracts.streams import FIELD, Stream
-from shared.io.clients import TRANSIENT, Profile, waits_s
-from shared.io.leases import FencedAppend, Lease, fenced_append
-from shared.io.resp import Reply, RespLink, Word, pack, raise_refusals
+from shared.contracts.streams import Stream, outbox_key
+from shared.io.appends import NUMBER_KEPT_S, Append, Outcome, Turn
+from shared.io.clients import TRANSIENT, Client, Profile, waits_s
+from shared.io.leases import Lease
+from shared.io.resp import Reply, RespLink, ServerUnfit, raise_refusal
+from shared.io.set_aside import Refusals, SetAside
 
 M = TypeVar("M", bound=Message)
 
@@ -25,57 +28,26 @@ Write = tuple[Stream[Any], Message | TextMessage, str, bool]
 
 _BATCH = 500
 _FLIGHTS = 8
-_TRIES = 8
-_SPOILED_S = 60.0
-_MOST_SET_ASIDE = 1_000
-_ABOUT_THE_SERVER = frozenset(
-    (
-        *("NOAUTH", "WRONGPASS", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"),
-        *("UNKILLABLE", "NOSCRIPT", "READONLY", "LOADING", "OOM", "EXECABORT"),
-    )
-)
-"""Refusals that say nothing against the message, or not what: it is tried for as long as it takes."""
-_OTHER_HOLDER, _NO_HOLDER = 0, -1
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who writes: the service and one value per start of its process."""
+    """Who writes: the service and one value per start of its process, which no two outboxes may share.
+
+    Each counts from 1, so a reader would take one's messages for repeats of the other's.
+    """
 
     src: str
     epoch: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Append:
-    stream: Stream[Any]
-    payload: bytes
-    key: str
-    drop_key: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Fenced:
-    lease: Lease
-    appends: tuple[FencedAppend, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """Messages that Redis refused again and again for a reason of their own; meant to be written together."""
-
-    streams: tuple[str, ...]
-    payloads: tuple[bytes, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Flight:
-    """What was sent and not answered yet: items with the number of commands of each."""
+    """What was sent and not answered yet, one command each."""
 
-    items: list[tuple[_Append | _Fenced, int]]
+    turns: list[Turn]
     answered: asyncio.Future[list[Reply]]
 
 
@@ -84,10 +56,12 @@ class OutboxFull(Exception):
 
 
 class Outbox:
-    """Appends in order and at least once: messages wait here until Redis has confirmed them.
+    """Appends in order: messages wait here until Redis has confirmed them, and those behind one that it refused wait
+    behind it, on whatever stream they are; see ``shared.io.appends``.
 
-    A reply that was lost leads to a second entry with the same ``pseq``. ``StreamTail`` drops it; whoever reads through
-    a group folds by the message's own id, because a group also delivers again what was never acknowledged.
+    What Redis forgot, because it lost its memory with a reply on the way, is written again with the same ``pseq``.
+    ``StreamTail`` drops it; whoever reads through a group folds by the message's own id, because a group also delivers
+    again what was never acknowledged.
 
     A message that Redis refuses for a reason of its own, such as a key of another type, is set aside after a few tries
     and the others go on in their order. ``on_set_aside`` is told of the first one in a while.
@@ -97,27 +71,27 @@ class Outbox:
         self._link = RespLink(url, timeout_s=Profile.WRITER.value)
         self._identity = identity
         self._src, self._epoch = (msgspec.json.encode(name).decode() for name in (identity.src, identity.epoch))
+        self._number_key = outbox_key(identity.src, uuid4().hex)
+        """Of this outbox alone: two that share a name would take each other's messages for their own."""
+        self._numbered = 0
+        self._confirmed = 0
         self._flights: deque[_Flight] = deque()
         self._is_failing = False
         self._is_script_known = False
-        """Whether the server has the script for writing under a lease, so that its name will do."""
+        """Whether the server has the script, so that its name will do; the first command of a link has all of it."""
         self._limit = limit
-        self._waiting: deque[_Append | _Fenced] = deque()
+        self._waiting: deque[Turn] = deque()
         self._pseq: dict[str, int] = {}
         self._encoder = msgspec.json.Encoder()
         self._work = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._refusals = 0
-        """How often the first that waits was refused; while it is, it is sent alone."""
-        self._spoiled_s: dict[str, float] = {}
-        """When a stream's message was last set aside: the next one is not tried as often."""
-        self._set_aside: deque[SetAside] = deque(maxlen=_MOST_SET_ASIDE)
+        self._refusals = Refusals()
         self.on_set_aside: Callable[[SetAside], None] = lambda _: None
-        self.refused = 0
-        """Messages that were set aside."""
         self.fenced = 0
         """Messages that were not written, because another process holds their partition now."""
+        self.is_forgotten = False
+        """Whether Redis has forgotten messages that it had confirmed; whoever says them again sets this to False."""
 
     def put(self, stream: Stream[M], message: M, *, key: str = "", drop_key: bool = False) -> M:
         """Stamp a message and queue it; return it as it will be written.
@@ -126,7 +100,7 @@ class Outbox:
         Raises OutboxFull.
         """
         stamped = self._stamped(stream, message)
-        self._queue(_Append(stream, self._encoder.encode(stamped), key, drop_key))
+        self._queue((_append(stream, self._encoder.encode(stamped), key, drop_key),))
         return stamped
 
     def put_under_lease(self, lease: Lease, writes: Sequence[Write]) -> None:
@@ -140,8 +114,8 @@ class Outbox:
                 payload = message.stamped(self._src, self._epoch, self._next_pseq(stream))
             else:
                 payload = self._encoder.encode(self._stamped(stream, message))
-            appends.append(FencedAppend(stream.name, stream.hash_name, key, payload, drop_key, stream.keep))
-        self._queue(_Fenced(lease, tuple(appends)))
+            appends.append(_append(stream, payload, key, drop_key))
+        self._queue(tuple(appends), lease)
 
     def push(self) -> None:
         """Send what is queued, now: a task that has to wake up first costs 0.1 ms.
@@ -165,11 +139,32 @@ class Outbox:
         """Wait until everything queued so far is written."""
         await self._idle.wait()
 
+    @property
+    def refused(self) -> int:
+        """Messages that were set aside."""
+        return self._refusals.messages
+
+    @property
+    def is_flushed(self) -> bool:
+        """Whether nothing waits to be written."""
+        return self._idle.is_set()
+
+    async def look_back(self, redis: Client) -> None:
+        """Find out whether Redis still knows what it confirmed, although nothing may have been written since.
+
+        Raises redis-py's ConnectionError or TimeoutError.
+        """
+        confirmed = self._confirmed
+        try:
+            known = await redis.getex(self._number_key, ex=NUMBER_KEPT_S)
+        except ResponseError as error:  # it writes, and Redis may have no disk left
+            raise RedisConnectionError(str(error)) from None
+        if int(known or 0) < confirmed == self._confirmed:
+            self._forgotten()
+
     def taken_aside(self, stream: Stream[M]) -> list[SetAside]:
         """Return, once, what was set aside of a stream's messages; of all streams the last thousand are kept."""
-        found = [aside for aside in self._set_aside if stream.name in aside.streams]
-        self._set_aside = deque((a for a in self._set_aside if a not in found), maxlen=_MOST_SET_ASIDE)
-        return found
+        return self._refusals.taken(stream.name)
 
     def _stamped(self, stream: Stream[M], message: M) -> M:
         pseq = self._next_pseq(stream)
@@ -182,8 +177,9 @@ class Outbox:
         self._pseq[stream.name] = pseq
         return pseq
 
-    def _queue(self, item: _Append | _Fenced) -> None:
-        self._waiting.append(item)
+    def _queue(self, appends: tuple[Append, ...], lease: Lease | None = None) -> None:
+        self._numbered += 1
+        self._waiting.append(Turn(self._numbered, appends, lease))
         self._idle.clear()
         self._work.set()
 
@@ -206,22 +202,12 @@ class Outbox:
 
     def _give_up(self, reason: str) -> bool:
         """Set the first that waits aside if Redis will never take it; return whether it was."""
-        self._refusals += 1
-        if reason.partition(" ")[0] in _ABOUT_THE_SERVER:
+        aside = self._refusals.given_up(self._waiting[0].appends, reason)
+        if aside is None:
             return False
-        refused = _refused(self._waiting[0], reason)
-        now_s = asyncio.get_running_loop().time()
-        is_news = all(now_s - self._spoiled_s.get(name, -_SPOILED_S) >= _SPOILED_S for name in refused.streams)
-        if is_news and self._refusals < _TRIES:
-            return False
-        self._refusals = 0
         self._waiting.popleft()
-        self._spoiled_s |= dict.fromkeys(refused.streams, now_s)
-        self._set_aside.append(refused)
-        self.refused += len(refused.payloads)
-        log.error("outbox.set_aside", extra={"streams": refused.streams, "reason": reason})
-        if is_news:
-            self.on_set_aside(refused)
+        if aside.is_news:
+            self.on_set_aside(aside)
         return True
 
     async def _write(self) -> None:
@@ -232,70 +218,67 @@ class Outbox:
         flight = self._flights[0]
         try:
             self._take_off(flight, await self._link.answer(flight.answered))
-        except Exception:
+        except Exception as error:
             self._is_failing = True
+            self._is_script_known = False
             self._forget_flights()  # all that waits is sent again, in order
+            if isinstance(error, ServerUnfit):
+                self._link.close()  # the address may lead to another one by now
             raise
         self._is_failing = False
         self._flights.popleft()
 
     def _take_off(self, flight: _Flight, replies: Sequence[Reply]) -> None:
-        at = 0
-        for item, commands in flight.items:
-            at += commands
-            reply = replies[at - 1]
-            if isinstance(item, _Fenced):
-                self._is_script_known = not str(reply).startswith("NOSCRIPT")
-            raise_refusals(reply)
-            if isinstance(item, _Fenced):
-                self._note_fence(item, reply)
+        for turn, reply in zip(flight.turns, replies, strict=True):
+            raise_refusal(reply)
+            self._is_script_known = True
+            if reply != Outcome.WRITTEN:
+                self._note(turn, reply)
+            self._confirmed = turn.number
             self._waiting.popleft()
-            self._refusals = 0
+            self._refusals.of_first = 0
 
     def _send(self, *, at_once: bool) -> None:
         """Send what waits and is not on its way."""
-        flown = sum(len(flight.items) for flight in self._flights)
-        batch = list(islice(self._waiting, flown, flown + (1 if self._refusals else _BATCH)))
+        flown = sum(len(flight.turns) for flight in self._flights)
+        batch = list(islice(self._waiting, flown, flown + (1 if self._refusals.of_first else _BATCH)))
         if not batch:
             return
-        commands = [_commands(item, is_script_known=self._is_script_known) for item in batch]
-        lengths = list(map(len, commands))
-        packed = b"".join(chain.from_iterable(commands))
-        answered = self._link.send(packed, sum(lengths), at_once=at_once)
-        self._flights.append(_Flight(list(zip(batch, lengths, strict=True)), answered))
+        packed = [
+            turn.packed(
+                self._number_key, after=None if at else self._confirmed, by_name=at > 0 or self._is_script_known
+            )
+            for at, turn in enumerate(batch, start=flown)
+        ]
+        answered = self._link.send(b"".join(packed), len(packed), at_once=at_once)
+        self._flights.append(_Flight(batch, answered))
 
     def _forget_flights(self) -> None:
         for flight in self._flights:
             flight.answered.cancel()
         self._flights.clear()
 
-    def _note_fence(self, item: _Fenced, reply: Reply) -> None:
-        if reply == _NO_HOLDER:
-            raise RedisConnectionError(f"Redis knows no holder of partition {item.lease.part}")
-        if reply == _OTHER_HOLDER:
-            self.fenced += len(item.appends)
-            log.warning("outbox.fenced", extra={"partition": item.lease.part, "messages": len(item.appends)})
+    def _forgotten(self) -> None:
+        self.is_forgotten = True
+        self._confirmed = 0
+        log.error("outbox.forgotten", extra={"src": self._identity.src, "epoch": self._identity.epoch})
+
+    def _note(self, turn: Turn, reply: Reply) -> None:
+        """Raise unless the messages are done with."""
+        part = "" if turn.lease is None else turn.lease.part
+        match reply:
+            case Outcome.NO_HOLDER:
+                raise RedisConnectionError(f"Redis knows no holder of partition {part}")
+            case Outcome.OUT_OF_TURN:
+                raise RedisConnectionError(
+                    f"Redis has forgotten that it wrote message {turn.number - 1} of this outbox"
+                )
+            case Outcome.WRITTEN_AFRESH:
+                self._forgotten()
+            case Outcome.OTHER_HOLDER:
+                self.fenced += len(turn.appends)
+                log.warning("outbox.fenced", extra={"partition": part, "messages": len(turn.appends)})
 
 
-def _refused(item: _Append | _Fenced, reason: str) -> SetAside:
-    if isinstance(item, _Fenced):
-        names = tuple(dict.fromkeys(append.stream_name for append in item.appends))
-        return SetAside(names, tuple(append.payload for append in item.appends), reason)
-    return SetAside((item.stream.name,), (item.payload,), reason)
-
-
-def _commands(item: _Append | _Fenced, *, is_script_known: bool) -> list[bytes]:
-    """Return what writes one message; the reply to the last command says whether it is written.
-
-    A compacted stream's hash and log change together or not at all.
-    """
-    if isinstance(item, _Fenced):
-        return [fenced_append(item.lease, item.appends, by_name=is_script_known)]
-    trim: tuple[Word, ...] = ("MAXLEN", "~", item.stream.keep) if item.stream.keep else ()
-    append = pack("XADD", item.stream.name, *trim, "*", FIELD, item.payload)
-    if not item.key:
-        return [append]
-    keyed: tuple[Word, ...] = ("HDEL", item.stream.hash_name, item.key)
-    if not item.drop_key:
-        keyed = ("HSET", item.stream.hash_name, item.key, item.payload)
-    return [pack("MULTI"), pack(*keyed), append, pack("EXEC")]
+def _append(stream: Stream[Any], payload: bytes, key: str, drop_key: bool) -> Append:
+    return Append(stream.name, stream.hash_name, key, payload, drop_key, stream.keep)

@@ -1,8 +1,9 @@
 """The fast way to write quotes: RESP packed by hiredis, one write per batch, a bounded number of replies awaited.
 
 Redis-py's pipeline costs about ten times as much per command. Only quotes need the difference, and only for quotes is
-a lost write harmless: the next state of the book replaces it, and after a lost link everything is published anew. So
-nothing is retried here; ``in_flight`` tells how much is unconfirmed, and its limit is where conflation begins.
+a lost write harmless: the next state of the book replaces it, and everything is published anew after a lost link or a
+refusal. So nothing is retried here; ``in_flight`` tells how much is unconfirmed, and its limit is where conflation
+begins.
 """
 
 import asyncio
@@ -25,13 +26,17 @@ _WATCH_EVERY_S = 0.5
 class QuotePipe:
     """One connection to Redis for fire-and-count commands.
 
-    ``on_ready`` is called each time the link is (again) usable: what was in flight before may be lost.
+    ``on_ready`` is called each time the link is (again) usable: what was in flight before may be lost. ``on_refused``
+    is called when Redis has not done some of what it was told.
     """
 
-    def __init__(self, url: str, *, on_ready: Callable[[], None], on_room: Callable[[], None]) -> None:
+    def __init__(
+        self, url: str, *, on_ready: Callable[[], None], on_room: Callable[[], None], on_refused: Callable[[], None]
+    ) -> None:
         self._url = url
         self._on_ready = on_ready
         self._on_room = on_room
+        self._on_refused = on_refused
         self._transport: RespTransport | None = None
         self._answered_s = 0.0
         self.in_flight = 0
@@ -108,6 +113,7 @@ class QuotePipe:
         if errors:
             self.refused += len(errors)
             log.error("quotes.refused", extra={"error": str(errors[0]), "commands": len(errors)})
+            self._on_refused()
         self._on_room()
 
 

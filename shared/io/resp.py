@@ -23,7 +23,19 @@ Reply = object
 
 OnAnswer = Callable[[list[Reply] | None], None]
 
-_REFUSALS: dict[str, type[RedisError]] = {"OOM": OutOfMemoryError, "LOADING": BusyLoadingError}
+
+class ServerUnfit(RedisConnectionError):
+    """This server cannot do it now, whatever it is: its disk is full, it is a replica now, or busy with a script."""
+
+
+_REFUSALS: dict[str, type[RedisError]] = {
+    "OOM": OutOfMemoryError,
+    "LOADING": BusyLoadingError,
+    **dict.fromkeys(
+        ("MISCONF", "NOREPLICAS", "READONLY", "MASTERDOWN", "UNBLOCKED", "BUSY", "UNKILLABLE"), ServerUnfit
+    ),
+    **dict.fromkeys(("CLUSTERDOWN", "TRYAGAIN"), ServerUnfit),
+}
 _pack_command: Callable[[tuple[Word, ...]], bytes] = cast("Any", hiredis.pack_command)
 
 
@@ -41,19 +53,11 @@ EMPTY_WORD = word(b"")
 
 
 def raise_refusal(reply: Reply) -> None:
-    """Raise what redis-py would raise when ``reply`` is an error. Of replies, only a transaction's can hold one."""
+    """Raise what redis-py would raise when ``reply`` is an error."""
     if isinstance(reply, hiredis.ReplyError):
         text = str(reply)
         kind, _, _ = text.partition(" ")
         raise _REFUSALS.get(kind, ResponseError)(text)
-
-
-def raise_refusals(reply: Reply) -> None:
-    """Do the same for the reply to a transaction, which holds one reply for each of its commands."""
-    raise_refusal(reply)
-    if isinstance(reply, list):
-        for part in reply:
-            raise_refusal(part)
 
 
 def _tls(options: Any) -> ssl.SSLContext | None:

@@ -5,7 +5,8 @@ Blocking reads are never cancelled, because a cancelled read can lose the reply 
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -80,7 +81,7 @@ class Tail:
             self._cursors.pop(name, None)
         self._command = b""
 
-    async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[Entry]]:
+    async def batches(self, stopping: asyncio.Event) -> AsyncGenerator[list[Entry], None]:
         """Yield entries as they come, and an empty list after every second without any, until ``stopping`` is set."""
         attempts = waits_s()
         loop = asyncio.get_running_loop()
@@ -95,6 +96,7 @@ class Tail:
                     entries = await self._read()
                 except TRANSIENT as error:
                     log.warning("tail.waiting", extra={"error": str(error), "streams": len(self._cursors)})
+                    self._link.close()
                     check_at_s = 0.0
                     continue
                 attempts = waits_s()
@@ -102,10 +104,11 @@ class Tail:
         finally:
             self._link.close()
 
-    async def pump(self, stopping: asyncio.Event, take: Callable[[list[Entry]], None]) -> None:
+    async def pump(self, stopping: asyncio.Event, take: Callable[[list[Entry]], bool | None]) -> None:
         """Call ``take`` with entries as they are read from the socket, as ``batches`` would yield them.
 
-        No task has to wake up between the socket and ``take``. What ``take`` raises ends this, too.
+        No task has to wake up between the socket and ``take``. What ``take`` raises ends this, too. When it returns
+        true it is called again as soon as Redis has answered, with nothing when there is nothing more.
         """
         attempts = waits_s()
         loop = asyncio.get_running_loop()
@@ -123,7 +126,7 @@ class Tail:
         finally:
             self._link.close()
 
-    async def _pumped(self, stopping: asyncio.Event, take: Callable[[list[Entry]], None]) -> None:
+    async def _pumped(self, stopping: asyncio.Event, take: Callable[[list[Entry]], bool | None]) -> None:
         """Pump until ``stopping`` is set, something fails, or the ids of the streams are to be looked at again."""
         await self._link.open()
         loop = asyncio.get_running_loop()
@@ -131,10 +134,10 @@ class Tail:
         ended: asyncio.Future[None] = loop.create_future()
         asked: dict[str, str] = {}
 
-        def read_on() -> None:
+        def read_on(*, waits: bool = True) -> None:
             nonlocal asked
             asked = dict(self._cursors)
-            self._link.call(self._next_read(), on_answer)
+            self._link.call(self._next_read() if waits else self._read_at_once(), on_answer)
 
         def on_answer(replies: list[Reply] | None) -> None:
             if ended.done():
@@ -143,11 +146,11 @@ class Tail:
                 if replies is None:
                     raise RedisConnectionError("the link was lost")
                 self._heard_s = loop.time()
-                take(self._entries(replies[0], asked))
-                if stopping.is_set() or self._heard_s >= ends_s:
+                is_more_wanted = take(self._entries(replies[0], asked))
+                if stopping.is_set() or (self._heard_s >= ends_s and not is_more_wanted):
                     ended.set_result(None)
                 else:
-                    read_on()
+                    read_on(waits=not is_more_wanted)
             except Exception as error:
                 ended.set_exception(error)
 
@@ -176,6 +179,10 @@ class Tail:
             self._command = whole[: len(whole) - len(asked) * len(EMPTY_WORD)]
             self._ids = {name: word(cursor.encode()) for name, cursor in asked.items()}
         return self._command + b"".join(self._ids.values())
+
+    def _read_at_once(self) -> bytes:
+        """Return the same command without waiting for anything new."""
+        return pack("XREAD", "COUNT", self._count, "STREAMS", *self._cursors, *self._cursors.values())
 
     def _entries(self, found: Any, asked: Mapping[str, str]) -> list[Entry]:
         """Return what a read found, and go on behind it; what was left meanwhile, or begun anew, is dropped."""
@@ -216,13 +223,23 @@ class StreamTail(Generic[M]):
     def __init__(self, url: str, stream: Stream[M], cursor: str) -> None:
         self._tail = Tail(url, {stream.name: cursor})
         self._stream = stream
+        self._recreated = 0
         self.watch = SequenceWatch()
         self.unreadable = 0
 
-    async def batches(self, stopping: asyncio.Event) -> AsyncIterator[list[M]]:
+    @property
+    def missed(self) -> int:
+        """Grows whenever messages were lost or the stream began anew: what follows builds on something unknown."""
+        return self.watch.lost + self._recreated
+
+    async def batches(self, stopping: asyncio.Event) -> AsyncGenerator[list[M], None]:
         """Yield messages as they come, and an empty list after every second without any."""
-        async for entries in self._tail.batches(stopping):
-            yield [message for _, _, payload in entries if (message := self._decoded(payload)) is not None]
+        async with aclosing(self._tail.batches(stopping)) as batches:
+            async for entries in batches:
+                if self._tail.recreated > self._recreated:
+                    self._recreated = self._tail.recreated
+                    self.watch.forget(self._stream.name)  # a repeat may be newer than what is read before it
+                yield [message for _, _, payload in entries if (message := self._decoded(payload)) is not None]
 
     def _decoded(self, payload: bytes) -> M | None:
         try:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from shared.contracts.alerts import OperationalAlert
 from shared.contracts.streams import ALERTS
-from shared.io.outbox import Outbox, SetAside
+from shared.io.bus import Outbox, SetAside
 from shared.runtime.clock import Clock
 
 Severity = Literal["info", "warning", "page"]

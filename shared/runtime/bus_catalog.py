@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketListed
+from shared.contracts.catalog import CatalogMessage, MarketChanged, MarketClosed, MarketListed
 from shared.contracts.streams import Stream
 from shared.domain.market import Market, MarketId
 from shared.io.bus import TRANSIENT, Outbox, Profile, connect
+from shared.runtime.kept_state import KeptState, say_again_if_lost
 from shared.runtime.latest import load_patiently
 
 _LOOK_EVERY_S = 5.0
@@ -25,21 +26,22 @@ async def listed_markets(url: str, stream: Stream[CatalogMessage]) -> dict[Marke
 async def repair_catalog(
     url: str, stream: Stream[CatalogMessage], outbox: Outbox, known: Callable[[], Mapping[MarketId, Market]]
 ) -> None:
-    """Compare, for ever, how many markets Redis holds with ``known``, and list all of them again when some are gone."""
+    """Look, for ever, whether Redis has lost markets of ``known`` or holds any that are closed, and tell it again."""
+    kept = KeptState(stream, known, lambda market: MarketListed(market=market), _closed)
     redis = connect(url, Profile.WRITER)
     try:
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             try:
-                await outbox.flushed()
-                wanted = len(known())
-                held = await redis.hlen(stream.hash_name)
+                await say_again_if_lost(redis, outbox, (kept,))
             except TRANSIENT as error:
                 log.warning("catalog.unseen", extra={"error": str(error)})
-                continue
-            if held < wanted == len(known()):  # the catalog did not change while Redis was asked
-                log.error("catalog.lost", extra={"held": held, "wanted": wanted})
-                for market_id, market in known().items():
-                    outbox.put(stream, MarketListed(market=market), key=market_id)
     finally:
         await redis.aclose()
+
+
+def _closed(message: CatalogMessage) -> MarketClosed | None:
+    """Return what ends a listed market; one that is closed is held for what it paid."""
+    if isinstance(message, MarketClosed):
+        return None
+    return MarketClosed(venue=message.market.venue, market_id=message.market.market_id, reason="not listed any more")

@@ -15,13 +15,14 @@ import msgspec
 
 from shared.contracts.quote_text import QuoteWriter
 from shared.contracts.quotes import QuotesStale
-from shared.contracts.streams import FIELD, QUOTES, book_key
+from shared.contracts.streams import book_key
 from shared.domain.book import Book
 from shared.domain.market import MarketId, Venue
-from shared.io.bus import Identity, retried
-from shared.io.quote_pipe import QuotePipe, newest_ids_ms
+from shared.io.bus import Identity
+from shared.io.quote_pipe import QuotePipe
 from shared.io.resp import EMPTY_WORD, pack, word
 from shared.runtime.clock import Clock
+from shared.runtime.quote_log import FIELD_WORD, PartitionWriter, catch_up, partition_writers, repeat_refused
 from shared.runtime.quote_pace import QUOTES_PER_S, QuotePace
 
 _WINDOW_COMMANDS = 512
@@ -29,7 +30,6 @@ _COMMANDS_PER_QUOTE = 2
 _PACED_TURN_S = 0.002
 """When the pace holds marks back they are looked at this often: few large batches cost less than many small ones."""
 _BOOK_KEYS_LIMIT = 65_536
-_FIELD_WORD = word(FIELD)
 
 
 class QuoteState(NamedTuple):
@@ -76,7 +76,10 @@ class QuotePublisher:
         self._depth = depth
         self._partitions_of = partitions_of
         self._pace = QuotePace(quotes_per_s)
-        self._pipe = QuotePipe(url, on_ready=self.publish_again, on_room=self._schedule_if_marked)
+        self._refused = asyncio.Event()
+        self._pipe = QuotePipe(
+            url, on_ready=self.publish_again, on_room=self._schedule_if_marked, on_refused=self._refused.set
+        )
         self._dirty: dict[MarketId, QuoteSource] = {}
         """What is marked and not written; first come, first served."""
         self._due: set[MarketId] = set()
@@ -88,7 +91,7 @@ class QuotePublisher:
         self._quoted_in: dict[MarketId, tuple[int, ...]] = {}
         """The partitions whose newest word about a market is a quote."""
         self._may_have_left = False
-        self._writers = [_PartitionWriter(stream.name, stream.keep) for stream in QUOTES[venue]]
+        self._writers = partition_writers(venue)
         self._text = QuoteWriter(src=identity.src, epoch=identity.epoch, venue=venue.value)
         self._encoder = msgspec.json.Encoder()
         self._book_keys: dict[tuple[MarketId, int], bytes] = {}
@@ -126,11 +129,10 @@ class QuotePublisher:
 
     async def run(self) -> None:
         """Keep the way to Redis open, for ever."""
-        names = [writer.stream_name for writer in self._writers]
-        newest_ms = await retried(lambda: newest_ids_ms(self._url, names), what="the quote streams")
-        for writer in self._writers:
-            writer.id_ms = newest_ms[writer.stream_name] + 1
-        await self._pipe.run()
+        await catch_up(self._url, self._writers)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pipe.run())
+            tasks.create_task(repeat_refused(self._refused, self._url, self._writers, self.publish_again))
 
     async def flushed(self) -> None:
         """Wait until Redis has confirmed everything that was marked so far; bound it, for Redis may be away."""
@@ -262,7 +264,7 @@ class QuotePublisher:
         return self._commands(writer, entry_id, self._encoder.encode(stale), market_id, part)
 
     def _commands(
-        self, writer: "_PartitionWriter", entry_id: bytes, payload: bytes, market_id: MarketId, part: int
+        self, writer: PartitionWriter, entry_id: bytes, payload: bytes, market_id: MarketId, part: int
     ) -> tuple[bytes, bytes]:
         """Return the commands that append a message and keep it as the market's latest."""
         said = word(payload)
@@ -272,21 +274,4 @@ class QuotePublisher:
                 self._book_keys.clear()
             key = pack("SET", book_key(self._venue.value, market_id, part), b"")[: -len(EMPTY_WORD)]
             self._book_keys[market_id, part] = key
-        return b"".join((writer.append, word(entry_id), _FIELD_WORD, said)), key + said
-
-
-class _PartitionWriter:
-    """Explicit ids for one stream: our milliseconds, which never fall, and the count of messages."""
-
-    def __init__(self, stream_name: str, keep: int) -> None:
-        self.stream_name = stream_name
-        self.id_ms = 0
-        self.pseq = 0
-        whole = pack("XADD", stream_name, "MAXLEN", "~", keep, b"", FIELD, b"")
-        self.append = whole[: -len(EMPTY_WORD + _FIELD_WORD + EMPTY_WORD)]
-        """An XADD up to its entry id."""
-
-    def next_id(self, now_ms: int) -> bytes:
-        self.pseq += 1
-        self.id_ms = max(self.id_ms, now_ms)
-        return b"%d-%d" % (self.id_ms, self.pseq)
+        return b"".join((writer.append, word(entry_id), FIELD_WORD, said)), key + said

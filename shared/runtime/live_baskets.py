@@ -34,8 +34,10 @@ class LiveBaskets:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load the present baskets and follow their changes until ``stopping`` is set."""
-        async for messages in follow_latest(self._url, BASKETS, stopping):
-            for message in messages:
+        async for told in follow_latest(self._url, BASKETS, stopping):
+            if isinstance(told, dict):
+                self.baskets.clear()
+            for message in told.values() if isinstance(told, dict) else told:
                 self._apply(message)
             self._changed()
             self.loaded.set()

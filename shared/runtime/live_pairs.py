@@ -1,7 +1,7 @@
 """Which pairs are live right now, kept up to date from the pairs stream."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from shared.contracts.pairs import (
     CandidateFound,
@@ -53,12 +53,20 @@ class LivePairs:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Load the present pairs and follow their changes until ``stopping`` is set."""
-        async for messages in follow_latest(self._url, PAIRS, stopping):
-            for message in messages:
+        async for told in follow_latest(self._url, PAIRS, stopping):
+            if isinstance(told, dict):
+                self._forget_all_but(told.values())
+            for message in told.values() if isinstance(told, dict) else told:
                 self._apply(message)
             took_s = self._tell()
             self.loaded.set()
             await asyncio.sleep(min(_LONGEST_PAUSE_S, _PAUSE_PER_TELLING * took_s))
+
+    def _forget_all_but(self, latest: Iterable[PairMessage]) -> None:
+        """Drop the pairs of which the whole state knows nothing."""
+        told = {message.pair.pair_id for message in latest if isinstance(message, PairActivated | PairSuspended)}
+        for pair_id in (self.pairs.keys() | self.over.keys()) - told:
+            self._apply(PairRetired(pair_id=pair_id, reason="Redis knows no such pair"))
 
     def _apply(self, message: PairMessage) -> None:
         match message:

@@ -280,7 +280,8 @@ class Simulation:
         leg.book = Book(message.yes_bids, message.yes_asks)
         leg.epoch = message.epoch
         leg.not_before_s = self.now_s - (self.clock.now_ns() - message.received_ts_ns) / 1_000_000_000
-        leg.link.heard_s = min(leg.not_before_s, self.now_s)
+        heard_s = min(leg.not_before_s, self.now_s)
+        leg.link.heard_s = heard_s if leg.link.heard_s is None else max(heard_s, leg.link.heard_s)
 
     def evaluated(self, pair_ids: set[PairId] | None = None) -> None:
         """Note that the detector looks at these pairs, or at all that matter, now."""

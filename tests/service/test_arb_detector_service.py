@@ -10,12 +10,14 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from services.arb_detector import main as detector_main
 from services.arb_detector import service
 from services.arb_detector.main import main
 from services.arb_detector.settings import Settings
 from services.cli.main import app
 from shared.contracts.alerts import OperationalAlert
-from shared.contracts.catalog import MarketChanged, MarketListed
+from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
+from shared.contracts.envelope import SequenceWatch
 from shared.contracts.funnel import FunnelCounted, PairDiverged, PairStanding
 from shared.contracts.intents import HedgedIntent, is_authentic, key_id_of
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
@@ -35,11 +37,12 @@ from shared.contracts.streams import (
     book_key,
     intents,
 )
-from shared.domain.market import MarketStatus, Venue
+from shared.domain.market import MarketId, MarketStatus, Venue
 from shared.domain.pair import PARTITIONS, Pair
-from shared.io.bus import Identity, Outbox, Profile, connect
+from shared.io.bus import Identity, Outbox, Profile, SetAside, connect
 from shared.runtime.clock import SystemClock
 from shared.runtime.errors import SettingsRefused
+from tests.service.lost_message import lose
 from tests.unit.arb_detector.feed_words import FEED_EPOCH
 from tests.unit.arb_detector.scene import Scene, market
 
@@ -286,6 +289,44 @@ async def test_the_funnel_of_the_process_is_told_and_adds_up(
         counted = (await feeds.until(FUNNEL, FunnelCounted, seen + 1))[-1]
         assert sum(count for _, count in counted.reasons) == counted.evaluations > 0
         assert (counted.pairs, counted.partitions) == (1, tuple(range(PARTITIONS)))
+
+
+async def test_a_market_whose_end_the_catalog_lost_is_looked_up(settings: Settings) -> None:
+    async with feeds_at(settings.redis_url) as feeds, detector_at(settings):
+        await feeds.list_everything()
+        await feeds.offer()
+        await feeds.until(OPPORTUNITIES, OpportunityOpened)
+        ended, other = market(Venue.KALSHI), msgspec.structs.replace(market(Venue.KALSHI), market_id=MarketId("OTHER"))
+        stream, listed = CATALOG[Venue.KALSHI], MarketListed(market=other)
+        feeds.outbox.put(stream, listed, key=other.market_id)
+        closed = MarketClosed(venue=Venue.KALSHI, market_id=ended.market_id, reason="determined")
+        await lose(feeds.outbox, feeds.redis, stream, closed, key=ended.market_id, drop_key=True)
+        feeds.outbox.put(stream, listed, key=other.market_id)
+        await feeds.until(OPPORTUNITIES, OpportunityClosed)
+
+
+async def test_its_two_outboxes_do_not_count_as_one_writer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both raise alarms; a reader would take those of one for repeats of the other's."""
+    made: list[Outbox] = []
+
+    class Noted(Outbox):
+        def __init__(self, url: str, identity: Identity) -> None:
+            super().__init__(url, identity)
+            made.append(self)
+
+    monkeypatch.setattr(detector_main, "Outbox", Noted)
+    async with feeds_at(settings.redis_url) as feeds, detector_at(settings):
+        await asyncio.wait_for(until_made(made, 2), WITHIN_S)
+        for outbox in made:
+            outbox.on_set_aside(SetAside((FUNNEL.name,), (b"{}",), "WRONGTYPE"))
+        told = await feeds.until(ALERTS, OperationalAlert, 2)
+    watch = SequenceWatch()
+    assert [watch.is_repeat(ALERTS.name, alert) for alert in told] == [False, False]
+
+
+async def until_made(made: list[Outbox], count: int) -> None:
+    while len(made) < count:  # noqa: ASYNC110 - the detector makes them when it starts
+        await asyncio.sleep(0.01)
 
 
 async def test_a_pair_that_stays_far_apart_is_told_to_the_matcher_and_the_operator_and_stays_alert_only(

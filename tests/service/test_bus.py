@@ -12,7 +12,7 @@ import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shared.contracts.alerts import OperationalAlert
-from shared.contracts.pairs import PairActivated, PairMessage, PairRetired
+from shared.contracts.pairs import PairActivated, PairMessage, PairRetired, PairSuspended
 from shared.contracts.streams import ALERTS, FIELD, PAIRS, dead_letter_name
 from shared.io import bus
 from shared.io.bus import (
@@ -20,6 +20,7 @@ from shared.io.bus import (
     Delivery,
     GroupReader,
     Identity,
+    Lease,
     Outbox,
     OutboxFull,
     Profile,
@@ -33,10 +34,12 @@ from shared.io.bus import (
 from shared.io.resp import RespLink, pack
 from tests.outboxes import writing
 from tests.service.redis_proxy import RedisProxy
+from tests.service.spoiled_link import Fate, SpoiledLink
 from tests.unit.kalshi_executor.builders import PAIR
 from tests.waiting import until
 
 ME = Identity("test", "epoch-1")
+LEASES = "test:leases"
 
 
 def alert(number: int) -> OperationalAlert:
@@ -54,6 +57,11 @@ async def redis(redis_url: str) -> AsyncIterator[Client]:
 async def proxy(redis_url: str, tmp_path: Path) -> AsyncIterator[RedisProxy]:
     async with RedisProxy(redis_url, tmp_path).up() as proxy:
         yield proxy
+
+
+def spoil(outbox: Outbox, url: str, fates: list[Fate]) -> None:
+    """Give the commands that the outbox sends these fates, one each."""
+    outbox._link = SpoiledLink(url, fates, number_key=outbox._number_key, leases=LEASES, holder="me:1")
 
 
 async def numbers_on_stream(redis: Client) -> list[int]:
@@ -99,20 +107,91 @@ class TestOutbox:
         last = ALERTS.decoder.decode(fields[FIELD])
         assert (last.src, last.epoch, last.pseq) == ("test", "epoch-1", 1_200)
 
-    async def test_a_lost_reply_doubles_entries_which_a_tail_folds(self, redis: Client, proxy: RedisProxy) -> None:
+    async def test_a_lost_reply_doubles_nothing(self, redis: Client, proxy: RedisProxy) -> None:
         async with writing(Outbox(proxy.url, ME)) as outbox:
             outbox.put(ALERTS, alert(0))
             await outbox.flushed()
-            proxy.swallow_reply_to(b"XADD")
+            proxy.swallow_reply_to(b"EVALSHA")
             for number in (1, 2):
                 outbox.put(ALERTS, alert(number))
             await outbox.flushed()
             outbox.put(ALERTS, alert(3))
             await outbox.flushed()
-        assert await numbers_on_stream(redis) == [0, 1, 2, 1, 2, 3]
-        found, tail = await tailed(proxy.url, 4)
-        assert found == [0, 1, 2, 3]
-        assert tail.watch.lost == 0
+        assert proxy.connections == 2
+        assert await numbers_on_stream(redis) == [0, 1, 2, 3]
+
+    async def test_what_a_forgetful_server_is_told_twice_a_tail_folds(self, redis: Client, redis_url: str) -> None:
+        outbox = Outbox(redis_url, ME)
+        fates = [Fate.DONE, Fate.DONE, Fate.UNHEARD, Fate.FORGOTTEN]
+        spoil(outbox, redis_url, fates)
+        async with writing(outbox):
+            for number in range(4):
+                outbox.put(ALERTS, alert(number))
+            await outbox.flushed()
+        assert await numbers_on_stream(redis) == [0, 1, 2, 0, 1, 2, 3]
+        found, tail = await tailed(redis_url, 4)
+        assert (found, tail.watch.lost) == ([0, 1, 2, 3], 0)
+
+    @pytest.mark.parametrize("is_told_by", ["the next message", "a look"])
+    @pytest.mark.parametrize("remembers", ["1", None])
+    async def test_a_server_that_came_back_with_an_older_memory_is_noticed(
+        self, redis: Client, redis_url: str, remembers: str | None, is_told_by: str
+    ) -> None:
+        outbox = Outbox(redis_url, ME)
+        async with writing(outbox):
+            for number in range(3):
+                outbox.put(ALERTS, alert(number))
+            await outbox.flushed()
+            await outbox.look_back(redis)
+            outbox.put(ALERTS, alert(3))
+            await outbox.flushed()
+            assert not outbox.is_forgotten
+            await redis.delete(outbox._number_key)
+            if remembers is not None:
+                await redis.set(outbox._number_key, remembers)
+            if is_told_by == "a look":
+                await outbox.look_back(redis)
+                assert outbox.is_forgotten
+                outbox.is_forgotten = False
+                await outbox.look_back(redis)
+                assert not outbox.is_forgotten, "once is enough"
+            outbox.put(ALERTS, alert(4))
+            await outbox.flushed()
+            assert outbox.is_forgotten == (is_told_by == "the next message")
+        assert await numbers_on_stream(redis) == [0, 1, 2, 3, 4]
+
+    @pytest.mark.parametrize("why", [Fate.REFUSED, Fate.UNLEASED])
+    async def test_nothing_overtakes_a_message_that_was_refused(self, redis: Client, redis_url: str, why: Fate) -> None:
+        """A suspension that is refused and comes after the next word about the pair would be that pair's last word."""
+        lease = Lease(LEASES, 0, "me:1")
+        await redis.hset(LEASES, "0", lease.holder)
+        outbox = Outbox(redis_url, ME)
+        spoil(outbox, redis_url, [Fate.DONE, why, Fate.DONE, Fate.DONE, Fate.DONE])
+        activated = PairActivated(pair=PAIR)
+        words = [activated, PairSuspended(pair=PAIR, reason="in the middle"), activated, activated]
+        async with writing(outbox):
+            for word in words:
+                outbox.put_under_lease(lease, [(PAIRS, word, "a", False)])
+            await outbox.flushed()
+        written = [PAIRS.decoder.decode(fields[FIELD]) for _, fields in await redis.xrange(PAIRS.name)]
+        assert [(message.pseq, type(message)) for message in written] == [
+            (number, type(word)) for number, word in enumerate(words, start=1)
+        ]
+        assert type(PAIRS.decoder.decode(await redis.hget(PAIRS.hash_name, "a"))) is PairActivated
+
+    async def test_what_is_written_together_is_not_written_at_all_when_one_part_is_refused(
+        self, redis: Client, redis_url: str
+    ) -> None:
+        lease = Lease(LEASES, 0, "me:1")
+        await redis.hset(LEASES, "0", lease.holder)
+        await redis.set(ALERTS.name, "no stream")
+        async with writing(Outbox(redis_url, ME)) as outbox:
+            outbox.put_under_lease(
+                lease, [(PAIRS, PairActivated(pair=PAIR), "a", False), (ALERTS, alert(1), "", False)]
+            )
+            await outbox.flushed()
+        assert outbox.refused == 2
+        assert await redis.exists(PAIRS.name, PAIRS.hash_name) == 0
 
     async def test_while_redis_is_away_messages_wait_and_come_out_in_order(
         self, redis: Client, redis_url: str, tmp_path: Path

@@ -363,6 +363,49 @@ async def test_a_market_nobody_wants_is_not_written(redis: Client, redis_url: st
     assert await redis.dbsize() == 0
 
 
+async def test_a_withdrawal_that_redis_had_no_memory_for_is_said_again(redis: Client, redis_url: str) -> None:
+    """Nothing else would say it: the quote that it withdraws would stay the market's last word."""
+    source = Source()
+    for market_id in (A, B):
+        source.set_ask(market_id, 1_000_000)
+    async with publishing(redis_url) as publisher:
+        publisher.mark(source, A)
+        publisher.mark(source, B)
+        await settled(publisher)
+        await redis.config_set("maxmemory", "1")
+        try:
+            publisher.stale([A], "gap")
+            source.set_ask(B, 2_000_000)
+            publisher.mark(source, B)
+            await settled(publisher)
+            assert publisher.refused >= 4
+        finally:
+            await redis.config_set("maxmemory", "0")
+        async with asyncio.timeout(20):
+            while len(await written(redis)) < 4:  # noqa: ASYNC110 - the publisher says it in its own time
+                await asyncio.sleep(0.01)
+        *_, stale, quote = await written(redis)
+        assert isinstance(stale, QuotesStale)
+        assert isinstance(quote, Quote)
+        assert (stale.market_ids, stale.reason, quote.market_id, quote.yes_asks[0][1]) == ((A,), "gap", B, 2)
+        assert isinstance(STREAM.decoder.decode(await redis.get(book_key("kalshi", A, 3))), QuotesStale)
+
+
+async def test_ids_that_another_writer_has_passed_are_caught_up_with(redis: Client, redis_url: str) -> None:
+    source, clock = Source(), FakeClock()
+    source.set_ask(A, 1_000_000)
+    async with publishing(redis_url, clock=clock) as publisher:
+        foreign = f"{clock.now_ms() + 3_600_000}-0"
+        await redis.xadd(STREAM.name, {FIELD: b"{}"}, id=foreign)
+        publisher.mark(source, A)
+        async with asyncio.timeout(20):
+            while await redis.xlen(STREAM.name) < 2:  # noqa: ASYNC110 - the publisher reads the ids anew
+                await asyncio.sleep(0.01)
+        assert publisher.refused == 1
+    [(_, fields)] = await redis.xrevrange(STREAM.name, count=1)
+    assert isinstance(STREAM.decoder.decode(fields[FIELD]), Quote)
+
+
 async def test_what_redis_refuses_is_counted_and_the_link_stays(redis: Client, redis_url: str) -> None:
     source = Source()
     source.set_ask(A, 1_000_000)

@@ -11,7 +11,7 @@ import pytest
 from shared.contracts.opportunities import OpportunityClosed
 from shared.contracts.streams import OPPORTUNITIES, Stream
 from shared.domain.pair import Direction, PairId
-from shared.io.bus import Client, Identity, Leases, Outbox, Profile, connect
+from shared.io.bus import TRANSIENT, Client, Identity, Leases, Outbox, Profile, connect
 from shared.io.leases import LEASE_MS
 from tests.outboxes import writing
 from tests.service.redis_proxy import RedisProxy
@@ -206,6 +206,29 @@ async def test_a_pushed_message_is_sent_before_any_task_wakes_and_is_written_onc
     one.close()
 
 
+async def test_what_a_replica_or_a_server_without_replicas_refuses_is_tried_until_it_is_taken(
+    redis_url: str, redis: Client
+) -> None:
+    one = replica(redis_url, "one")
+    await one.renew()
+    await redis.config_set("min-replicas-to-write", 1)
+    try:
+        async with outbox_at(redis_url) as outbox:
+            outbox.put_under_lease(one.held[0], [(OPPORTUNITIES, message("a"), "", False)])
+            outbox.put(OPPORTUNITIES, message("b"))
+            with pytest.raises(TRANSIENT, match="NOREPLICAS"):
+                await one.renew()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(outbox.flushed(), 0.3)
+            await redis.config_set("min-replicas-to-write", 0)
+            await asyncio.wait_for(outbox.flushed(), 5)
+            assert outbox.refused == 0
+    finally:
+        await redis.config_set("min-replicas-to-write", 0)
+    assert await redis.xlen(OPPORTUNITIES.name) == 2
+    one.close()
+
+
 async def test_a_server_that_forgot_the_script_is_told_it_again(redis_url: str, redis: Client) -> None:
     one = replica(redis_url, "one")
     await one.renew()
@@ -267,6 +290,5 @@ async def test_what_was_pushed_over_a_link_that_broke_is_written_later_in_order(
         await asyncio.wait_for(outbox.flushed(), 10)
     written = [OPPORTUNITIES.decoder.decode(fields[b"d"]) for _, fields in await redis.xrange(OPPORTUNITIES.name)]
     assert proxy.connections == 2
-    assert list(dict.fromkeys(one.opportunity_id for one in written)) == [str(at) for at in range(6)]
-    assert all(one.pseq == int(one.opportunity_id) + 1 for one in written)
+    assert [(one.opportunity_id, one.pseq) for one in written] == [(str(at), at + 1) for at in range(6)]
     one.close()

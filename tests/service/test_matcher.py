@@ -32,6 +32,8 @@ from shared.domain.pair import Direction, Orientation, Pair
 from shared.io.bus import Identity, Outbox, Profile, connect, load_latest
 from shared.runtime.errors import SettingsRefused
 from shared.runtime.redis_server import RedisServer
+from tests.outboxes import writing
+from tests.service.lost_message import lose
 from tests.unit.matcher.listings import CONDITION, OTHER_CONDITION, kalshi, kalshi_game_side, moneyline, polymarket
 from tests.unit.matcher.test_mappings import SHIPPED, row
 
@@ -84,10 +86,8 @@ class Feeds:
 @pytest.fixture
 async def feeds(redis_url: str) -> AsyncIterator[Feeds]:
     feeds = Feeds(redis_url)
-    writer = asyncio.create_task(feeds.outbox.run())
-    yield feeds
-    writer.cancel()
-    await asyncio.gather(writer, return_exceptions=True)
+    async with writing(feeds.outbox):
+        yield feeds
     await feeds.redis.aclose()
 
 
@@ -130,6 +130,36 @@ FILM_THERE = polymarket("Will Glass Harbor win Best Picture in 2027?", market_id
 
 def kinds(said: list[Any]) -> list[type]:
     return [type(message) for message in said]
+
+
+async def test_a_market_whose_end_the_log_lost_ends_its_pair(feeds: Feeds, mappings: Path) -> None:
+    async with running(feeds.url, mappings):
+        await feeds.put(FED, FED_THERE)
+        await feeds.until(lambda said: kinds(said) == [PairActivated])
+        await feeds.put(PORTLAND)  # heard on the log, whether or not the first ones were there at the start
+        closed = MarketClosed(venue=Venue.KALSHI, market_id=FED.market_id, reason="determined")
+        await lose(feeds.outbox, feeds.redis, CATALOG[Venue.KALSHI], closed, key=FED.market_id, drop_key=True)
+        await feeds.put(HOUSTON)
+        await feeds.until(lambda said: bool(said) and not isinstance(said[-1], PairActivated))
+
+
+async def test_what_a_crash_of_redis_took_back_is_said_again(feeds: Feeds, mappings: Path) -> None:
+    """A suspension of its last second is gone, and what it remembers looks whole: as many pairs as there should be."""
+    async with running(feeds.url, mappings):
+        await feeds.put(FED, FED_THERE)
+        [activated] = await feeds.until(lambda said: kinds(said) == [PairActivated])
+        [number_key] = await feeds.redis.keys("arb:v1:outbox:matcher:*")
+        number, pair_key = await feeds.redis.get(number_key), activated.pair.pair_id
+        before = await feeds.redis.hgetall(PAIRS.hash_name)
+        await feeds.change(msgspec.structs.replace(FED, rules_text="Something else."), "rules_text")
+        await feeds.until(lambda said: isinstance(said[-1], PairSuspended))
+        stranger = msgspec.json.encode(PairActivated(pair=msgspec.structs.replace(activated.pair, pair_id="stranger")))
+        await feeds.redis.hset(PAIRS.hash_name, mapping={**before, "stranger": stranger})
+        await feeds.redis.set(number_key, number)
+        async with asyncio.timeout(WITHIN_S):
+            while kinds(list((await feeds.held()).values())) != [PairSuspended]:  # noqa: ASYNC110 - a process repairs it
+                await asyncio.sleep(0.01)
+    assert (await feeds.held()).keys() == {pair_key}
 
 
 async def test_catalogs_become_pairs_and_candidates_as_markets_arrive(feeds: Feeds, mappings: Path) -> None:

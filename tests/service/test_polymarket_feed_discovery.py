@@ -1,6 +1,5 @@
 """Discovery over a scripted Gamma: cursors to the end, failures that change nothing, and fees from the CLOB."""
 
-import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Sequence
@@ -22,6 +21,7 @@ from shared.io.bus import Identity, Outbox, Profile, connect
 from shared.io.fees_file import FeeRate, read_fees
 from shared.io.http import HttpClient
 from shared.testing.clock import FakeClock
+from tests.outboxes import writing
 
 
 def condition(number: int) -> str:
@@ -116,12 +116,10 @@ async def rig(gamma: Gamma, redis_url: str, rates: Sequence[FeeRate] = ()) -> As
         )
         redis = connect(redis_url, Profile.WRITER)
         it = Rig(discovery, outbox, redis)
-        writing = asyncio.create_task(outbox.run())
         try:
-            yield it
+            async with writing(outbox):
+                yield it
         finally:
-            writing.cancel()
-            await asyncio.wait([writing])
             await redis.aclose()
 
 

@@ -1,13 +1,14 @@
 """A tail can take up streams and leave them while it reads."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
 from shared.contracts.streams import FIELD
 from shared.io import tails
-from shared.io.bus import Entry, Profile, Tail, connect
+from shared.io.bus import Client, Entry, Profile, Tail, connect
 from tests.service.redis_proxy import RedisProxy
 
 
@@ -118,6 +119,59 @@ async def test_a_pump_starts_again_on_a_stream_that_was_emptied(
         await tail.pump(stopping, take)
     assert (seen, tail.recreated) == ([b"new"], 1)
     await redis.aclose()
+
+
+async def test_a_taker_that_wants_more_is_answered_at_once_with_what_there_is(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tails, "BLOCK_MS", 15_000)
+    redis, stopping = connect(redis_url, Profile.WRITER), asyncio.Event()
+    await redis.xadd("one", {FIELD: b"1"})
+    seen: list[list[bytes]] = []
+
+    def take(entries: list[Entry]) -> bool:
+        seen.append([payload for _, _, payload in entries])
+        if len(seen) == 3:
+            stopping.set()
+        return True
+
+    began_s = time.monotonic()
+    async with asyncio.timeout(20):
+        await Tail(redis_url, {"one": "0-0"}).pump(stopping, take)
+    assert seen == [[b"1"], [], []]
+    assert time.monotonic() - began_s < 10, "it waited for what did not come"
+    await redis.aclose()
+
+
+@pytest.mark.parametrize("how", ["batches", "pump"])
+async def test_a_server_that_ends_a_blocked_read_does_not_end_the_reader(redis_url: str, how: str) -> None:
+    """As it does when it becomes a replica."""
+    redis, stopping = connect(redis_url, Profile.WRITER), asyncio.Event()
+    tail, seen = Tail(redis_url, {"one": "0-0"}), list[Entry]()
+
+    def take(entries: list[Entry]) -> None:
+        seen.extend(entries)
+        if seen:
+            stopping.set()
+
+    async def read() -> None:
+        async for entries in tail.batches(stopping):
+            take(entries)
+
+    reading = asyncio.create_task(read() if how == "batches" else tail.pump(stopping, take))
+    async with asyncio.timeout(20):
+        while not await _unblocked(redis):  # noqa: ASYNC110 - the server knows
+            await asyncio.sleep(0.01)
+        await redis.xadd("one", {FIELD: b"1"})
+        await reading
+    assert [payload for _, _, payload in seen] == [b"1"]
+    await redis.aclose()
+
+
+async def _unblocked(redis: Client) -> bool:
+    """Whether a blocked read was found and ended with an error."""
+    blocked = [one["id"] for one in await redis.client_list() if "b" in one["flags"]]
+    return bool(blocked) and bool(await redis.client_unblock(blocked[0], error=True))
 
 
 async def test_what_the_taker_raises_ends_the_pump(redis_url: str) -> None:

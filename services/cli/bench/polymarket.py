@@ -15,7 +15,7 @@ import msgspec
 from services.cli.bench import naive
 from services.cli.output import write_line
 from services.venue_sim import polymarket_frames
-from services.venue_sim.book_hash import MirroredBook
+from services.venue_sim.book_hash import MirroredBook, mirrored
 from services.venue_sim.markets import Operation, PolymarketMarket
 from services.venue_sim.world import World
 from shared.domain.market import MarketId
@@ -73,14 +73,7 @@ class Recording:
             world.step(now_ms)
 
     def _begin(self, market: PolymarketMarket) -> None:
-        mirror = MirroredBook(
-            market.market_id,
-            market.token_ids,
-            min_size_e6=market.min_contracts_e6,
-            tick_e4=market.tick_e4,
-            neg_risk=market.event.neg_risk,
-        )
-        mirror.load(market.book.bids(), market.book.asks())
+        mirror = mirrored(market)
         bid_e4, ask_e4 = market.book.best_bid_e4() or 0, market.book.best_ask_e4() or 10_000
         for step in range(1, _DEEP_LEVELS + 1):
             if step < bid_e4 // 4:  # where a price near 0 or 1 will not wander to: the book must never be crossed

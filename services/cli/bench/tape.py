@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from services.venue_sim import polymarket_frames
-from services.venue_sim.book_hash import MirroredBook
+from services.venue_sim.book_hash import MirroredBook, mirrored
 from services.venue_sim.kalshi_frames import delta_bodies
 from services.venue_sim.markets import KalshiMarket, Operation, PolymarketMarket, SimQuestion
 from services.venue_sim.pricing import best_edge
@@ -106,16 +106,4 @@ class Renderer:
 
 def mirrors_of(markets: dict[str, PolymarketMarket]) -> dict[str, MirroredBook]:
     """Return the venue's own view of every Polymarket book, hashes included."""
-    mirrors = {}
-    for market_id, market in markets.items():
-        mirror = MirroredBook(
-            market.market_id,
-            market.token_ids,
-            min_size_e6=market.min_contracts_e6,
-            tick_e4=market.tick_e4,
-            neg_risk=market.event.neg_risk,
-        )
-        mirror.load(market.book.bids(), market.book.asks())
-        mirror.last_price_e4 = market.last_price_e4 or None
-        mirrors[market_id] = mirror
-    return mirrors
+    return {market_id: mirrored(market) for market_id, market in markets.items()}

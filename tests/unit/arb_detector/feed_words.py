@@ -14,7 +14,7 @@ FEED_EPOCH = "feed-1"
 Levels = Sequence[tuple[str, str]]
 
 
-def beat_of(venue: Venue, now_ns: int, **changes: Any) -> FeedBeat:
+def beat_of(venue: Venue, now_ns: int, /, **changes: Any) -> FeedBeat:
     """Return a beat of a live connection, with fields changed."""
     base = FeedBeat(
         src=f"{venue}_feed",
@@ -32,7 +32,7 @@ def beat_of(venue: Venue, now_ns: int, **changes: Any) -> FeedBeat:
 
 
 def quote_of(
-    venue: Venue, market_id: MarketId, now_ns: int, bids: Levels = (), asks: Levels = (), **changes: Any
+    venue: Venue, market_id: MarketId, now_ns: int, bids: Levels = (), asks: Levels = (), /, **changes: Any
 ) -> QuoteText:
     """Return a quote as a feed would write it now, with fields changed."""
     base = QuoteText(

@@ -254,6 +254,16 @@ def test_a_basket_that_is_switched_off_closes_and_one_that_changed_starts_anew()
     assert scene.detector.funnel.total() == scene.detector.evaluations
 
 
+def test_a_basket_that_has_changed_opens_anew_although_its_books_are_quiet() -> None:
+    scene = BasketScene()
+    first = scene.open()
+    changed = basket(kind=EVERY_NO, title="Reworded")
+    assert closed(scene.note(scene.detector.set_baskets({changed.basket_id: changed}))).reason == "basket has changed"
+    second = opened(scene.tick(after_ms=60))
+    assert second is not None
+    assert (second.title, second.opportunity_id != first.opportunity_id) == ("Reworded", True)
+
+
 def test_a_basket_ends_at_its_last_moment() -> None:
     scene = BasketScene(the_basket=basket(not_after=datetime(2100, 1, 1, tzinfo=UTC)))
     scene.open()

@@ -1,15 +1,17 @@
 """The life of an episode: debounce, updates, dips, closing, reopening, resuming after a restart."""
 
 from collections import Counter
+from datetime import date
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from services.arb_detector import ids
 from services.arb_detector.core import Detector
 from shared.contracts.intents import HedgedIntent
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
-from shared.domain.fees import FeeSchedule, KalshiFees
+from shared.domain.fees import FeeSchedule, KalshiFees, PolymarketFees
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import Direction, Orientation, PairId
 from tests.unit.arb_detector.scene import Said, Scene, closed, intent, market, opened, pair, raw
@@ -212,6 +214,15 @@ def test_unknown_fees_are_told_at_the_worst_ordinary_rate_and_never_traded(fees:
     assert kinds(scene.said)[HedgedIntent] == 0
 
 
+def test_fees_of_which_a_dearer_contract_costs_less_are_assumed_too() -> None:
+    """In range, and still no curve that the walk can price: the detector must not end by it."""
+    fees = PolymarketFees(rate=Decimal(10), exponent=2, effective_from=date(2026, 7, 1), source="feeSchedule")
+    scene = Scene()
+    scene.detector.set_market(market(Venue.POLYMARKET, fees=fees))
+    assert "makes a dearer contract cost less" in scene.open().alert_only
+    assert kinds(scene.said)[HedgedIntent] == 0
+
+
 def test_an_alert_only_pair_is_told_and_never_traded() -> None:
     scene = Scene(the_pair=pair(alert_only="void rules differ"))
     assert scene.open().alert_only == "void rules differ"
@@ -251,6 +262,17 @@ def test_a_pair_that_is_retired_or_changed_ends_its_episode() -> None:
         assert closed(scene.detector.set_pairs(live)).reason == reason
 
 
+def test_a_pair_that_has_changed_opens_anew_although_its_books_are_quiet() -> None:
+    """Both legs have been heard, so nothing else would make anybody look."""
+    scene = Scene()
+    first = scene.open()
+    changed = pair(title="Another title")
+    assert closed(scene.detector.set_pairs({changed.pair_id: changed})).reason == "pair has changed"
+    assert scene.outcome == "edge is younger than the debounce"
+    second = opened(scene.tick(after_ms=60))
+    assert (second.title, second.opportunity_id != first.opportunity_id) == ("Another title", True)
+
+
 def test_a_restart_takes_over_an_open_episode_without_saying_it_again() -> None:
     before = Scene()
     found = before.open()
@@ -288,6 +310,20 @@ def test_books_from_keys_never_replace_what_the_stream_said_later() -> None:
     scene.detector.take_books([(part, raw(old_kalshi)), (part, raw(old_polymarket))])
     assert scene.outcome == "quote withdrawn by its feed"
     assert scene.detector.legs(unheard_only=True) == []
+
+
+def test_books_from_keys_are_news_by_their_number_whatever_the_wall_clock_did() -> None:
+    """After a loss the key holds what was missed; the clock was set, and its stamp is older than the last word's."""
+    scene = Scene()
+    scene.open()
+    scene.clock.set_wall(now_ms=scene.clock.now_ms() - 3_600_000)
+    scene.clock.advance(ms=10)
+    part, missed, lost = scene.pair.partition, scene.polymarket_without_edge(), scene.stale(Venue.KALSHI)
+    lost = msgspec.structs.replace(lost, epoch=missed.epoch, pseq=next(scene.pseq))
+    scene.said += scene.detector.take_books([(part, raw(missed)), (part, lost)])
+    assert closed(scene.said).reason == "quote withdrawn by its feed"
+    scene.said += scene.detector.take_books([(part, raw(missed))])
+    assert scene.outcome == "quote withdrawn by its feed", "an old book is no news"
 
 
 def test_ids_sort_by_time() -> None:

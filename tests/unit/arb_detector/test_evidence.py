@@ -149,6 +149,36 @@ def test_the_property_above_sees_openings_and_updates() -> None:
     assert [message.min_edge_dollars_per_contract for message in said] == [Decimal("0.001"), Decimal("0.0005")]
 
 
+def test_an_update_at_half_of_the_finest_edge_is_priced_again_too() -> None:
+    scene = Scene(
+        debounce_ms=0, update_after_ms=0, material_percent=0, min_edge_dollars_per_contract=Decimal("0.000001")
+    )
+    for _ in range(2):
+        scene.offer()
+        scene.clock.advance(ms=10)
+    update = scene.said[-1]
+    assert isinstance(update, OpportunityUpdated)
+    assert update.min_edge_dollars_per_contract == Decimal("0.0000005")
+    assert priced_again(update) == told(update)
+
+
+@pytest.mark.parametrize("amount", ["1E+999999999", "1E-999999999", "NaN", "Infinity"])
+def test_an_opportunity_with_an_amount_of_nothing_is_refused_before_it_is_written_out(amount: str) -> None:
+    message = msgspec.json.decode(msgspec.json.encode(Scene().open()))
+    for changed in (message | {"min_edge_dollars_per_contract": amount}, message | {"days_to_payout": amount}):
+        with pytest.raises(EvaluationRefused, match="is no amount of anything"):
+            evaluation_file(msgspec.json.encode(changed))
+
+
+@pytest.mark.parametrize("field", [b"hou-por", b"yes_kalshi_no_polymarket", b"KXGAME-26NOV22HOUPOR-HOU", b"same"])
+def test_an_opportunity_with_a_broken_byte_is_refused_in_one_line(field: bytes) -> None:
+    for text in (field[:2] + b"\xb6" + field[3:], b"\xff", b"\\ud800", b"x" * 100_000 + b"\xff"):
+        data = msgspec.json.encode(Scene().open()).replace(b'"' + field + b'"', b'"' + text + b'"')
+        with pytest.raises(EvaluationRefused) as refused:
+            evaluate_file(evaluation_file(data))
+        assert len(str(refused.value)) < 300
+
+
 def test_the_command_prices_an_opportunity_from_the_stream(tmp_path: Path) -> None:
     opening = Scene().open()
     file = tmp_path / "opportunity.json"

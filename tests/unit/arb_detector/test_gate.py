@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from services.arb_detector.pair_state import Unusable
 from services.arb_detector.trust import Distrust
+from shared.contracts.catalog import MarketChanged, MarketClosed, MarketListed
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened
 from shared.contracts.quotes import levels_checksum
 from shared.domain.market import MarketId, MarketStatus, Venue
@@ -203,6 +205,29 @@ def test_a_pair_whose_market_is_not_listed_yet_waits_for_the_catalog() -> None:
     assert scene.tick(after_ms=60)
 
 
+def test_what_the_catalog_told_since_is_newer_than_what_it_held_when_it_was_asked() -> None:
+    """At a start thousands of markets are read at once and taken one by one, while their streams go on."""
+    scene = Scene(the_pair=pair(pair_id=PairId("another"), kalshi_ticker=MarketId("KXOTHER")))
+    held = market(K, market_id=MarketId("KXOTHER"))
+    changed = msgspec.structs.replace(held, title="Reworded", status=MarketStatus.CLOSED)
+    scene.detector.take_catalog(K, MarketChanged(market=changed, changed=("title", "status")))
+    scene.detector.list_market(held)
+    scene.offer()
+    assert scene.outcome == Unusable.MARKET_NOT_OPEN
+
+
+def test_a_market_that_closes_before_it_was_listed_here_is_never_open() -> None:
+    scene = Scene(the_pair=pair(pair_id=PairId("another"), kalshi_ticker=MarketId("KXOTHER")))
+    held = market(K, market_id=MarketId("KXOTHER"))
+    scene.detector.take_catalog(K, MarketClosed(venue=K, market_id=held.market_id, reason="settled"))
+    scene.detector.list_market(held)
+    scene.offer()
+    assert scene.outcome == Unusable.MARKET_NOT_OPEN
+    scene.detector.take_catalog(K, MarketListed(market=held))
+    scene.offer()
+    assert scene.tick(after_ms=60)
+
+
 @pytest.mark.parametrize("frame_age_ms", [2_501, -1])
 def test_a_connection_without_frames_is_quiet_until_a_quote_comes_from_it(frame_age_ms: int) -> None:
     scene = Scene()
@@ -213,6 +238,17 @@ def test_a_connection_without_frames_is_quiet_until_a_quote_comes_from_it(frame_
     assert closed(scene.silent_tick()).reason == Distrust.LINK_QUIET
     scene.offer()
     assert opened(scene.silent_tick(after_ms=600))
+
+
+def test_an_older_quote_of_a_connection_does_not_make_it_quiet_again() -> None:
+    """A book that was asked for after a loss says nothing about when its connection was heard last."""
+    scene = Scene()
+    scene.beat(P, frame_age_ms=2_501)
+    scene.offer()
+    before = scene.clock.now_ns() - 600_000_000_000
+    old = scene.quote(P, received_ts_ns=before)
+    scene.take(msgspec.structs.replace(old, market_id=MarketId("0xanother")))
+    assert opened(scene.silent_tick(after_ms=60))
 
 
 def test_a_connection_that_is_over_is_forgotten_for_every_dial_has_a_name_of_its_own() -> None:

@@ -18,3 +18,15 @@ def test_only_a_partition_that_is_really_left_has_the_pairs_indexed_anew(monkeyp
     assert (list(detector.pairs.values()), indexed) == ([state], [])
     detector.leave([state.pair.partition])
     assert (detector.pairs, detector.legs(), indexed) == ({}, [], [1])
+
+
+def test_what_was_heard_in_a_partition_before_it_was_left_counts_for_nothing_when_it_comes_back() -> None:
+    """Quotes may come before their pair; those of a partition that somebody else had meanwhile are old."""
+    scene = Scene()
+    scene.detector.set_pairs({})
+    scene.offer()
+    scene.detector.leave([scene.pair.partition])
+    scene.detector.set_pairs({scene.pair.pair_id: scene.pair})
+    assert len(scene.detector.legs(unheard_only=True)) == 2
+    scene.tick(after_ms=60)
+    assert scene.said == []

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from services.arb_detector.episodes import Step
 from services.arb_detector.ration import Ration
 from shared.contracts.intents import HedgedIntent
-from shared.contracts.opportunities import OpportunityOpened
+from shared.contracts.opportunities import OpportunityOpened, OpportunityUpdated
+from shared.contracts.quotes import QuoteText
+from shared.domain.market import Venue
 from shared.domain.pair import PairId
-from tests.unit.arb_detector.scene import Scene
+from tests.unit.arb_detector.scene import Scene, opened
 
 asked = st.lists(st.tuples(st.integers(0, 20), st.sampled_from([PairId("a"), PairId("b"), PairId("c")])), max_size=60)
 
@@ -53,3 +55,22 @@ def test_what_opens_beyond_the_limit_is_told_without_an_intent_and_counted(limit
     scene.clock.advance(ms=60_000)
     flicker(scene, 1)
     assert len([message for message in scene.said if isinstance(message, HedgedIntent)]) == 3
+
+
+def test_an_update_says_why_no_intent_had_followed_also_after_a_takeover() -> None:
+    scene = Scene(debounce_ms=0, linger_ms=0, max_intents_per_pair=1)
+    flicker(scene, 1)
+    scene.beats()
+    opening = opened(scene.offer())
+    scene.clock.advance(ms=200)
+    [update] = [said for said in scene.take(shallower(scene)) if isinstance(said, OpportunityUpdated)]
+    assert opening.alert_only == update.alert_only == "too many intents in the last minute"
+    after = Scene(update_after_ms=0)
+    after.detector.resume([opening])
+    after.take(after.kalshi(), shallower(after))
+    [update] = [said for said in after.said if isinstance(said, OpportunityUpdated)]
+    assert update.alert_only == "too many intents in the last minute"
+
+
+def shallower(scene: Scene) -> QuoteText:
+    return scene.quote(Venue.POLYMARKET, [("0.47", "20")], [("0.49", "10")])

@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
+from services.cli import sources
 from services.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -136,7 +138,7 @@ class TestFee:
             (("polymarket", "--price", "0.5", "--contracts", "1", "--rate", "101"), "101 is outside 0 to 100"),
             (
                 ("polymarket", "--price", "0.5", "--contracts", "1", "--rate", "0.05", "--exponent", "5"),
-                "exponent 5 is not one of 1 to 4",
+                "exponent 5 is not one of 0 to 4",
             ),
         ],
     )
@@ -194,9 +196,32 @@ class TestEvaluate:
         assert str(path) in said
         assert says in said
 
-    def test_a_file_that_is_not_there_is_one_line_and_1(self, dutchbook: Command, tmp_path: Path) -> None:
-        said = dutchbook.refusal("evaluate", tmp_path / "gone.json", status=1)
+    def test_a_file_that_is_not_there_is_one_line_and_2(self, dutchbook: Command, tmp_path: Path) -> None:
+        said = dutchbook.refusal("evaluate", tmp_path / "gone.json", status=2)
         assert said == f"dutchbook: cannot read {tmp_path / 'gone.json'}: No such file or directory\n"
+        said = dutchbook.refusal("evaluate", tmp_path, status=2)
+        assert said == f"dutchbook: cannot read {tmp_path}: Is a directory\n"
+
+    def test_an_endless_file_is_read_no_further_than_allowed(self, dutchbook: Command) -> None:
+        assert "more than 8388608 bytes" in dutchbook.refusal("evaluate", "/dev/zero", status=2)
+
+    def test_a_pipe_is_read_and_one_without_a_writer_is_refused(
+        self, dutchbook: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        writer = Thread(target=pipe.write_bytes, args=(msgspec.json.encode(PAIR),))
+        writer.start()
+        report = dutchbook.data("evaluate", pipe, "--json")
+        writer.join()
+        assert report == dutchbook.data("evaluate", file(tmp_path, PAIR), "--json")
+        monkeypatch.setattr(sources, "_FIFO_WAIT_S", 0)
+        assert "nobody has written to the pipe" in dutchbook.refusal("evaluate", pipe, status=2)
+
+    def test_names_that_would_break_the_line_are_escaped(self, dutchbook: Command, tmp_path: Path) -> None:
+        said = dutchbook.refusal("evaluate", tmp_path / "a\nb\x1b[31m", status=2)
+        assert said.count("\n") == 1
+        assert "a\\nb\\x1b[31m" in said
 
 
 class TestBooks:

@@ -17,7 +17,7 @@ from services.cli.sources import bytes_of, lines_of
 from services.cli.stack import Stack
 from services.cli.waiting import wait_until
 from shared.io.http import HttpClient
-from shared.runtime.errors import StartRefused
+from shared.runtime.errors import SettingsRefused, StartRefused
 
 LINES = [b"one\n", b"two\r\n", b"\xff\xfe\n", b"\n", b"last"]
 
@@ -87,9 +87,11 @@ def test_a_file_that_cannot_be_read_is_one_clear_line(
 
 
 def test_a_whole_file_is_read_or_refused(tmp_path: Path) -> None:
-    assert bytes_of(plain(tmp_path / "f")) == b"".join(LINES)
-    with pytest.raises(StartRefused, match=r"cannot read .*gone: No such file or directory"):
-        bytes_of(tmp_path / "gone")
+    whole = b"".join(LINES)
+    assert bytes_of(plain(tmp_path / "f"), most=10_000) == whole
+    assert bytes_of(tmp_path / "f", most=3) == whole[:3]
+    with pytest.raises(SettingsRefused, match=r"cannot read .*gone: No such file or directory"):
+        bytes_of(tmp_path / "gone", most=10_000)
 
 
 def written_line(monkeypatch: pytest.MonkeyPatch, text: str) -> str:

@@ -138,7 +138,7 @@ def test_a_capital_limit_is_respected() -> None:
         ("kalshi.size_step", "0", "kalshi.size_step: must be above 0"),
         ("polymarket.fee", {"exponent": "1"}, "polymarket.fee.rate: missing"),
         ("polymarket.fee.exponent", "1.5", "polymarket.fee.exponent: 1.5 is not a whole number"),
-        ("polymarket.fee.exponent", "9", "exponent 9 is not one of 1 to 4"),
+        ("polymarket.fee.exponent", "9", "exponent 9 is not one of 0 to 4"),
         ("limits.max_capital_dollars", {"kalshi": "1e3"}, "limits.max_capital_dollars.kalshi: '1e3'"),
         ("limits.hurdle_rate", "-1", "limits.hurdle_rate: '-1': not a plain"),
         ("limits.void_haircut_dollars_per_contract", "1", "limits.void_haircut_dollars_per_contract: must be below 1"),
@@ -149,6 +149,54 @@ def test_a_capital_limit_is_respected() -> None:
 def test_a_mistake_is_refused_by_the_path_of_its_field(path: str, value: object, said: str) -> None:
     with pytest.raises(EvaluationRefused, match=said):
         evaluate_file(changed(path, value))
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31m", "x" * 100_000])
+def test_the_name_of_an_unknown_field_is_shown_in_one_short_line(name: str) -> None:
+    with pytest.raises(EvaluationRefused, match="unknown field") as refused:
+        evaluate_file(msgspec.json.encode({**EXAMPLE, name: 1}))
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 200
+
+
+def test_a_field_that_comes_twice_is_refused_and_never_overwritten() -> None:
+    said = msgspec.json.encode(EXAMPLE).decode()
+    for at_the_end in (
+        f'{said[:-1]},"orientation":"inverted"}}',
+        said.replace('"rate":', '"rate":"0.01","r\\u0061te":'),
+    ):
+        with pytest.raises(EvaluationRefused, match=r"field '(orientation|rate)' comes twice in one object"):
+            evaluate_file(at_the_end.encode())
+
+
+@pytest.mark.parametrize("container", ["[]", "{}"])
+def test_a_value_of_any_depth_is_refused_in_one_line(container: str) -> None:
+    """However many frames are left when it is found: just below the decoder's own limit, at it and above it."""
+    opening = '{"a":' if container == "{}" else "["
+    for depth in range(800, 1_000):
+        value = opening * depth + "1" + container[1] * depth
+        with pytest.raises(EvaluationRefused):
+            evaluate_file(f'{{"orientation":{value}}}'.encode())
+
+
+def test_a_fee_without_a_curve_is_a_flat_rate_per_share() -> None:
+    """Exponent 0: 150 shares at 0.02 each, of 150 * (1 - 0.42) and 150 * (1 - 0.47) before."""
+    report = evaluate_file(changed("polymarket.fee", {"rate": "0.02", "exponent": "0"}))
+    assert isinstance(report, EvaluationReport)
+    assert (report.directions[0].contracts, report.directions[0].fee_dollars.polymarket) == ("150", "3")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("limits.min_edge_dollars_per_contract", "0.0000005"),
+        ("limits.max_capital_dollars", {"kalshi": "10.00000000001"}),
+        ("polymarket.fee.rate", "0.0512345678"),
+        ("days_to_payout", "0.04166666666667"),
+    ],
+)
+def test_rates_and_limits_may_be_finer_than_sizes(path: str, value: object) -> None:
+    assert isinstance(evaluate_file(changed(path, value)), EvaluationReport)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def _assert_twins(terms: object, price: str, contracts: str) -> None:
         (kalshi(precision="0.001"), "precision 0.001 is neither"),
         (polymarket(rate="Infinity"), "rate Infinity is outside"),
         (polymarket(rate="-0.05"), "rate -0.05 is outside"),
-        (polymarket(exponent=0), "exponent 0 is not one of 1 to 4"),
+        (polymarket(exponent=5), "exponent 5 is not one of 0 to 4"),
     ],
 )
 def test_terms_that_cannot_be_priced_are_refused_by_name(terms: object, said: str) -> None:

@@ -15,7 +15,7 @@ from shared.io.http import HttpClient
 from shared.runtime.clock import SystemClock
 from shared.venues.kalshi.limits import AccountLimits, BucketLimit, EndpointCosts, RateLimits
 from shared.venues.kalshi.rest import RestRequest
-from tests.unit.kalshi.test_kalshi_feed_parts import until
+from tests.waiting import until
 
 LIMITS = {
     "usage_tier": "basic",

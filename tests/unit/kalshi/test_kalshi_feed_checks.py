@@ -10,7 +10,8 @@ from services.kalshi_feed import checks
 from services.kalshi_feed.checks import ExchangeWatch, SilenceProbe
 from services.kalshi_feed.rest_client import RestFailed
 from tests.unit.kalshi.frames import A, B, delta, snapshot, subscribed
-from tests.unit.kalshi.test_kalshi_feed_parts import Noted, Script, live_books, until
+from tests.unit.kalshi.test_kalshi_feed_parts import Noted, Script, live_books
+from tests.waiting import until
 
 
 class Rest:

@@ -9,8 +9,9 @@ from services.kalshi_feed.trading import TradingState
 from shared.domain.market import MarketId
 from shared.testing.clock import FakeClock
 from tests.unit.kalshi.frames import A, B, delta, encoded, snapshot, subscribed
-from tests.unit.kalshi.test_kalshi_feed_parts import Noted, Script, live_books, market, until
+from tests.unit.kalshi.test_kalshi_feed_parts import Noted, Script, live_books, market
 from tests.unit.kalshi.test_kalshi_lifecycle import NOW_MS, closing_in
+from tests.waiting import until
 
 
 class Dying(Script):

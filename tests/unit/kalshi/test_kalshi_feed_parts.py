@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
@@ -42,6 +41,7 @@ from shared.testing.clock import FakeClock
 from shared.venues.kalshi.limits import AccountLimits, BucketLimit, EndpointCosts, RateLimits
 from shared.venues.kalshi.session import KalshiSession
 from tests.unit.kalshi.frames import A, B, delta, error, snapshot, subscribed
+from tests.waiting import until
 
 NO_REDIS = {"DUTCHBOOK_REDIS_URL": "unix:///nowhere"}
 
@@ -316,13 +316,6 @@ class Script:
 
     async def ping(self) -> "asyncio.Future[float]":
         return asyncio.get_running_loop().create_future()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline_s
-        await asyncio.sleep(0.001)
 
 
 def live_books(

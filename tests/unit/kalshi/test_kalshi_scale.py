@@ -12,7 +12,8 @@ from shared.venues.kalshi.scale import ScaleWatch, agreement
 from shared.venues.kalshi.session import KalshiSession
 from tests.unit.kalshi.frames import A, B, delta, feed, levels, snapshot, subscribed
 from tests.unit.kalshi.test_kalshi_feed_checks import Rest
-from tests.unit.kalshi.test_kalshi_feed_parts import Noted, Script, live_books, until
+from tests.unit.kalshi.test_kalshi_feed_parts import Noted, Script, live_books
+from tests.waiting import until
 
 DEEP = {"yes": [("0.6000", "5.00"), ("0.2000", "9.00")], "no": [("0.3800", "5.00"), ("0.0100", "9.00")]}
 """Read as asked for a whole book; on the other scale it would be crossed."""

@@ -32,6 +32,7 @@ from tests.unit.polymarket.wire import (
     levels,
     s_hash,
 )
+from tests.waiting import until
 
 
 class Clob:
@@ -126,12 +127,6 @@ async def running() -> AsyncIterator[Rig]:
     yield it
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():  # noqa: ASYNC110 - plain attributes are watched
-            await asyncio.sleep(0.005)
 
 
 async def test_agreeing_books_are_verified_and_left_alone() -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.contracts.pairs import PairActivated, PairMessage, PairRetired
+from shared.contracts.pairs import PairActivated, PairMessage, PairRetired, PairSuspended
 from shared.contracts.streams import PAIRS
 from shared.domain.pair import PairId
-from shared.io.bus import Outbox
+from shared.io.bus import Outbox, Profile, connect
 from shared.runtime.latest import follow_latest, load_patiently
 from tests.pairs import made_up_pair
+from tests.service.lost_message import lose
 from tests.service.redis_proxy import RedisProxy
 from tests.unit.runtime.test_runtime_live_pairs import matcher, say
 
@@ -29,7 +30,8 @@ async def test_first_comes_what_is_there_then_what_changes(redis_url: str) -> No
         stopping = asyncio.Event()
         async with aclosing(follow_latest(redis_url, PAIRS, stopping)) as batches:
             present = await anext(batches)
-            assert {message.pair.pair_id for message in present if isinstance(message, PairActivated)} == {"a", "b"}
+            assert isinstance(present, dict)
+            assert {key: type(message) for key, message in present.items()} == {"a": PairActivated, "b": PairActivated}
             await written(outbox, gone, "a")
             [message] = await anext(batches)
             assert isinstance(message, PairRetired)
@@ -39,7 +41,27 @@ async def test_first_comes_what_is_there_then_what_changes(redis_url: str) -> No
 
 async def test_an_empty_state_is_told_too(redis_url: str) -> None:
     async with aclosing(follow_latest(redis_url, PAIRS, asyncio.Event())) as batches:
-        assert await asyncio.wait_for(anext(batches), 20) == []
+        assert await asyncio.wait_for(anext(batches), 20) == {}
+
+
+async def test_the_whole_state_comes_again_when_something_was_missed(redis_url: str) -> None:
+    redis = connect(redis_url, Profile.WRITER)
+    async with (
+        asyncio.timeout(30),
+        matcher(redis_url) as outbox,
+        aclosing(follow_latest(redis_url, PAIRS, asyncio.Event())) as told,
+    ):
+        assert await anext(told) == {}
+        await written(outbox, PairActivated(pair=made_up_pair("a")), "a")
+        assert [type(message) for message in await anext(told)] == [PairActivated]
+        await lose(outbox, redis, PAIRS, PairSuspended(pair=made_up_pair("a"), reason="rules changed"), key="a")
+        await written(outbox, PairActivated(pair=made_up_pair("b")), "b")
+        whole = await anext(told)
+        assert isinstance(whole, dict)
+        assert {key: type(message) for key, message in whole.items()} == {"a": PairSuspended, "b": PairActivated}
+        await written(outbox, PairActivated(pair=made_up_pair("c")), "c")
+        assert [type(message) for message in await anext(told)] == [PairActivated], "and then changes, as before"
+    await redis.aclose()
 
 
 async def test_a_state_is_waited_for_while_its_server_is_away(

@@ -16,6 +16,7 @@ from shared.io.bus import Identity, Outbox, Profile, connect
 from shared.runtime.live_baskets import Followed, LiveBaskets
 from shared.runtime.live_pairs import LivePairs
 from tests.pairs import made_up_pair
+from tests.service.lost_message import lose
 from tests.unit.arb_detector.basket_scene import basket
 
 A, B = MarketId("A"), MarketId("B")
@@ -73,3 +74,15 @@ async def test_a_markets_books_go_where_pairs_and_baskets_want_them(redis_url: s
         assert parts(Venue.KALSHI, B) == ()
         assert parts(Venue.KALSHI, A) == (paired.partition,)
         assert feed.followed.markets(Venue.KALSHI) == {"A"}
+
+
+async def test_baskets_that_the_log_does_not_tell_of_are_read_from_the_hash(redis_url: str) -> None:
+    one, other = basket(), basket(kind=BasketKind.EVERY_YES)
+    redis = connect(redis_url, Profile.WRITER)
+    async with feed_at(redis_url) as feed:
+        await feed.say(one, BasketActivated(basket=one))
+        retired = BasketRetired(basket_id=one.basket_id, reason="over")
+        await lose(feed.outbox, redis, BASKETS, retired, key=one.basket_id, drop_key=True)
+        await feed.say(other, BasketActivated(basket=other))
+        assert feed.baskets.baskets.keys() == {other.basket_id}
+    await redis.aclose()

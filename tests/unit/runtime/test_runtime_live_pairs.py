@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+import pytest
 
 from shared.contracts.pairs import (
     CandidateReviewed,
@@ -14,13 +15,15 @@ from shared.contracts.pairs import (
     PairRetired,
     PairSuspended,
 )
-from shared.contracts.streams import PAIRS
+from shared.contracts.streams import FIELD, PAIRS
 from shared.domain.market import MarketId, Venue
 from shared.domain.pair import PairId, partition_of
-from shared.io.bus import Identity, Outbox
+from shared.io import tails
+from shared.io.bus import Identity, Outbox, Profile, connect
 from shared.runtime.live_pairs import LivePairs
 from tests.outboxes import writing
 from tests.pairs import made_up_pair
+from tests.service.lost_message import lose
 
 
 class Seen:
@@ -41,6 +44,10 @@ class Seen:
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+    async def until_told(self, changes: int) -> None:
+        async with asyncio.timeout(30), self._changed:
+            await self._changed.wait_for(lambda: self.changes >= changes)
 
     async def until(self, *names: str) -> None:
         async with asyncio.timeout(30), self._changed:
@@ -91,6 +98,47 @@ async def test_pairs_come_go_and_change_while_it_follows(redis_url: str) -> None
         say(outbox, PairActivated(pair=msgspec.structs.replace(made_up_pair("a"), title="again")), "a")
         await seen.until("a")
         assert seen.live.pairs[PairId("a")].title == "again"
+
+
+async def test_what_the_log_has_lost_is_read_from_the_hash(redis_url: str) -> None:
+    redis = connect(redis_url, Profile.WRITER)
+    async with matcher(redis_url) as outbox, following(redis_url) as seen:
+        await seen.until()
+        for name in ("a", "b", "c"):
+            say(outbox, PairActivated(pair=made_up_pair(name)), name)
+        await seen.until("a", "b", "c")
+        await lose(outbox, redis, PAIRS, PairSuspended(pair=made_up_pair("a"), reason="rules changed"), key="a")
+        await lose(outbox, redis, PAIRS, PairRetired(pair_id=PairId("b"), reason="over"), key="b", drop_key=True)
+        say(outbox, PairActivated(pair=made_up_pair("d")), "d")
+        await seen.until("c", "d")
+    await redis.aclose()
+
+
+async def test_an_older_word_that_is_read_again_is_not_the_last_one(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is read from its beginning when its ids went backwards, with words from before the reader's time."""
+    monkeypatch.setattr(tails, "_CURSOR_CHECK_S", 0.0)
+    redis = connect(redis_url, Profile.WRITER)
+    outbox = Outbox(redis_url, Identity("matcher", "an earlier one"))
+    activated = msgspec.json.encode(outbox._stamped(PAIRS, PairActivated(pair=made_up_pair("a"))))
+    await redis.hset(PAIRS.hash_name, "a", activated)
+    async with matcher(redis_url) as outbox, following(redis_url) as seen:
+        await seen.until("a")
+        say(outbox, PairActivated(pair=made_up_pair("b")), "b")
+        say(outbox, PairSuspended(pair=made_up_pair("a"), reason="rules changed"), "a")
+        await seen.until("b")
+        later = [fields[FIELD] for _, fields in await redis.xrange(PAIRS.name)]
+        async with redis.pipeline(transaction=True) as pipe:
+            pipe.delete(PAIRS.name)
+            for at, payload in enumerate([activated, *later], start=1):
+                pipe.xadd(PAIRS.name, {FIELD: payload}, id=f"{at}-0")
+            await pipe.execute()
+        changes = seen.changes
+        await seen.until_told(changes + 1)
+        say(outbox, PairActivated(pair=made_up_pair("c")), "c")
+        await seen.until("b", "c")
+    await redis.aclose()
 
 
 async def test_a_market_is_streamed_to_every_partition_that_needs_it(redis_url: str) -> None:
