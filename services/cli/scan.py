@@ -107,9 +107,13 @@ class LiveTable:
 
     def show(self, scan: Scan, *, silent_s: float) -> None:
         """Draw the table anew."""
-        warning = f"REDIS DOES NOT ANSWER for {silent_s:.0f} s, this is from before: " if silent_s else ""
+        self.draw(scan, f"REDIS DOES NOT ANSWER for {silent_s:.0f} s, this is from before: " if silent_s else "")
+
+    def draw(self, scan: Scan, header: str) -> None:
+        """Draw the table anew under ``header``."""
         width, height = self._console.size
-        table = table_of(scan, header=warning, width=width, most=max(1, height - _LINES_AROUND))
+        around = _LINES_AROUND + len(header) // width + header.count("\n")
+        table = table_of(scan, header=header, width=width, most=max(1, height - around))
         self._live.update(table, refresh=True)
 
     def __enter__(self) -> "LiveTable":

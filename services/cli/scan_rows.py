@@ -5,7 +5,7 @@ Nothing here asks anybody: reasons and edges are the detector's own last words, 
 
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,6 +24,15 @@ from shared.contracts.envelope import Message
 from shared.contracts.funnel import PairStanding
 from shared.contracts.opportunities import OpportunityClosed, OpportunityOpened, OpportunityUpdated
 from shared.contracts.pairs import CandidateFound, CandidateReviewed, PairActivated, PairRetired, PairSuspended
+from shared.contracts.streams import (
+    BASKET_FUNNEL,
+    BASKET_OPPORTUNITIES,
+    BASKETS,
+    FUNNEL,
+    OPPORTUNITIES,
+    PAIRS,
+    Stream,
+)
 from shared.domain.live_basket import BasketId
 from shared.domain.pair import Direction, PairId
 
@@ -115,6 +124,18 @@ class ScanView:
         self._basket_standings: dict[BasketId, BasketStanding] = {}
         self._episodes: dict[tuple[PairId, Direction], PairEpisode] = {}
         self._basket_episodes: dict[BasketId, BasketEpisode] = {}
+        self._kept: dict[str, dict[Any, Any]] = {
+            PAIRS.name: self._pairs,
+            BASKETS.name: self._baskets,
+            FUNNEL.name: self._standings,
+            BASKET_FUNNEL.name: self._basket_standings,
+            OPPORTUNITIES.name: self._episodes,
+            BASKET_OPPORTUNITIES.name: self._basket_episodes,
+        }
+
+    def forget(self, stream: Stream[Any]) -> None:
+        """Forget what came from one stream, before its whole state is taken anew."""
+        self._kept[stream.name].clear()
 
     def take(self, message: Message) -> None:
         """Note one message; others than those of pairs, baskets and what became of them are left aside."""

@@ -74,6 +74,7 @@ def page(settings: dict[str, type[msgspec.Struct]]) -> str:
         "that is no setting of it is refused, so that a typing error cannot leave a limit at its default.",
         "`DUTCHBOOK_LOG_LEVEL` (`INFO` unless set) is for every service. So is `DUTCHBOOK_REDIS_PASSWORD_FILE`, a file",
         "of mode 0600 with Redis's password: it is put into `DUTCHBOOK_REDIS_URL`, which must not have one then.",
+        "`dutchbook config show` prints what is in force, where it comes from, and what a service would refuse.",
     ]
     for service, kind in settings.items():
         parts += ["", f"## {service}", "", "| variable | default | what it says |", "|---|---|---|"]

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.live import Live
 
 from services.cli.config_lines import Problem, problem_of
 from services.cli.output import errors, visible, write_line
 from services.cli.run_folder import kept_folder, secret_file, temporary_folder
+from services.cli.scan import LiveTable
 from services.cli.scan_rows import Scan
-from services.cli.scan_text import headline, line_of, table_of
+from services.cli.scan_text import headline, line_of
 from services.cli.scan_watch import ScanWatch
 from services.cli.stack import SERVICES, Stack
 from services.cli.up_plan import INTENT_KEY_VARIABLE, Plan, plan_of
@@ -33,7 +33,6 @@ from shared.runtime.redis_server import check_redis, redis_url_or_private
 _LOOK_S = 1.0
 _STATUS_S = 30.0
 """Without a terminal: a line at least this often, and whenever pairs or open opportunities change."""
-_LINES_AROUND = 9
 
 
 def up_command(
@@ -126,10 +125,10 @@ class _Supervised:
     async def _look_on(self, ending: set[asyncio.Future[None]]) -> None:
         """Show what is seen until interrupted; raise what any of ``ending`` ends with."""
         interrupted: asyncio.Future[Any] = asyncio.ensure_future(self._interrupted.wait())
-        screen: _Table | _Lines = _Table() if errors.is_terminal and not errors.is_dumb_terminal else _Lines()
+        screen: _Table | _Lines = _Table(errors) if errors.is_terminal and not errors.is_dumb_terminal else _Lines()
         with screen:
             while not interrupted.done():
-                screen.show(self._scan.view.scan(now_ns=time.time_ns()), self._status())
+                screen.tell(self._scan.view.scan(now_ns=time.time_ns()), self._status())
                 waited: set[asyncio.Future[Any]] = {interrupted, *ending}
                 done, _ = await asyncio.wait(waited, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
                 for one in done - {interrupted}:
@@ -147,24 +146,12 @@ class _Supervised:
         )
 
 
-class _Table:
+class _Table(LiveTable):
     """The status and a table of what is seen, for a terminal."""
 
-    def __init__(self) -> None:
-        self._live = Live(console=errors, auto_refresh=False)
-
-    def show(self, scan: Scan, status: str) -> None:
-        """Draw it anew."""
-        width, height = errors.size
-        header = f"{visible(status)} (Ctrl-C ends it)\n"
-        table = table_of(scan, header=header, width=width, most=max(1, height - _LINES_AROUND))
-        self._live.update(table, refresh=True)
-
-    def __enter__(self) -> None:
-        self._live.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
+    def tell(self, scan: Scan, status: str) -> None:
+        """Draw both anew."""
+        self.draw(scan, f"{visible(status)} (Ctrl-C ends it)\n")
 
 
 class _Lines:
@@ -175,7 +162,7 @@ class _Lines:
         self._said = ""
         self._open: frozenset[str] = frozenset()
 
-    def show(self, scan: Scan, status: str) -> None:
+    def tell(self, scan: Scan, status: str) -> None:
         """Write what is new."""
         now_s, counts = time.monotonic(), headline(scan.counts)
         if counts != self._said or now_s - self._said_s >= _STATUS_S:

@@ -22,8 +22,9 @@ from shared.contracts.streams import FEED_HEALTH, FIELD, FUNNEL, OPPORTUNITIES, 
 from shared.domain.market import Venue
 from shared.domain.pair import PairId
 from shared.runtime.redis_server import start_private_redis
-from tests.e2e.processes import eventually, running
+from tests.e2e.processes import running
 from tests.unit.arb_detector.scene import CONDITION, TICKER, Scene, pair
+from tests.waiting import eventually
 
 HOSTILE = "\x1b[2JHouston\x07 at\r\nPortland"
 
@@ -74,6 +75,10 @@ class Bus:
         for at in (part, (part + 1) % 16):
             self.redis.set(book_key("polymarket", CONDITION, at), msgspec.json.encode(stale))
         self.say(FEED_HEALTH.name, msgspec.structs.replace(BEAT, sent_ts_ns=now_ns))
+
+    def lose_one(self) -> None:
+        """Let a message go missing."""
+        next(self._pseq)
 
     def say(self, stream: str, message: msgspec.Struct) -> None:
         """Append one message to a stream."""
@@ -144,13 +149,30 @@ def test_a_scan_follows_changes_until_ctrl_c(bus: Bus, tmp_path: Path) -> None:
         eventually(lambda: len(run.stdout.splitlines()) == 3, what=lambda: run.stderr)
         run.tell(signal.SIGINT)
         assert run.ends() == 0
+    assert run.stderr == ""
     first, second, gone = (json.loads(line) for line in run.stdout.splitlines())
     assert [(row["id"], row["state"]) for row in (first, second, gone)] == [
         ("hou-por", "open"),
         ("second", "watched"),
         ("second", "gone"),
     ]
-    assert run.stderr == ""
+
+
+def test_a_scan_that_missed_messages_reads_the_whole_state_again(bus: Bus, tmp_path: Path) -> None:
+    bus.put_pair()
+    with running("services.cli", "scan", "--json", folder=tmp_path, DUTCHBOOK_REDIS_URL=bus.url) as run:
+        eventually(lambda: run.stdout, what=lambda: run.stderr)
+        bus.say(PAIRS.name, PairActivated(pair=pair(pair_id=PairId("second"))))
+        eventually(lambda: '"second"' in run.stdout, what=lambda: run.stderr)
+        third = PairActivated(pair=pair(pair_id=PairId("third")))
+        bus.redis.hset(PAIRS.hash_name, "third", msgspec.json.encode(third))
+        bus.lose_one()
+        bus.say(PAIRS.name, PairActivated(pair=pair(pair_id=PairId("fourth"))))
+        eventually(lambda: '"third"' in run.stdout and '"gone"' in run.stdout, what=lambda: run.stdout)
+        run.tell(signal.SIGINT)
+        assert run.ends() == 0
+    rows = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {row["id"]: row["state"] for row in rows} == {"hou-por": "open", "second": "gone", "third": "watched"}
 
 
 def test_a_scan_outlives_redis_and_says_so_once(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ import pytest
 from services.cli.simulated import write_mappings
 from services.cli.stack import SERVICES
 from tests.e2e.pipeline import ask
-from tests.e2e.processes import Run, eventually, needs_proc, running, short_folder
+from tests.e2e.processes import Run, needs_proc, running, short_folder
+from tests.waiting import eventually
 
 STOP_S = 20.0
 SOME_LIVE = re.compile(r"[1-9][0-9]* live pairs")
