@@ -36,11 +36,15 @@ def checked_url(url: str, *, schemes: tuple[str, str]) -> str:
     this machine or a container's name without a dot, as a simulator has.
     Raises UrlRefused.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
     plain, encrypted = schemes
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise UrlRefused(f"{url}: expected {encrypted}://host/path and nothing else")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UrlRefused(f"not a URL ({error}): expected {encrypted}://host/path") from None
+    host = parts.hostname or ""
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        # Not shown: who writes one of these writes a secret.
+        raise UrlRefused(f"expected {encrypted}://host/path, without user name, password, query or fragment")
     is_venues = host == _VENUE_DOMAIN or host.endswith(f".{_VENUE_DOMAIN}")
     is_local = host in _LOOPBACK or (bool(host) and "." not in host)
     if not (parts.scheme == encrypted and is_venues) and not (parts.scheme == plain and is_local):
