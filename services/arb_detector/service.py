@@ -1,4 +1,4 @@
-"""The detector's shell: streams in, emissions out, a timer for what waits, and leases on the partitions it looks at."""
+"""The detector's shell: which partitions are its own, taking them over, and what is followed for them."""
 
 import asyncio
 import gc
@@ -6,12 +6,10 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from math import inf
 from typing import Any, TypeVar
 
 from services.arb_detector.basket_desk import BasketDesk
 from services.arb_detector.bus import (
-    StreamReader,
     drop_standings,
     load_books,
     load_diverged,
@@ -21,32 +19,20 @@ from services.arb_detector.bus import (
     quote_streams,
 )
 from services.arb_detector.core import Detector
-from services.arb_detector.legs import QuoteInPart
+from services.arb_detector.intake import Intake
 from services.arb_detector.publisher import Publisher
+from services.arb_detector.rounds import Rounds
 from services.arb_detector.sources import OpportunitySource
 from shared.contracts.catalog import CatalogMessage, MarketClosed, MarketListed
 from shared.contracts.funnel import FunnelCounted
 from shared.contracts.streams import CATALOG, FEED_HEALTH, FUNNEL
 from shared.domain.market import Venue
-from shared.domain.pair import PARTITIONS, Pair, PairId
+from shared.domain.pair import Pair, PairId
 from shared.io.bus import TRANSIENT, Client, Entry, Lease, Leases, Profile, StreamTail, Tail, connect, last_id, retried
 from shared.runtime.clock import Clock
 from shared.runtime.live_baskets import LiveBaskets
 from shared.runtime.live_pairs import LivePairs
 
-_TICK_S = 0.25
-"""How often pairs that wait or are open are looked at although nothing happened: a silent feed shows here."""
-_SWEEP_S = 0.02
-_SWEPT_AT_ONCE = 2
-"""How often some pairs are looked at in turn: where they stand, and whether they have diverged. A hundred each second,
-and as many whose reason has changed; all of a second's at once would hold up the quotes for ten milliseconds."""
-_ROUND_S = 1.0
-"""No pair's turn comes more often than this, however few there are; a second's baskets are looked at together."""
-_FUNNEL_S = 10.0
-_LATE_S = 0.02
-"""A timer this late says that the process stood still: no edge has held before what was written meanwhile is read."""
-_CATCH_UP_S = 1.0
-"""How long Redis may take to bring the rest: quotes that nothing follows are believed then, as far as they may be."""
 _RENEW_S = 0.3
 """How often leases are renewed: four times before one ends."""
 
@@ -80,21 +66,13 @@ class DetectorService:
         self._publisher = publisher
         self._leases = leases
         self._clock = clock
-        self._reader = StreamReader()
+        self._rounds = Rounds(detector, baskets, publisher, clock, counted=self._counted)
+        self._intake = Intake(detector, baskets, publisher, self._rounds)
         self._tail = Tail(url, {})
+        self._recreated = 0
         self._taken: dict[int, Lease] = {}
         """The leases under which the detector watches pairs; those held are taken over one after the other."""
         self._work_changed = asyncio.Event()
-        self._due_earlier = asyncio.Event()
-        self._books_missed = asyncio.Event()
-        self._lost = 0
-        self._wakes_s = inf
-        """When the timer is to wake next, on the monotonic clock."""
-        self._held: list[QuoteInPart] = []
-        """Quotes that came right after this process stood still: not believed before the rest has been read."""
-        self._caught_up = asyncio.Event()
-        self._caught_up.set()
-        self._recreated = 0
 
     def pairs_changed(self) -> None:
         """Say that the live pairs differ from before."""
@@ -114,7 +92,7 @@ class DetectorService:
                 tasks.create_task(self._follow_work(redis, pairs, baskets, stopping))
                 tasks.create_task(self._tail.pump(stopping, self._take_entries))
                 tasks.create_task(self._refresh_when_missed(redis, stopping))
-                tasks.create_task(self._keep_time(stopping))
+                tasks.create_task(self._rounds.run(stopping, self._intake.catch_up))
                 for venue, cursor in catalog_cursors.items():
                     tasks.create_task(self._follow_catalog(redis, venue, cursor, stopping))
         finally:
@@ -147,10 +125,8 @@ class DetectorService:
             self._taken.pop(part, None)
         self._detector.leave(parts)
         self._baskets.leave(parts)
-        names = quote_streams(parts)
-        self._tail.unfollow(names)
-        self._held = [quote for quote in self._held if quote[0] not in parts]
-        self._reader.forget(names)
+        self._tail.unfollow(quote_streams(parts))
+        self._intake.leave(parts)
 
     async def _follow_work(
         self, redis: Client, pairs: LivePairs, baskets: LiveBaskets, stopping: asyncio.Event
@@ -202,48 +178,16 @@ class DetectorService:
         return {pair_id: pair for pair_id, pair in pairs.items() if pair.partition in self._leases.held}
 
     def _take_entries(self, entries: list[Entry]) -> bool:
-        """Take what was read; return whether more must be read before it counts.
-
-        After this process stood still the read that was pending brings what came first, and only the next one the rest.
-        """
         if self._tail.recreated > self._recreated:
             self._recreated = self._tail.recreated
-            # All is read again, and what was seen before may be newer than what comes before it.
-            self._reader.forget(quote_streams(range(PARTITIONS)))
-            self._books_missed.set()
-        quotes, beats = self._reader.read(entries)
-        for beat in beats:
-            self._detector.take_beat(beat)
-            self._baskets.take_beat(beat)
-        self._held += quotes
-        is_more_wanted = bool(entries) and self._caught_up.is_set() and self._stood_still()
-        if is_more_wanted:
-            self._caught_up.clear()
-        else:
-            self._take_held()
-        if self._reader.lost > self._lost:
-            log.warning("quotes.lost", extra={"messages": self._reader.lost - self._lost})
-            self._lost = self._reader.lost
-            self._books_missed.set()
-        return is_more_wanted
-
-    def _stood_still(self) -> bool:
-        """Return whether the timer should have woken a while ago: whatever was to be read meanwhile comes late, too."""
-        return self._clock.monotonic_s() - self._wakes_s > _LATE_S
-
-    def _take_held(self) -> None:
-        quotes, self._held = self._held, []
-        self._caught_up.set()
-        if quotes:
-            self._publisher.publish(self._detector.take_quotes(quotes))
-            self._baskets.take_quotes(quotes)
-            self._wake_if_due_earlier()
+            self._intake.begin_again()
+        return self._intake.take(entries)
 
     async def _refresh_when_missed(self, redis: Client, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            await _first(self._books_missed, stopping)
-            if self._books_missed.is_set():
-                self._books_missed.clear()
+            await _first(self._intake.missed, stopping)
+            if self._intake.missed.is_set():
+                self._intake.missed.clear()
                 await self._refresh_books(redis)
 
     async def _follow_catalog(self, redis: Client, venue: Venue, cursor: str, stopping: asyncio.Event) -> None:
@@ -269,60 +213,6 @@ class DetectorService:
     def _take_catalog(self, venue: Venue, message: CatalogMessage) -> None:
         self._baskets.take_catalog(venue, message)
         self._publisher.publish(self._detector.take_catalog(venue, message))
-
-    async def _keep_time(self, stopping: asyncio.Event) -> None:
-        """Tick when something that waits is due, and every quarter of a second in any case; sweep now and then."""
-        tick_s = self._clock.monotonic_s()
-        sweep_s, baskets_s, funnel_s = tick_s + _SWEEP_S, tick_s + _ROUND_S, tick_s + _FUNNEL_S
-        while not stopping.is_set():
-            now_s = self._clock.monotonic_s()
-            due_s = self._due_s()
-            self._wakes_s = min(tick_s, sweep_s, tick_s if due_s is None else due_s)
-            if now_s < self._wakes_s:
-                await self._sleep(self._wakes_s - now_s)
-                continue
-            if self._stood_still():
-                await self._catch_up()
-            if now_s >= tick_s or (due_s is not None and now_s >= due_s):
-                tick_s = now_s + _TICK_S
-                self._publisher.publish(self._detector.tick())
-                self._baskets.tick()
-            if now_s >= sweep_s:
-                sweep_s = now_s + max(
-                    _SWEEP_S, _ROUND_S * _SWEPT_AT_ONCE / max(len(self._detector.pairs), _SWEPT_AT_ONCE)
-                )
-                self._publisher.publish(self._detector.sweep(_SWEPT_AT_ONCE))
-            if now_s >= baskets_s:
-                baskets_s = now_s + _ROUND_S
-                self._baskets.sweep()
-            if now_s >= funnel_s:
-                funnel_s = now_s + _FUNNEL_S
-                self._publisher.count(self._counted())
-
-    async def _catch_up(self) -> None:
-        """Wait until what was written while this process stood still has been read, once the loop has looked for it."""
-        for _ in range(2):
-            await asyncio.sleep(0)
-        try:
-            await asyncio.wait_for(self._caught_up.wait(), _CATCH_UP_S)
-        except TimeoutError:
-            self._take_held()
-
-    async def _sleep(self, wait_s: float) -> None:
-        """Sleep, unless something becomes due earlier than the sleeper knew."""
-        self._due_earlier.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self._due_earlier.wait()
-
-    def _due_s(self) -> float | None:
-        times_s = (source.due_s() for source in self._sources)
-        return min((due_s for due_s in times_s if due_s is not None), default=None)
-
-    def _wake_if_due_earlier(self) -> None:
-        due_s = self._due_s()
-        if due_s is not None and due_s < self._wakes_s:
-            self._due_earlier.set()
 
     async def _refresh_books(self, redis: Client) -> None:
         """After a loss on the streams, ask the keys what was missed; the next loss asks again if Redis is away.
@@ -368,8 +258,8 @@ class DetectorService:
                 "outcomes": dict(self._funnel),
                 "quotes": detector.quotes,
                 "coalesced": detector.coalesced,
-                "lost": self._reader.lost,
-                "unreadable": self._reader.unreadable.total(),
+                "lost": self._intake.reader.lost,
+                "unreadable": self._intake.reader.unreadable.total(),
             },
         )
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.arb_detector import main as detector_main
-from services.arb_detector import service
+from services.arb_detector import rounds
 from services.arb_detector.main import main
 from services.arb_detector.settings import Settings
 from services.cli.main import app
@@ -280,7 +280,7 @@ async def test_where_a_pair_stands_is_on_the_bus_and_why_tells_it(
 async def test_the_funnel_of_the_process_is_told_and_adds_up(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "_FUNNEL_S", 0.5)
+    monkeypatch.setattr(rounds, "_FUNNEL_S", 0.5)
     async with feeds_at(settings.redis_url) as feeds, detector_at(settings):
         await feeds.list_everything()
         await feeds.offer()
