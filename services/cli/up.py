@@ -136,12 +136,14 @@ class _Supervised:
 
     def _status(self) -> str:
         """Say on one line how long it has run and what went through."""
-        seen = self._pipeline.seen
-        frames = ", ".join(f"{venue.value} {seen.venue_frames(venue):,} frames" for venue in Venue)
+        seen, now_s = self._pipeline.seen, time.monotonic()
+        frames = ", ".join(
+            f"{venue.value} {seen.venue_state(venue, now_s)} ({seen.venue_frames(venue):,} frames)" for venue in Venue
+        )
         silent_s = self._scan.silent_s()
         redis = f"; REDIS DOES NOT ANSWER for {silent_s:.0f} s" if silent_s else ""
         return (
-            f"up {time.monotonic() - self._began_s:.0f} s in dry-run, logs in {self._place}: {frames}, "
+            f"up {now_s - self._began_s:.0f} s in dry-run, logs in {self._place}: {frames}, "
             f"{seen.all_quotes():,} quotes, {seen.intents} intents, {seen.filled} filled in simulation{redis}"
         )
 

@@ -1,6 +1,7 @@
 """Follows a running pipeline on its streams and keeps what an onlooker wants to know."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ from shared.io.bus import Client, Profile, StreamTail, connect, last_id, load_la
 
 M = TypeVar("M", bound=Message)
 
+_BEST_FIRST = ("live", "degraded", "connecting", "down")
+_SILENT_S = 5.0
+"""A feed beats each second."""
 _QUOTE_OR_STALE = streams.QUOTES[Venue.KALSHI][0].decoder
 
 
@@ -39,6 +43,8 @@ class Seen:
     """Newest count per venue, process and connection."""
     quotes: dict[tuple[Venue, str], int] = field(default_factory=dict)
     """Newest count per venue and process."""
+    links: dict[tuple[Venue, str], tuple[str, float]] = field(default_factory=dict)
+    """What each connection last said of itself, and when that was read, by the monotonic clock."""
     opened: dict[str, OpportunityOpened] = field(default_factory=dict)
     latest: dict[str, OpportunityOpened | OpportunityUpdated] = field(default_factory=dict)
     closed: dict[str, OpportunityClosed] = field(default_factory=dict)
@@ -52,6 +58,11 @@ class Seen:
     def venue_frames(self, venue: Venue) -> int:
         """Return the frames a venue's feed has read."""
         return sum(count for (of, _, _), count in self.frames.items() if of is venue)
+
+    def venue_state(self, venue: Venue, now_s: float) -> str:
+        """Return how a venue's feed is: the best of what its connections say, or that it says nothing."""
+        fresh = {state for (of, _), (state, read_s) in self.links.items() if of is venue and now_s - read_s < _SILENT_S}
+        return next((state for state in _BEST_FIRST if state in fresh), "SILENT")
 
     def all_quotes(self) -> int:
         """Return the quotes both feeds have written."""
@@ -114,6 +125,7 @@ class PipelineWatch:
 
     def _note_beat(self, beat: FeedBeat) -> None:
         self.seen.frames[beat.venue, beat.epoch, beat.connection] = beat.frames
+        self.seen.links[beat.venue, beat.connection] = beat.state, time.monotonic()
         newest = self.seen.quotes.get((beat.venue, beat.epoch), 0)
         self.seen.quotes[beat.venue, beat.epoch] = max(newest, beat.quotes)
 
