@@ -32,7 +32,7 @@ from shared.runtime.redis_server import check_redis, redis_url_or_private
 
 _LOOK_S = 1.0
 _STATUS_S = 30.0
-"""Without a terminal: a line at least this often, and whenever pairs or open opportunities change."""
+"""Without a terminal: a line at least this often, and whenever pairs, open opportunities or a feed's state change."""
 
 
 def up_command(
@@ -128,7 +128,7 @@ class _Supervised:
         screen: _Table | _Lines = _Table(errors) if errors.is_terminal and not errors.is_dumb_terminal else _Lines()
         with screen:
             while not interrupted.done():
-                screen.tell(self._scan.view.scan(now_ns=time.time_ns()), self._status())
+                screen.tell(self._scan.view.scan(now_ns=time.time_ns()), self._status(), self._feeds())
                 waited: set[asyncio.Future[Any]] = {interrupted, *ending}
                 done, _ = await asyncio.wait(waited, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
                 for one in done - {interrupted}:
@@ -136,39 +136,43 @@ class _Supervised:
 
     def _status(self) -> str:
         """Say on one line how long it has run and what went through."""
-        seen, now_s = self._pipeline.seen, time.monotonic()
+        seen = self._pipeline.seen
         frames = ", ".join(
-            f"{venue.value} {seen.venue_state(venue, now_s)} ({seen.venue_frames(venue):,} frames)" for venue in Venue
+            f"{venue.value} {state} ({seen.venue_frames(venue):,} frames)" for venue, state in self._feeds().items()
         )
         silent_s = self._scan.silent_s()
         redis = f"; REDIS DOES NOT ANSWER for {silent_s:.0f} s" if silent_s else ""
         return (
-            f"up {now_s - self._began_s:.0f} s in dry-run, logs in {self._place}: {frames}, "
+            f"up {time.monotonic() - self._began_s:.0f} s in dry-run, logs in {self._place}: {frames}, "
             f"{seen.all_quotes():,} quotes, {seen.intents} intents, {seen.filled} filled in simulation{redis}"
         )
+
+    def _feeds(self) -> dict[Venue, str]:
+        now_s = time.monotonic()
+        return {venue: self._pipeline.seen.venue_state(venue, now_s) for venue in Venue}
 
 
 class _Table(LiveTable):
     """The status and a table of what is seen, for a terminal."""
 
-    def tell(self, scan: Scan, status: str) -> None:
+    def tell(self, scan: Scan, status: str, _feeds: Mapping[Venue, str]) -> None:
         """Draw both anew."""
         self.draw(scan, f"{visible(status)} (Ctrl-C ends it)\n")
 
 
 class _Lines:
-    """A status line now and then, and one for each opportunity that opens."""
+    """A status line now and then and whenever a feed is otherwise, and one for each opportunity that opens."""
 
     def __init__(self) -> None:
         self._said_s = 0.0
-        self._said = ""
+        self._said: tuple[str, Mapping[Venue, str]] = ("", {})
         self._open: frozenset[str] = frozenset()
 
-    def tell(self, scan: Scan, status: str) -> None:
+    def tell(self, scan: Scan, status: str, feeds: Mapping[Venue, str]) -> None:
         """Write what is new."""
         now_s, counts = time.monotonic(), headline(scan.counts)
-        if counts != self._said or now_s - self._said_s >= _STATUS_S:
-            self._said_s, self._said = now_s, counts
+        if (counts, feeds) != self._said or now_s - self._said_s >= _STATUS_S:
+            self._said_s, self._said = now_s, (counts, feeds)
             _write(f"{status}; {counts}")
         for row in scan.rows:
             if row.state == "open" and row.id not in self._open:

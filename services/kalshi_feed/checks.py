@@ -27,12 +27,11 @@ log = logging.getLogger(__name__)
 async def audit_books(books: LiveBooks, *, every_s: float) -> None:
     """Compare a few books of the stream with snapshots that have their place in the sequence, for ever, in turn.
 
-    When one differs, all of the connection are compared at once: what went wrong there is not known to stop there.
+    When one differs, all of the connection are compared next: what went wrong there is not known to stop there.
     """
-    counts = books.session.counts
+    counts, step_s = books.session.counts, min(every_s, _AUDIT_STEP_S)
     differed, in_doubt, waited_s = counts.audit_differed, 0, 0.0
     while True:
-        step_s = min(every_s, _AUDIT_STEP_S)
         await asyncio.sleep(step_s)
         waited_s += step_s
         if counts.audit_differed != differed and not in_doubt:
